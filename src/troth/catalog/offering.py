@@ -1,0 +1,54 @@
+"""An offering is a model at an upstream, with price and region; an upstream is an address."""
+
+from typing import Literal
+
+import msgspec
+
+from troth.catalog.model import Feature, Model
+from troth.catalog.price import Sheet
+
+Dialect = Literal["openai", "anthropic", "simulated"]
+Cancel = Literal["stops", "bills_full"]
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """An address of a provider. Comes from configuration only; durations in milliseconds.
+
+    `provider` picks the table of deviations (`openai`, `groq`, `llamacpp`, ...); `base_path` has
+    no slash at its end; `credential` names the secret that the snapshot carries.
+    """
+
+    id: str
+    provider: str
+    dialect: Dialect
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    base_path: str
+    region: str = ""
+    connect_ms: int = 3_000
+    tls_ms: int = 5_000
+    first_byte_ms: int = 60_000
+    buffered_ms: int = 600_000
+    between_ms: int = 60_000
+    whole_ms: int = 1_800_000
+
+
+class Offering(msgspec.Struct, frozen=True):
+    """What can be bought: `model` served by `upstream` under the name `upstream_model`.
+
+    `exact` offerings send events that already fit the published schema and are relayed as bytes.
+    `lacks` narrows the model's features at this upstream; `extra_fields` are request fields that
+    it takes beyond the published document.
+    """
+
+    model: Model
+    upstream: Upstream
+    upstream_model: str
+    sale: Sheet
+    cost: Sheet
+    exact: bool = False
+    cancel: Cancel = "bills_full"
+    lacks: frozenset[Feature] = frozenset()
+    extra_fields: frozenset[str] = frozenset()
+    reasoning_inside: bool = True

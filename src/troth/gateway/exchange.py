@@ -1,0 +1,85 @@
+"""The values that travel between the stages, and the two faces of a dialect.
+
+`Ask` is what a client dialect read; `Rendering` turns the upstream's bytes into the client's.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from troth.catalog.model import Endpoint, Feature
+from troth.kernel.errors import UpstreamFailed
+from troth.kernel.quantities import Quantities
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Fields = dict[str, "Json"]
+
+
+class InputSize(msgspec.Struct, frozen=True, gc=False):
+    """What bounds the input's tokens without a tokenizer: sizes in bytes, counts of parts."""
+
+    text_bytes: int = 0
+    messages: int = 0
+    tool_bytes: int = 0
+    images: int = 0
+    files: int = 0
+    audio_bytes: int = 0
+    tokens: int = 0
+    asks_cache: bool = False
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A request as its client dialect read it: checked, allow-listed, still in that dialect.
+
+    `fields` are what may be forwarded; `max_tokens` is 0 when the caller set none; `dropped` names
+    hints and counts unknown fields that have no effect; `metadata` is echoed and kept nowhere.
+    """
+
+    endpoint: Endpoint
+    model: str
+    fields: Fields
+    streamed: bool
+    wants_usage: bool
+    max_tokens: int
+    choices: int
+    needs: frozenset[Feature]
+    size: InputSize
+    dropped: tuple[str, ...] = ()
+    unknown_count: int = 0
+
+
+class Rendering(Protocol):
+    """One answer on its way: upstream bytes in, the client's bytes out, counting as it goes.
+
+    A stream: `piece` for each read, `ended` when the upstream ended, then `tail` with the cost,
+    or `broken` with the failure. A buffered answer: `piece` collects, `ended`, then `whole`.
+    """
+
+    reported: Quantities | None
+    """The upstream's own count, once it came and was believable."""
+    delivered_bytes: int
+    """Bytes of content that went to the client so far: what an estimate rests on."""
+    hit_length: bool
+    """Whether a choice ended because its tokens were used up."""
+    failure: UpstreamFailed | None
+    """Set when the upstream said inside its answer that it failed, or sent what is no answer."""
+
+    def piece(self, data: bytes) -> bytes:
+        """Take bytes of the upstream's body; return events for the client, often one, or b""."""
+        ...
+
+    def ended(self) -> bool:
+        """The upstream's body ended; tell whether the answer is whole."""
+        ...
+
+    def tail(self, cost_nusd: int, used: Quantities) -> bytes:
+        """Return a stream's last events: usage where asked for, with its cost, and the end."""
+        ...
+
+    def broken(self, error: UpstreamFailed) -> bytes:
+        """Return the event that says a begun stream failed; nothing may follow it."""
+        ...
+
+    def whole(self, cost_nusd: int, used: Quantities) -> bytes:
+        """Return the buffered answer in the client's dialect, with its cost."""
+        ...

@@ -1,0 +1,132 @@
+"""What the stages need of the world, as Protocols and the rows they look things up in.
+
+Nothing here opens a store: the gateway process fills these tables from the desk's snapshot.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from troth.catalog.offering import Offering, Upstream
+from troth.kernel.secret import Secret
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """An API key as a gateway knows it: no secret, no hash.
+
+    `purses` are those that each request of the key draws on, the wallet first. Limits of 0 mean
+    none. `networks` are CIDR blocks, empty for any. `rate_slot` is the key's row in the table of
+    rates that all gateways of the machine share.
+    """
+
+    public_id: str
+    ref: str
+    org: str
+    project: str
+    purses: tuple[bytes, ...]
+    models: frozenset[str]
+    networks: tuple[str, ...]
+    expires_at_ms: int
+    requests_per_minute: int
+    tokens_per_minute: int
+    concurrency: int
+    may_read_wallet: bool
+    rate_slot: int
+
+
+class OrgRow(msgspec.Struct, frozen=True):
+    """An organization as a gateway knows it."""
+
+    ref: str
+    is_frozen: bool
+
+
+class Keys(Protocol):
+    """Keys by public id. A key's first use in a process is verified at the desk."""
+
+    def find(self, public_id: str) -> KeyRow | None:
+        """Return the row of a live key, or None: revoked and unknown are the same."""
+        ...
+
+    def org(self, ref: str) -> OrgRow | None:
+        """Return the organization's row."""
+        ...
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the tables may still be trusted (the desk's beat is recent)."""
+        ...
+
+    async def verify(self, public_id: str, text: Secret, peer: str) -> bool:
+        """Ask the desk whether the whole key matches its hash.
+
+        Raises:
+            Unavailable: the desk does not answer.
+            RateLimited: too many first uses of this id from this address.
+        """
+        ...
+
+
+class Offerings(Protocol):
+    """Models and their offerings, in the order of preference."""
+
+    def of(self, model: str) -> Sequence[Offering]:
+        """Return the offerings of a public name; empty when there is no such model."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Return all public names, sorted."""
+        ...
+
+
+class Wallet(Protocol):
+    """Money. Purses, reservations and amounts only; integers in nano-USD."""
+
+    async def admit(
+        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int
+    ) -> int:
+        """Set aside between `least` and `want` from all purses at once; return the amount.
+
+        Raises:
+            CreditsExhausted: not even `least` is there, or only running requests have it.
+            Overloaded: the desk is away or the journal cannot be written.
+        """
+        ...
+
+    def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
+        """Add `amount` to a reservation; `done` is called at once or when the desk answered."""
+        ...
+
+    def cover(self, reservation: bytes, nusd: int) -> int:
+        """Return how much of `nusd` can be charged: the reservation, and the rest if free."""
+        ...
+
+    def settle(self, reservation: bytes, charged: int, record: bytes) -> None:
+        """Journal charge and usage record in one; free what is left of the reservation."""
+        ...
+
+    def abort(self, reservation: bytes) -> None:
+        """Free a reservation whose request was never forwarded; no record."""
+        ...
+
+
+class Credentials(Protocol):
+    """The operator's provider keys."""
+
+    def of(self, upstream: Upstream) -> Secret:
+        """Return the credential; an empty one for an upstream that needs none."""
+        ...
+
+
+class Reads(Protocol):
+    """What a key may read about itself; the desk answers."""
+
+    async def receipt(self, org: str, key: str, request: str) -> bytes | None:
+        """Return the receipt as JSON; None when there is none for this key.
+
+        Raises:
+            ReceiptPending: the request ended here and is not posted yet.
+            Unavailable: the desk does not answer.
+        """
+        ...
