@@ -1,0 +1,76 @@
+# Everything starts here. A machine needs Python 3.11 or later, its venv module, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := -m pip --quiet --disable-pip-version-check
+INSTALL := $(PIP) install --require-hashes --requirement
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lint bench bench-peers docs requirements clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target what; do printf '%-20s %s\n' "$$target" "$$what"; done
+
+run: .venv/run.stamp ## serve from ./troth.toml, made on the first run
+	@test -e troth.toml || $(BIN)/troth init
+	$(BIN)/troth serve
+
+demo: .venv/demo.stamp ## start a real model behind Troth, ask it something, show the receipt
+	$(BIN)/troth demo
+
+test: lint .venvs/clients.stamp .venvs/clients-old.stamp ## set up, then run every check and every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint ## the quick part of `make test`: no test that starts a server
+	$(BIN)/python -m pytest tests/structure tests/unit tests/docs $(PYTEST_ARGS)
+
+lint: .venv/dev.stamp ## style, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --verbose > .venv/lint-imports.txt 2>&1 || { cat .venv/lint-imports.txt; exit 1; }
+
+bench: .venv/dev.stamp ## measure one gateway process beside nginx; writes the performance page
+	$(BIN)/python -m bench
+
+bench-peers: .venv/dev.stamp ## the same with other gateways beside, installed from their registries
+	$(BIN)/python -m bench --peers
+
+docs: .venv/dev.stamp ## write the generated pages of docs/reference anew
+	$(BIN)/python docs/generate.py
+
+requirements: .venv/dev.stamp ## resolve requirements/*.in anew, each release with its hashes
+	for name in dev clients clients-old; do \
+		$(BIN)/uv pip compile $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt; done
+	for name in run demo postgres; do \
+		$(BIN)/uv pip compile $(COMPILE) --constraint requirements/dev.txt \
+			requirements/$$name.in --output-file requirements/$$name.txt; done
+
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
+
+clean: ## remove what make and the tests made; keep data and settings
+	rm -rf .venv .venvs .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+		.ruff_cache build dist
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment for the project. A stamp is newer than the list it was installed from; each list
+# of requirements/ is a part of dev.txt with the same versions, so they may follow in any order.
+.venv/%.stamp: requirements/%.txt pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Troth needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing requirements/$*.txt into .venv"
+	@$(BIN)/python $(INSTALL) requirements/$*.txt
+	@$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Client libraries that cannot live beside ours; the tests run them as programs of their own.
+.venvs/%.stamp: requirements/%.txt Makefile
+	@mkdir -p .venvs
+	@test -x .venvs/$*/bin/python || $(PYTHON) -m venv .venvs/$*
+	@echo "Installing requirements/$*.txt into .venvs/$*"
+	@.venvs/$*/bin/python $(INSTALL) requirements/$*.txt
+	@touch $@
