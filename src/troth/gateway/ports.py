@@ -12,7 +12,7 @@ from troth.catalog.offering import Offering, Upstream
 from troth.kernel.secret import Secret
 
 
-class KeyRow(msgspec.Struct, frozen=True):
+class KeyRow(msgspec.Struct, frozen=True, array_like=True):
     """An API key as a gateway knows it: no secret, no hash.
 
     `purses` are those that each request of the key draws on, the wallet first. Limits of 0 mean
@@ -35,7 +35,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     rate_slot: int
 
 
-class OrgRow(msgspec.Struct, frozen=True):
+class OrgRow(msgspec.Struct, frozen=True, array_like=True):
     """An organization as a gateway knows it."""
 
     ref: str
