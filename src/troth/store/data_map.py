@@ -1,0 +1,73 @@
+"""Each column with its data class. A column without one stops the start.
+
+Retention, export and erasure go by this map, so it must be whole before anything is stored.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from troth.kernel.errors import Misconfigured
+from troth.store.transaction import Transaction
+
+
+class DataClass(Enum):
+    """What a column holds, as the policy speaks of it."""
+
+    ACCOUNT = "account"
+    USAGE = "usage"
+    BILLING = "billing"
+    OPERATION = "operation"
+    """The deployment's own state: no person or organization can be read from it."""
+
+
+def _all(data_class: DataClass, columns: str) -> dict[str, DataClass]:
+    return dict.fromkeys(columns.split(), data_class)
+
+
+_LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
+    "migration": _all(DataClass.OPERATION, "number"),
+    "book": _all(DataClass.BILLING, "id kind org_ref posted held floor0 epoch"),
+    "budget_rule": _all(DataClass.ACCOUNT, "purse period zone mode limit_nusd"),
+    "budget": _all(
+        DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held epoch warned"
+    ),
+    "lot": _all(DataClass.BILLING, "id book kind granted spent returned expires_at created_at"),
+    "entry": _all(DataClass.BILLING, "id desk batch kind dr cr amount lot corrects day at"),
+    "batch": _all(
+        DataClass.BILLING,
+        "desk n prev_hash hash charges_root receipts_root entries_root count day at",
+    ),
+    "chain": _all(DataClass.OPERATION, "desk n hash"),
+    "charge": _all(DataClass.USAGE, "desk batch n dr cr lot amount count day"),
+    "seen": _all(DataClass.USAGE, "reservation day"),
+    "orphan": _all(DataClass.USAGE, "reservation seat amount at"),
+    "seat": _all(DataClass.OPERATION, "id desk slot opened_at valid_until closed_at"),
+    "lease": _all(DataClass.OPERATION, "purse seat epoch granted settled op recall starts_at"),
+    "open_day": _all(DataClass.OPERATION, "id day"),
+    "day_close": _all(DataClass.BILLING, "day book opening paid_in charged paid_out closing hash"),
+}
+
+DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER}
+"""Table to column to class."""
+
+_COLUMNS: Final = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+    "postgresql": "SELECT table_name::text, column_name::text FROM information_schema.columns "
+    "WHERE table_schema = current_schema()",
+}
+
+
+def check(transaction: Transaction, dialect: str) -> None:
+    """Compare the database with the map.
+
+    Raises:
+        Misconfigured: a column has no class, or the map names one that is not there.
+    """
+    found = set(transaction.rows(_COLUMNS[dialect], (), tuple[str, str]))
+    mapped = {(table, column) for table, columns in DATA_MAP.items() for column in columns}
+    for table, column in sorted(found - mapped):
+        raise Misconfigured(f"column {table}.{column} has no data class in troth.store.data_map")
+    for table, column in sorted(mapped - found):
+        raise Misconfigured(f"troth.store.data_map names {table}.{column}, which does not exist")

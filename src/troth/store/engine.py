@@ -1,0 +1,99 @@
+"""Opens a database and brings its schema up to date. Only the edge imports this."""
+
+from contextlib import AbstractContextManager
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from troth.kernel.errors import Misconfigured
+from troth.store import data_map
+from troth.store.sqlite import SqliteStore
+from troth.store.transaction import Transaction
+
+_SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+
+
+class Store(Protocol):
+    """An open database. `write` and `read` are units of work; one at a time writes."""
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        """Return which database it is."""
+        ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Return a transaction that commits at its end or rolls back.
+
+        Raises:
+            Locked: the database was busy for a second.
+        """
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Return a transaction that sees one state and cannot write."""
+        ...
+
+    def script(self, text: str, number: int = 0) -> None:
+        """Run a migration's statements in one transaction and note its number."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open(url: str) -> Store:  # noqa: A001
+    """Open the database of `url`, migrate it, and check that each column has a data class.
+
+    `sqlite:///relative/or//absolute/path` or `postgresql://...`.
+
+    Raises:
+        Misconfigured: no such kind of database, or a schema newer than this build.
+    """
+    store = _connect(url)
+    try:
+        migrate(store)
+        with store.read() as transaction:
+            data_map.check(transaction, store.dialect)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _connect(url: str) -> Store:
+    if url.startswith(_SQLITE):
+        return SqliteStore(Path(url.removeprefix(_SQLITE)))
+    raise Misconfigured("the database url must start with sqlite:///")
+
+
+def migrations(dialect: str) -> list[tuple[int, Traversable]]:
+    """Return the numbered files of a dialect, in order."""
+    folder = files("troth.store") / "migrations" / dialect
+    found = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    return sorted((int(file.name.partition("_")[0]), file) for file in found)
+
+
+def migrate(store: Store) -> int:
+    """Run what has not run yet, forward only; return the schema's number.
+
+    Raises:
+        Misconfigured: the database was made by a newer build.
+    """
+    done = _done(store)
+    known = migrations(store.dialect)
+    if done > known[-1][0]:
+        raise Misconfigured("the database was written by a newer version; install that version")
+    for number, file in known:
+        if number > done:
+            store.script(file.read_text(encoding="utf-8"), number)
+    return known[-1][0]
+
+
+def _done(store: Store) -> int:
+    store.script("CREATE TABLE IF NOT EXISTS migration (number INTEGER NOT NULL PRIMARY KEY);\n")
+    with store.read() as transaction:
+        found = transaction.row("SELECT coalesce(max(number), 0) FROM migration", (), tuple[int])
+    return found[0] if found else 0

@@ -1,0 +1,201 @@
+"""SQLite: one writer behind a lock, readers that cannot write, everything synchronous."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Final, Literal, TypeVar, cast, overload
+
+from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
+
+Shape = TypeVar("Shape")
+
+_BUSY_MS: Final = 1_000
+_STATEMENTS: Final = 1_024
+_FETCH: Final = 4_096
+_WRITER: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -65536",
+)
+_READER: Final = (
+    "PRAGMA query_only = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class SqliteTransaction:
+    """The statements of one transaction on one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _run(self, sql: str, params: Sequence[Value]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql.replace("{lock}", ""), params)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(error.sqlite_errorname) from None
+
+    def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
+        """Run one statement; return how many rows it touched."""
+        return self._run(sql, params).rowcount
+
+    @overload
+    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[Row]: ...
+    @overload
+    def rows(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> list[Shape]: ...
+    def rows(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> list[Row] | list[Shape]:
+        """Return all rows of a query; `shape` says what the columns are."""
+        del shape
+        return self._run(sql, params).fetchall()
+
+    @overload
+    def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
+    @overload
+    def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
+    def row(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> Row | Shape | None:
+        """Return the first row of a query or None."""
+        del shape
+        return cast("Row | Shape | None", self._run(sql, params).fetchone())
+
+    def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
+        """Return the rows of a large result, a few thousand at a time."""
+        del shape
+        cursor = self._run(sql, params)
+        while block := cursor.fetchmany(_FETCH):
+            yield from block
+
+    def bulk(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> int:
+        """Run a statement over `{rows}`; return how many rows it touched in all."""
+        return sum(
+            self._run(text, params).rowcount for text, params in _chunks(sql, len(types), table)
+        )
+
+    def bulk_rows(
+        self, sql: str, types: Sequence[Column], table: Sequence[Row], shape: type[Shape]
+    ) -> list[Shape]:
+        """Run a statement over `{rows}` and return what it returns."""
+        del shape
+        found: list[Shape] = []
+        for text, params in _chunks(sql, len(types), table):
+            found += self._run(text, params).fetchall()
+        return found
+
+    def insert(self, sql: str, table: Sequence[Row]) -> None:
+        """Run an INSERT with one `?` a column for each row."""
+        try:
+            self._connection.executemany(sql, table)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(error.sqlite_errorname) from None
+
+
+def _chunks(sql: str, width: int, table: Sequence[Row]) -> Iterator[tuple[str, list[Value]]]:
+    one = "(" + ",".join("?" * width) + ")"
+    for start in range(0, len(table), CHUNK):
+        part = table[start : start + CHUNK]
+        values = "(VALUES " + ",".join([one] * len(part)) + ")"
+        yield sql.replace("{rows}", values), [value for row in part for value in row]
+
+
+class SqliteStore:
+    """A database file: its writer, and readers that come and go."""
+
+    dialect: Literal["sqlite"] = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = Lock()
+        self._writer = self._connect(_WRITER)
+        self._idle: list[sqlite3.Connection] = []
+
+    def _connect(self, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=_BUSY_MS / 1_000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )
+        for pragma in pragmas:
+            connection.execute(pragma)
+        return connection
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTransaction]:
+        """Begin at once, commit at the end, roll back if anything was raised.
+
+        Raises:
+            Locked: another process writes, or this one did, for more than a second.
+        """
+        if not self._writing.acquire(timeout=_BUSY_MS / 1_000):
+            raise Locked
+        try:
+            with _transaction(self._writer, "BEGIN IMMEDIATE") as transaction:
+                yield transaction
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTransaction]:
+        """Look at one unchanging state; writing is refused by the database."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect(_READER)
+        try:
+            with _transaction(connection, "BEGIN") as transaction:
+                yield transaction
+        finally:
+            self._idle.append(connection)
+
+    def script(self, text: str, number: int = 0) -> None:
+        """Run the statements of a migration in one transaction and note its number."""
+        with self.write() as transaction:
+            for statement in _statements(text):
+                self._writer.execute(statement)
+            if number:
+                transaction.execute("INSERT INTO migration (number) VALUES (?)", (number,))
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._idle:
+            self._idle.pop().close()
+        self._writer.close()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[SqliteTransaction]:
+    try:
+        connection.execute(begin)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise Locked from None
+        raise
+    try:
+        yield SqliteTransaction(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Cut a script at its statements' ends; a trigger's body holds semicolons of its own."""
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
