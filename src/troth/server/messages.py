@@ -1,0 +1,287 @@
+"""What gateway and desk say to each other.
+
+A frame is four bytes of length, big-endian, and one MessagePack array that starts with its name;
+at most 1 MiB. Structs are closed: an unknown name or another field ends the link. Both ends must
+be of one build, which `BUILD` tells: it hashes the fields of everything that travels.
+"""
+
+import hashlib
+import struct
+from typing import Final
+
+import msgspec
+
+from troth.catalog.model import Model
+from troth.catalog.offering import Offering, Upstream
+from troth.catalog.price import PriceLine, Sheet, Tier
+from troth.gateway.ports import KeyRow, OrgRow
+from troth.kernel.errors import TrothError
+from troth.kernel.fields import Code
+from troth.kernel.quantities import Quantities
+from troth.kernel.usage_record import UsageRecord
+from troth.ledger.shard import messages as money
+
+MAX_FRAME_BYTES: Final = 1 << 20
+_LENGTH: Final = struct.Struct(">I")
+
+
+class BrokenLink(TrothError):
+    """The other end sent what is no message of this build; the connection is closed."""
+
+    code = "broken_link"
+    sentence = "The link between gateway and desk broke."
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up, first: who speaks. The desk closes a link whose `build` is not its own."""
+
+    build: str
+    slot: int
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A key's row, still encoded: a gateway decodes it when the key first comes."""
+
+    public_id: str
+    row: msgspec.Raw
+
+
+class KeysPart(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down, after `Hello`: a part of all live keys and organizations."""
+
+    generation: int
+    keys: list[Row]
+    orgs: list[OrgRow]
+    is_last: bool
+
+
+class UpstreamCredential(msgspec.Struct, frozen=True, array_like=True):
+    """The operator's credential at one upstream. Travels over the link and is kept in no file."""
+
+    upstream: str
+    text: str
+
+
+class CatalogPart(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down, at the start and when the catalog changed: offerings in the order of preference."""
+
+    generation: int
+    offerings: list[Offering]
+    credentials: list[UpstreamCredential]
+    is_last: bool
+
+
+class Delta(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down, at once: keys that are new or changed, keys that are gone, organizations changed."""
+
+    generation: int
+    keys: list[Row]
+    gone: list[str]
+    orgs: list[OrgRow]
+
+
+class Applied(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Up: everything up to `generation` is in force in this process."""
+
+    generation: int
+
+
+class Beat(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Down, each half second: the desk and its database answer."""
+
+    generation: int
+
+
+class KeyAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up: does this whole key match its hash? Asked once a key and process."""
+
+    ask: int
+    public_id: str
+    text: str
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Down: whether it does; `busy` when the desk has too many of these to do."""
+
+    ask: int
+    is_valid: bool
+    is_busy: bool = False
+
+
+class ReadAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up: the receipt of a request, for the key that made it."""
+
+    ask: int
+    org: str
+    key: str
+    request: str
+
+
+class Found(Code):
+    """What a read came to."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+class ReadAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down: the receipt as JSON, empty unless found."""
+
+    ask: int
+    found: Found
+    document: bytes = b""
+
+
+class Refusals(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How many requests were refused with an error code (closed list) since the last report."""
+
+    code: str
+    status: int
+    count: int
+
+
+class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up, each second: gauges as they are, refusals since the last report."""
+
+    in_flight: int
+    connections: int
+    unposted: int
+    upstream_connections: int
+    refusals: list[Refusals]
+
+
+Up = (
+    Hello
+    | Applied
+    | KeyAsk
+    | ReadAsk
+    | Counters
+    | money.OpenSeat
+    | money.LeaseAsk
+    | money.LeaseReturn
+    | money.Posting
+    | money.CloseSeat
+)
+Down = (
+    KeysPart
+    | CatalogPart
+    | Delta
+    | Beat
+    | KeyAnswer
+    | ReadAnswer
+    | money.SeatOpened
+    | money.Lease
+    | money.Returned
+    | money.Recall
+    | money.Ack
+    | money.SeatClosed
+)
+
+
+def _digest() -> str:
+    """Return a hash of names, fields and types of all that crosses the link."""
+    kinds = [*Up.__args__, *Down.__args__, money.Orphan, Row, UpstreamCredential, Refusals]
+    kinds += [KeyRow, OrgRow, Offering, Model, Upstream, Sheet, Tier, PriceLine]
+    kinds += [UsageRecord, Quantities]
+    digest = hashlib.sha256()
+    for kind in kinds:
+        digest.update(repr((kind.__name__, kind.__struct_fields__, kind.__annotations__)).encode())
+    return digest.hexdigest()
+
+
+BUILD: Final = _digest()
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_UP: Final = msgspec.msgpack.Decoder(Up)
+_DOWN: Final = msgspec.msgpack.Decoder(Down)
+_ROW: Final = msgspec.msgpack.Decoder(KeyRow)
+
+
+def frame(message: Up | Down) -> bytes:
+    """Return the message with its length in front.
+
+    Raises:
+        BrokenLink: it is longer than a frame may be.
+    """
+    body = _ENCODER.encode(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise BrokenLink
+    return _LENGTH.pack(len(body)) + body
+
+
+def row(key: KeyRow) -> Row:
+    """Return a key's row as it travels."""
+    return Row(key.public_id, msgspec.Raw(_ENCODER.encode(key)))
+
+
+def opened(raw: msgspec.Raw) -> KeyRow:
+    """Return the row that `row` encoded."""
+    return _ROW.decode(raw)
+
+
+class _Frames:
+    """Cuts a stream into frames. Holds what is not yet a whole one."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def cut(self, data: bytes) -> list[bytes]:
+        """Take bytes as they came; return the bodies that are complete now."""
+        rest = self._rest + data if self._rest else data
+        found: list[bytes] = []
+        at = 0
+        while len(rest) - at >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(rest, at)
+            if size > MAX_FRAME_BYTES:
+                raise BrokenLink
+            end = at + _LENGTH.size + size
+            if end > len(rest):
+                break
+            found.append(rest[at + _LENGTH.size : end])
+            at = end
+        self._rest = rest[at:]
+        return found
+
+
+class UpReader:
+    """The desk's ear."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self) -> None:
+        self._frames = _Frames()
+
+    def feed(self, data: bytes) -> list[Up]:
+        """Take bytes, return whole messages.
+
+        Raises:
+            BrokenLink: this is no message of this build.
+        """
+        try:
+            return [_UP.decode(body) for body in self._frames.cut(data)]
+        except msgspec.MsgspecError:
+            raise BrokenLink from None
+
+
+class DownReader:
+    """The gateway's ear."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self) -> None:
+        self._frames = _Frames()
+
+    def feed(self, data: bytes) -> list[Down]:
+        """Take bytes, return whole messages.
+
+        Raises:
+            BrokenLink: this is no message of this build.
+        """
+        try:
+            return [_DOWN.decode(body) for body in self._frames.cut(data)]
+        except msgspec.MsgspecError:
+            raise BrokenLink from None

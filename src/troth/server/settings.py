@@ -1,0 +1,264 @@
+"""All settings, read once: flags, then `TROTH_*`, then `troth.toml`, then the defaults below.
+
+The only reader of the environment. `TROTH_SERVER__GATEWAYS=2` sets `server.gateways`; a variable
+that ends in `_FILE`, or a key that ends in `_file`, names a file that holds the value. An unknown
+name stops the start. No secret has a default.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from troth.catalog.load import ModelTable
+from troth.kernel.closed_tables import dotted, into
+from troth.kernel.errors import Misconfigured
+from troth.kernel.secret import Secret
+from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
+from troth.wire.limits import ClientLimits, ServerLimits
+
+Kind = Literal[
+    "simulated",
+    "openai",
+    "anthropic",
+    "groq",
+    "deepinfra",
+    "openrouter",
+    "llamacpp",
+    "vllm",
+    "ollama",
+]
+
+CONFIG_VARIABLE: Final = "TROTH_CONFIG"
+PREFIX: Final = "TROTH_"
+FILE_NAME: Final = "troth.toml"
+KEY_VARIABLES: Final[Mapping[str, str]] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "deepinfra": "DEEPINFRA_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+}
+"""Where each company's own tools look for its key; asked last, and only for that provider."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sockets and processes. A bind is `address:port`, `[address]:port` for IPv6."""
+
+    bind: str = "127.0.0.1:8080"
+    control_bind: str = "127.0.0.1:8081"
+    gateways: int = 1
+    erase_on_free: bool = True
+    drain_seconds: int = 30
+    stale_seconds: int = 30
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_floor: Literal["1.2", "1.3"] = "1.3"
+
+
+class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one folder that is written to; relative to the file that names it."""
+
+    folder: str = "troth-data"
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upstream: what speaks there, where, with which key. Durations in milliseconds.
+
+    `url` is the company's own address when empty; a server of your own (llama.cpp, vLLM, Ollama)
+    needs one. `shipped_models` offers the models of the catalog that comes with Troth.
+    """
+
+    kind: Kind
+    url: str = ""
+    api_key: Secret = Secret("")
+    region: str = ""
+    shipped_models: bool = True
+    connect_ms: int = 3_000
+    tls_ms: int = 5_000
+    first_byte_ms: int = 60_000
+    buffered_ms: int = 600_000
+    between_ms: int = 60_000
+    whole_ms: int = 1_800_000
+
+
+class LimitSettings(ServerLimits, frozen=True, forbid_unknown_fields=True):
+    """The listening side's limits, by the names and with the defaults of `wire.limits`."""
+
+
+class UpstreamSettings(ClientLimits, frozen=True, forbid_unknown_fields=True):
+    """The answering side's limits; `extra_ca` is a file of certificates to trust beside."""
+
+    extra_ca: str = ""
+
+
+class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Each gateway's journal: size of a segment, and how often it is forced to disk."""
+
+    segment_bytes: int = 16 * 1024 * 1024
+    sync_ms: int = 10
+
+
+class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of a new key that names none itself; 0 is no limit."""
+
+    requests_per_minute: int = 600_000
+    tokens_per_minute: int = 1_000_000_000
+    concurrency: int = 10_000
+
+
+class WalletSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Credit that the first organization of a fresh folder is given, in US dollars."""
+
+    demo_credit_usd: str = "5"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole. `models` adds to the shipped catalog and replaces its rows of the same name."""
+
+    server: ServerSettings = ServerSettings()
+    data: DataSettings = DataSettings()
+    providers: dict[str, ProviderSettings] = msgspec.field(default_factory=dict)
+    models: dict[str, ModelTable] = msgspec.field(default_factory=dict)
+    limits: LimitSettings = LimitSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    journal: JournalSettings = JournalSettings()
+    keys: KeySettings = KeySettings()
+    wallet: WalletSettings = WalletSettings()
+
+    @property
+    def folder(self) -> Path:
+        """The data folder; absolute once `read` has returned."""
+        return Path(self.data.folder)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Settings, where each value that was set came from, and the file, if there was one."""
+
+    settings: Settings
+    origins: Origins
+    file: str
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """What the command line says: values by dotted name, providers to add by their kind."""
+
+    config: str = ""
+    values: Mapping[str, str] = msgspec.field(default_factory=dict)
+    providers: tuple[str, ...] = ()
+
+
+def environment() -> Mapping[str, str]:
+    """Return this process's environment, for the one place that reads settings."""
+    return dict(os.environ)
+
+
+def read(flags: Flags, variables: Mapping[str, str]) -> Reading:
+    """Return the settings of all layers.
+
+    Raises:
+        Misconfigured: place, fault and fix of the first value that cannot be used.
+    """
+    file = _file(flags, variables)
+    layers = Layers()
+    if file is not None:
+        layers.add(file_layer(file, Settings))
+    ours = {name: text for name, text in variables.items() if name.startswith(PREFIX)}
+    ours.pop(CONFIG_VARIABLE, None)
+    layers.add(variable_layer(ours, PREFIX, Settings))
+    layers.add(flag_layer(flags.values, Settings))
+    for kind in flags.providers:
+        layers.set(("providers", kind, "kind"), kind, f"flag --provider {kind}")
+    _ask_companies(layers, variables)
+    settings = into(Settings, layers.table, layers.place, strict=False)
+    _check(settings, layers, flags)
+    return Reading(_based(settings, layers), layers.origins, str(file or ""))
+
+
+def _file(flags: Flags, variables: Mapping[str, str]) -> Path | None:
+    named = flags.config or variables.get(CONFIG_VARIABLE, "")
+    if not named:
+        return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
+    if not Path(named).is_file():
+        raise Misconfigured(f"{named}: there is no such file. 'troth init' makes one.")
+    return Path(named)
+
+
+def _ask_companies(layers: Layers, variables: Mapping[str, str]) -> None:
+    """Take a provider's key from its company's variable when nothing else sets one."""
+    providers = layers.table.get("providers", {})
+    if not isinstance(providers, dict):
+        return
+    for name, provider in providers.items():
+        if not isinstance(provider, dict) or provider.get("api_key"):
+            continue
+        kind = provider.get("kind")
+        variable = KEY_VARIABLES.get(kind, "") if isinstance(kind, str) else ""
+        if variables.get(variable):
+            path = ("providers", name, "api_key")
+            layers.set(path, variables[variable], f"variable {variable}")
+
+
+def _check(settings: Settings, layers: Layers, flags: Flags) -> None:
+    """Refuse values that have the right type and still cannot work."""
+    for name, provider in settings.providers.items():
+        path = ("providers", name)
+        if provider.kind in KEY_VARIABLES and provider.api_key.is_empty and name in flags.providers:
+            variable = KEY_VARIABLES[provider.kind]
+            raise Misconfigured(
+                f"{layers.place(path)}: there is no key for '{name}'. Set {variable}, or "
+                f"'{dotted((*path, 'api_key_file'))}' in {FILE_NAME}."
+            )
+        if provider.kind in ("llamacpp", "vllm", "ollama") and not provider.url:
+            raise Misconfigured(
+                f"{layers.place(path)}: '{dotted((*path, 'url'))}' is missing: a server of your "
+                f'own has no address that we could know. Add it, such as "http://127.0.0.1:8000/v1".'
+            )
+    server = settings.server
+    for name, value, least, most in (
+        ("gateways", server.gateways, 1, 64),
+        ("drain_seconds", server.drain_seconds, 0, 3_600),
+        ("stale_seconds", server.stale_seconds, 2, 60),
+    ):
+        if not least <= value <= most:
+            where = layers.place(("server", name))
+            raise Misconfigured(f"{where}: 'server.{name}' must be from {least} to {most}.")
+    for name, bind in (("bind", server.bind), ("control_bind", server.control_bind)):
+        if parse_bind(bind) is None:
+            where = layers.place(("server", name))
+            raise Misconfigured(f"{where}: 'server.{name}' must be like \"127.0.0.1:8080\".")
+    if bool(server.tls_certificate) != bool(server.tls_key):
+        where = layers.place(("server",))
+        raise Misconfigured(f"{where}: 'server.tls_certificate' and 'server.tls_key' go together.")
+
+
+def parse_bind(bind: str) -> tuple[str, int] | None:
+    """Return address and port of `127.0.0.1:8080` or `[::1]:8080`, or None."""
+    host, colon, port = bind.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004
+        return None
+    return host, int(port)
+
+
+def _based(settings: Settings, layers: Layers) -> Settings:
+    """Make the paths absolute: those of the file are relative to it, others to where we are."""
+
+    def absolute(path: str, *name: str) -> str:
+        return str((layers.folder(name) / path).resolve()) if path else ""
+
+    server, upstream = settings.server, settings.upstream
+    return msgspec.structs.replace(
+        settings,
+        data=DataSettings(absolute(settings.data.folder, "data", "folder")),
+        server=msgspec.structs.replace(
+            server,
+            tls_certificate=absolute(server.tls_certificate, "server", "tls_certificate"),
+            tls_key=absolute(server.tls_key, "server", "tls_key"),
+        ),
+        upstream=msgspec.structs.replace(
+            upstream, extra_ca=absolute(upstream.extra_ca, "upstream", "extra_ca")
+        ),
+    )
