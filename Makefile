@@ -54,7 +54,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes \
 clean: ## remove what make and the tests made; keep data and settings
 	rm -rf .venv .venvs .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
 		.ruff_cache build dist
-	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	-find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for the project. A stamp is newer than the list it was installed from; each list
 # of requirements/ is a part of dev.txt with the same versions, so they may follow in any order.
