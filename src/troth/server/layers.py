@@ -28,7 +28,10 @@ _FILE_SUFFIX = "_file"
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """Values of one origin: leaves by path, where each stands, and what a path is relative to."""
+    """Values of one origin: leaves by path, where each stands, what a file's name is relative to.
+
+    `places` also knows what stands inside a list, for an error to name its line.
+    """
 
     leaves: dict[tuple[str, ...], Value]
     places: Origins
@@ -48,6 +51,7 @@ class Layers:
         for path, value in layer.leaves.items():
             self.set(path, value, layer.places[path])
             self._folders[path] = layer.folder
+        self.origins |= layer.places
 
     def set(self, path: Keys, value: Value, origin: str) -> None:
         """Set one leaf."""
@@ -93,6 +97,7 @@ def file_layer(file: Path, shape: type[Shape]) -> Layer:
             path = (*path[:-1], stem)  # noqa: PLW2901
         leaves[path] = value
         places[path] = place
+        places |= {inner: f"{file}:{line_of(text, inner)}" for inner in _within(path, value)}
     return Layer(leaves, places, file.parent)
 
 
@@ -172,3 +177,14 @@ def _leaves(table: Table, path: Keys) -> list[tuple[Keys, Value]]:
         else:
             found.append(((*path, key), value))
     return found
+
+
+def _within(path: Keys, value: Value) -> list[Keys]:
+    """Return the paths of all that stands in the tables of a list."""
+    if isinstance(value, dict):
+        return [(*path, key) for key in value] + [
+            inner for key, item in value.items() for inner in _within((*path, key), item)
+        ]
+    if isinstance(value, (list, tuple)):
+        return [inner for at, item in enumerate(value) for inner in _within((*path, str(at)), item)]
+    return []

@@ -31,6 +31,7 @@ Kind = Literal[
     "ollama",
 ]
 
+OWN_SERVERS: Final = ("llamacpp", "vllm", "ollama")
 CONFIG_VARIABLE: Final = "TROTH_CONFIG"
 PREFIX: Final = "TROTH_"
 FILE_NAME: Final = "troth.toml"
@@ -171,9 +172,11 @@ def read(flags: Flags, variables: Mapping[str, str]) -> Reading:
     layers.add(flag_layer(flags.values, Settings))
     for kind in flags.providers:
         layers.set(("providers", kind, "kind"), kind, f"flag --provider {kind}")
+    if not layers.table.get("providers"):
+        layers.set(("providers", "simulated", "kind"), "simulated", "default: no other provider")
     _ask_companies(layers, variables)
     settings = into(Settings, layers.table, layers.place, strict=False)
-    _check(settings, layers, flags)
+    _check(settings, layers, flags.providers)
     return Reading(_based(settings, layers), layers.origins, str(file or ""))
 
 
@@ -201,37 +204,42 @@ def _ask_companies(layers: Layers, variables: Mapping[str, str]) -> None:
             layers.set(path, variables[variable], f"variable {variable}")
 
 
-def _check(settings: Settings, layers: Layers, flags: Flags) -> None:
+def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
     """Refuse values that have the right type and still cannot work."""
     for name, provider in settings.providers.items():
-        path = ("providers", name)
-        if provider.kind in KEY_VARIABLES and provider.api_key.is_empty and name in flags.providers:
-            variable = KEY_VARIABLES[provider.kind]
-            raise Misconfigured(
-                f"{layers.place(path)}: there is no key for '{name}'. Set {variable}, or "
-                f"'{dotted((*path, 'api_key_file'))}' in {FILE_NAME}."
-            )
-        if provider.kind in ("llamacpp", "vllm", "ollama") and not provider.url:
-            raise Misconfigured(
-                f"{layers.place(path)}: '{dotted((*path, 'url'))}' is missing: a server of your "
-                f'own has no address that we could know. Add it, such as "http://127.0.0.1:8000/v1".'
-            )
+        _check_provider(name, provider, layers, is_asked=name in asked)
     server = settings.server
-    for name, value, least, most in (
+    for key, value, least, most in (
         ("gateways", server.gateways, 1, 64),
         ("drain_seconds", server.drain_seconds, 0, 3_600),
         ("stale_seconds", server.stale_seconds, 2, 60),
     ):
         if not least <= value <= most:
-            where = layers.place(("server", name))
-            raise Misconfigured(f"{where}: 'server.{name}' must be from {least} to {most}.")
-    for name, bind in (("bind", server.bind), ("control_bind", server.control_bind)):
+            where = layers.place(("server", key))
+            raise Misconfigured(f"{where}: 'server.{key}' must be from {least} to {most}.")
+    for key, bind in (("bind", server.bind), ("control_bind", server.control_bind)):
         if parse_bind(bind) is None:
-            where = layers.place(("server", name))
-            raise Misconfigured(f"{where}: 'server.{name}' must be like \"127.0.0.1:8080\".")
+            where = layers.place(("server", key))
+            raise Misconfigured(f"{where}: 'server.{key}' must be like \"127.0.0.1:8080\".")
     if bool(server.tls_certificate) != bool(server.tls_key):
         where = layers.place(("server",))
         raise Misconfigured(f"{where}: 'server.tls_certificate' and 'server.tls_key' go together.")
+
+
+def _check_provider(
+    name: str, provider: ProviderSettings, layers: Layers, *, is_asked: bool
+) -> None:
+    path = ("providers", name)
+    if is_asked and provider.kind in KEY_VARIABLES and provider.api_key.is_empty:
+        raise Misconfigured(
+            f"{layers.place(path)}: there is no key for '{name}'. Set the variable "
+            f"{KEY_VARIABLES[provider.kind]}, or 'providers.{name}.api_key_file' in {FILE_NAME}."
+        )
+    if provider.kind in OWN_SERVERS and not provider.url:
+        raise Misconfigured(
+            f"{layers.place(path)}: '{dotted((*path, 'url'))}' is missing: nobody but you knows "
+            'where your own server is. Add it, such as "http://127.0.0.1:8000/v1".'
+        )
 
 
 def parse_bind(bind: str) -> tuple[str, int] | None:
