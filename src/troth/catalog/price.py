@@ -29,12 +29,21 @@ class PriceLine(msgspec.Struct, frozen=True):
 
 
 class Tier(msgspec.Struct, frozen=True, gc=False):
-    """Weights in the order of the vector's classes, over one denominator."""
+    """Weights in the order of the vector's classes, over one denominator.
+
+    `dear_input` and `dear_output` are the dearest weights that a text token can meet on either
+    side, `dear_written` the same where a caller may write to a provider's cache, `a_call` what
+    one call costs by itself.
+    """
 
     start: int
     under: int
     weights: tuple[int, ...]
     priced: frozenset[str]
+    dear_input: int
+    dear_written: int
+    dear_output: int
+    a_call: int
 
 
 class Sheet(msgspec.Struct, frozen=True):
@@ -65,31 +74,43 @@ class Sheet(msgspec.Struct, frozen=True):
         tier = tiers[0] if len(tiers) == 1 else self.tier(tokens_in(used))
         return weigh(used, tier.weights) // tier.under
 
-    def bound(self, most: Quantities) -> int:
-        """Return what to set aside for at most these quantities, rounded up once.
+    def bound(self, input_tokens: int, output_tokens: int, *, asks_cache: bool) -> int:
+        """Return what to set aside for at most so many tokens, rounded up once.
 
-        Takes the dearest tier that the input can reach: a bound never profits from a tier.
+        Takes the dearest tier that the input can reach and the dearest class on each side: a
+        bound never profits from a tier, a cached prompt or hidden reasoning.
         """
-        size = tokens_in(most)
-        reach = [tier for tier in self.tiers if tier.start <= size]
-        return max(-(-weigh(most, tier.weights) // tier.under) for tier in reach)
+        most = 0
+        for tier in self.tiers:
+            if tier.start > input_tokens:
+                break
+            dear_in = tier.dear_written if asks_cache else tier.dear_input
+            over = input_tokens * dear_in + output_tokens * tier.dear_output + tier.a_call
+            most = max(most, -(-over // tier.under))
+        return most
 
-    def affordable_output(self, nusd: int, input_bound: int, choices: int) -> int:
-        """Return how many output tokens a choice `nusd` pays for beside the input's bound."""
-        left = nusd - input_bound
-        if left <= 0:
-            return 0
-        dearest = max(
-            (max(tier.weights[OUTPUT_AT], tier.weights[REASONING_AT]), tier.under)
-            for tier in self.tiers
-        )
-        weight, under = dearest
-        return left * under // (weight * choices) if weight else 2**31
+    def affordable_output(self, nusd: int, input_tokens: int, *, asks_cache: bool) -> int:
+        """Return how many output tokens `nusd` pays for beside so many input tokens."""
+        least = MOST_TOKENS
+        for tier in self.tiers:
+            if tier.start > input_tokens:
+                break
+            dear_in = tier.dear_written if asks_cache else tier.dear_input
+            left = nusd * tier.under - input_tokens * dear_in - tier.a_call
+            if left < 0:
+                return 0
+            if tier.dear_output:
+                least = min(least, left // tier.dear_output)
+        return least
 
 
 OUTPUT_AT: Final = CLASSES.index("output")
 REASONING_AT: Final = CLASSES.index("reasoning")
+READ_AT: Final = CLASSES.index("cache_read")
 INPUT_AT: Final = CLASSES.index("input")
+MOST_TOKENS: Final = 2**31
+_WRITTEN: Final = tuple(CLASSES.index(name) for name in ("cache_write_5m", "cache_write_1h"))
+_REQUESTS_AT: Final = CLASSES.index("requests")
 
 
 def weigh(used: Quantities, weights: tuple[int, ...]) -> int:
@@ -154,4 +175,15 @@ def _tier(start: int, by_unit: Mapping[str, PriceLine]) -> Tier:
     for unit in _BY_INPUT:
         weights.setdefault(unit, weights.get("input", 0))
     weights.setdefault("reasoning", weights.get("output", 0))
-    return Tier(start, under, tuple(weights.get(u, 0) for u in CLASSES), frozenset(by_unit))
+    ordered = tuple(weights.get(unit, 0) for unit in CLASSES)
+    dear_input = max(ordered[INPUT_AT], ordered[READ_AT])
+    return Tier(
+        start,
+        under,
+        ordered,
+        frozenset(by_unit),
+        dear_input=dear_input,
+        dear_written=max(dear_input, *(ordered[at] for at in _WRITTEN)),
+        dear_output=max(ordered[OUTPUT_AT], ordered[REASONING_AT]),
+        a_call=ordered[_REQUESTS_AT],
+    )

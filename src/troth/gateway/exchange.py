@@ -33,6 +33,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     `fields` are what may be forwarded; `max_tokens` is 0 when the caller set none; `dropped` names
     hints and counts unknown fields that have no effect; `metadata` is echoed and kept nowhere.
+    `encoded` holds each field as our encoder writes it, so that nothing is serialized twice.
     """
 
     endpoint: Endpoint
@@ -46,6 +47,7 @@ class Ask(msgspec.Struct, frozen=True):
     size: InputSize
     dropped: tuple[str, ...] = ()
     unknown_count: int = 0
+    encoded: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class Rendering(Protocol):

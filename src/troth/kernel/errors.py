@@ -119,10 +119,11 @@ class RefusedByPolicy(Refused):
     code = "refused_by_policy"
     sentence = "This needs content to be kept, and the published policy keeps none (clause {})."
 
-    def __init__(self, param: str | None, clause: str) -> None:
-        """Keep the field, if one asked for it, and the clause's id."""
+    def __init__(self, param: str | None, clause: str, *, about_id: bool = False) -> None:
+        """Keep the field, if one asked for it, the clause's id, and whether a path named an id."""
         super().__init__(param)
         self.clause = clause
+        self.about_id = about_id
 
     @property
     def message(self) -> str:

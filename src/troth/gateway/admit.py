@@ -1,0 +1,78 @@
+"""Stage 3. May this caller ask this now? Everything that can say no without looking at money."""
+
+import ipaddress
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from troth.gateway.authenticate import Caller
+from troth.gateway.exchange import Ask
+from troth.gateway.rates import Exceeded, Standing
+from troth.gateway.world import World
+from troth.kernel.errors import (
+    AddressNotAllowed,
+    InvalidKey,
+    ModelNotFound,
+    OrganizationFrozen,
+    RateLimited,
+)
+
+_BYTES_PER_TOKEN_GUESS: Final = 4
+_OUTPUT_GUESS: Final = 256
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """The caller is in: where its key stands, and what was guessed of the tokens."""
+
+    standing: Standing
+    guessed_tokens: int
+
+
+def admit(ask: Ask, caller: Caller, world: World) -> Admission:
+    """Let the request in, and count it.
+
+    Raises:
+        OrganizationFrozen, AddressNotAllowed, ModelNotFound, RateLimited: as they say.
+    """
+    key = caller.key
+    organization = world.keys.org(key.org)
+    if organization is None:
+        raise InvalidKey
+    if organization.is_frozen:
+        raise OrganizationFrozen
+    if key.networks and not _is_inside(caller.peer, key.networks):
+        raise AddressNotAllowed
+    if key.models and ask.model not in key.models:
+        raise ModelNotFound("model")
+    guess = _guess(ask)
+    standing = world.rates.enter(key, guess, world.clock.monotonic_ns())
+    if isinstance(standing, Exceeded):
+        raise RateLimited(standing.limit, standing.retry_after_ms)
+    return Admission(standing, guess)
+
+
+def _guess(ask: Ask) -> int:
+    size = ask.size
+    tokens = size.tokens + (size.text_bytes + size.tool_bytes) // _BYTES_PER_TOKEN_GUESS
+    if ask.endpoint == "embeddings":
+        return tokens
+    return tokens + min(ask.max_tokens or _OUTPUT_GUESS, _OUTPUT_GUESS) * ask.choices
+
+
+def _is_inside(peer: str, networks: tuple[str, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in _parsed(networks))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(networks: tuple[str, ...]) -> tuple[Network, ...]:
+    """Parse a key's blocks once; they were checked when the key was made."""
+    return tuple(ipaddress.ip_network(block) for block in networks)

@@ -1,0 +1,93 @@
+"""Stage 1. Whose request is it? Judged by the head alone, before a byte of the body is asked for.
+
+A key is found by its public id and checked by a keyed digest held in memory; the desk verifies it
+once for each process, on its first use.
+"""
+
+import hmac
+from typing import Final
+
+import msgspec
+
+from troth.gateway.ports import KeyRow
+from troth.gateway.world import World
+from troth.kernel.api_keys import LENGTH, PREFIX, PUBLIC_ID_LENGTH, public_id_of
+from troth.kernel.errors import AmbiguousKey, InvalidKey, Overloaded
+from troth.kernel.secret import Secret
+from troth.wire import Head
+
+_ID_AT: Final = len(PREFIX)
+_ID_END: Final = _ID_AT + PUBLIC_ID_LENGTH
+_BEARER: Final = b"bearer "
+_PREFIX: Final = PREFIX.encode()
+_QUERY_NAMES: Final = ("api_key=", "api-key=", "key=", "access_token=")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, from where."""
+
+    key: KeyRow
+    peer: str
+
+
+async def authenticate(head: Head, world: World) -> Caller:
+    """Return the caller; waits only on a key's first use in this process.
+
+    Raises:
+        InvalidKey: no key, a key in the query, or one that is unknown, expired or revoked.
+        AmbiguousKey: two different keys.
+        Overloaded: the tables are stale, or the desk does not answer.
+    """
+    given = credential_of(head)
+    public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
+    if not world.keys.is_fresh:
+        raise Overloaded
+    row = world.keys.find(public_id)
+    digest = hmac.digest(world.digest_key, given, "sha256")
+    known = world.verified.get(public_id)
+    if known is None:
+        row = await _first_use(given, row, head.peer, world)
+        world.verified[public_id] = digest
+    elif not hmac.compare_digest(known, digest):
+        raise InvalidKey
+    if row is None or (row.expires_at_ms and row.expires_at_ms <= world.clock.now_ms()):
+        raise InvalidKey
+    return Caller(row, head.peer)
+
+
+def credential_of(head: Head) -> bytes:
+    """Return the key that the head carries.
+
+    Raises:
+        InvalidKey: there is none, it is not of our form, or it stands in the query.
+        AmbiguousKey: two headers carry different keys.
+    """
+    headers = head.headers
+    bearer = headers.get(b"authorization")
+    plain = headers.get(b"x-api-key")
+    if bearer is not None:
+        if bearer[:7].lower() != _BEARER:
+            raise InvalidKey
+        bearer = bearer[7:].strip()
+        if plain is not None and plain != bearer:
+            raise AmbiguousKey
+    given = plain if bearer is None else bearer
+    if head.query and any(name in head.query for name in _QUERY_NAMES):
+        raise InvalidKey
+    if given is None or len(given) != LENGTH or not given.startswith(_PREFIX):
+        raise InvalidKey
+    return given
+
+
+async def _first_use(given: bytes, row: KeyRow | None, peer: str, world: World) -> KeyRow:
+    """Let the desk compare the key with its hash; a mistyped or unknown one never gets there."""
+    text = given.decode("ascii", "replace")
+    public_id = public_id_of(text)
+    if public_id is None or row is None:
+        raise InvalidKey
+    if not await world.keys.verify(public_id, Secret(text), peer):
+        raise InvalidKey
+    found = world.keys.find(public_id)
+    if found is None:
+        raise InvalidKey
+    return found

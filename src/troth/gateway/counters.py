@@ -1,0 +1,56 @@
+"""What a gateway counts for its operator. Label sets are closed: no key, no organization."""
+
+from typing import Final
+
+import msgspec
+
+BUCKETS_MS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
+
+
+class Series(msgspec.Struct, frozen=True, gc=False):
+    """The labels of one count."""
+
+    endpoint: str
+    model: str
+    provider: str
+    status: int
+    reason: str
+
+
+class Histogram(msgspec.Struct, gc=False):
+    """Counts by upper bound in milliseconds, the last for what is above all; and their sum."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS_MS) + 1))
+    sum_ms: int = 0
+
+    def add(self, value_ms: int) -> None:
+        """Count one value."""
+        at = 0
+        for bucket in BUCKETS_MS:
+            if value_ms <= bucket:
+                break
+            at += 1
+        self.counts[at] += 1
+        self.sum_ms += value_ms
+
+
+class Counters:
+    """Running totals since the start of the process; the desk adds them up."""
+
+    __slots__ = ("charged_nusd", "events", "first_byte", "overhead_us", "requests", "tokens")
+
+    def __init__(self) -> None:
+        self.requests: dict[Series, int] = {}
+        self.first_byte = Histogram()
+        self.overhead_us = 0
+        self.tokens = 0
+        self.charged_nusd = 0
+        self.events: dict[str, int] = {}
+
+    def request(self, series: Series) -> None:
+        """Count one answered request."""
+        self.requests[series] = self.requests.get(series, 0) + 1
+
+    def event(self, code: str) -> None:
+        """Count something an operator may want to be alarmed by; `code` is one of ours."""
+        self.events[code] = self.events.get(code, 0) + 1

@@ -1,0 +1,60 @@
+"""Where a request comes in: path to purpose, errors to answers.
+
+Whatever is refused on the way is raised as a leaf of the error tree and answered here, once.
+"""
+
+from troth.gateway.endpoints import Purpose, find
+from troth.gateway.endpoints.table import Match
+from troth.gateway.pipeline import serve
+from troth.gateway.reading import model, models, receipt
+from troth.gateway.receive import check_head
+from troth.gateway.refuse import framing_error, refuse
+from troth.gateway.world import World
+from troth.kernel.errors import TrothError
+from troth.kernel.ids import text
+from troth.wire import Arrival, BodyRefused, ClientLeft, Sink
+
+
+async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
+    """Answer one request of whatever kind."""
+    raw = world.ids.raw()
+    head = arrival.head
+    try:
+        found = find(head.method, head.path, is_anthropic=b"anthropic-version" in head.headers)
+        if isinstance(found, TrothError):
+            raise found
+        await _dispatch(raw, found, arrival, sink, world)
+    except TrothError as error:
+        _answer(error, arrival, raw, sink, world)
+    except BodyRefused as refused:
+        _answer(framing_error(refused.status), arrival, raw, sink, world)
+    except ClientLeft:
+        pass
+
+
+async def _dispatch(raw: bytes, found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
+    purpose = found.purpose
+    if purpose is Purpose.INFER and found.endpoint is not None:
+        check_head(arrival.head)
+        await serve(raw, found.endpoint, arrival, sink, world)
+    elif purpose is Purpose.MODELS:
+        await models(found, arrival, sink, world)
+    elif purpose is Purpose.MODEL:
+        await model(found, arrival, sink, world)
+    elif purpose is Purpose.RECEIPT:
+        await receipt(found, arrival, sink, world)
+    elif purpose is Purpose.READY and not (world.is_ready and world.keys.is_fresh):
+        sink.answer(503, [(b"content-type", b"text/plain")], b"not ready\n")
+    else:
+        sink.answer(200, [(b"content-type", b"text/plain")], b"ok\n")
+
+
+def _answer(error: TrothError, arrival: Arrival, raw: bytes, sink: Sink, world: World) -> None:
+    """Refuse, and let go of the frames that an error's traceback refers to: they hold content."""
+    error.__traceback__ = None
+    error.__context__ = None
+    if sink.begun:
+        sink.abort()
+    else:
+        refuse(error, arrival.head, text("req", raw), sink)
+    world.counters.event(error.code)

@@ -1,0 +1,208 @@
+"""One attempt at an upstream, as it happens: pieces pass from the wire to the client by plain calls.
+
+`ready` is done when the first valid event or the whole answer is here, or the attempt failed;
+`landed` when the upstream's answer is over, one way or the other.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from troth.catalog.offering import Offering
+from troth.gateway.exchange import Ask, Rendering
+from troth.gateway.world import Limits
+from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
+from troth.providers import failure_of
+from troth.wire import Call, Failure, Sink
+
+_OK: Final = 200
+_ERROR_BYTES: Final = 65_536
+_LONGEST_TOKEN: Final = 128
+_SLACK_BYTES: Final = 65_536
+_TIMEOUTS: Final = frozenset(
+    {Failure.CONNECT_TIMEOUT, Failure.FIRST_BYTE_TIMEOUT, Failure.BETWEEN_TIMEOUT, Failure.WHOLE_TIMEOUT}
+)
+
+
+class Flight:
+    """The receiver of one upstream answer. All its methods are called by the wire, none waits."""
+
+    __slots__ = (
+        "_ask",
+        "_drain_ms",
+        "_failed_head",
+        "_failed_parts",
+        "_is_landed",
+        "_loop",
+        "_most_bytes",
+        "_received",
+        "_sink",
+        "call",
+        "error",
+        "first_ns",
+        "has_client_left",
+        "is_cut",
+        "is_whole",
+        "landed",
+        "offering",
+        "pending",
+        "ready",
+        "rendering",
+    )
+
+    def __init__(
+        self, rendering: Rendering, offering: Offering, ask: Ask, max_tokens: int, limits: Limits
+    ) -> None:
+        """Take what turns bytes, and the bounds past which an upstream is cut off."""
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self.landed: asyncio.Future[None] | None = None
+        self.rendering = rendering
+        self.offering = offering
+        self.call: Call | None = None
+        self.error: TrothError | None = None
+        self.pending: list[bytes] = []
+        self.first_ns = 0
+        self.is_whole = False
+        self.is_cut = False
+        self.has_client_left = False
+        self._ask = ask
+        self._sink: Sink | None = None
+        self._failed_head: tuple[int, Mapping[bytes, bytes]] | None = None
+        self._failed_parts: list[bytes] = []
+        self._received = 0
+        self._is_landed = False
+        self._drain_ms = limits.drain_ms
+        tokens = (max_tokens or offering.model.max_output or 1) * ask.choices
+        stream_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
+        self._most_bytes = stream_bytes if ask.streamed else limits.answer_bytes
+
+    def head(self, status: int, headers: Mapping[bytes, bytes]) -> None:
+        """The upstream's status and headers are here."""
+        kind = headers.get(b"content-type", b"")
+        if status != _OK:
+            self._failed_head = (status, headers)
+        elif self._ask.streamed != kind.startswith(b"text/event-stream"):
+            self._give_up(UpstreamError())
+
+    def piece(self, data: bytes) -> None:
+        """Bytes of the upstream's body are here."""
+        if self._is_landed:
+            return
+        self._received += len(data)
+        if self._failed_head is not None:
+            self._keep_error(data)
+            return
+        rendering = self.rendering
+        shown = rendering.piece(data)
+        if shown:
+            sink = self._sink
+            if sink is not None:
+                sink.write(shown)
+            else:
+                self.pending.append(shown)
+                if not self.ready.done():
+                    self.ready.set_result(None)
+        if rendering.failure is not None:
+            self._break(rendering.failure)
+        elif self._received > self._most_bytes and not self.has_client_left:
+            self._break(UpstreamError())
+
+    def ended(self) -> None:
+        """The upstream's body ended as its framing said."""
+        if self._is_landed:
+            return
+        if self._failed_head is not None:
+            status, headers = self._failed_head
+            body = b"".join(self._failed_parts)
+            self.error = failure_of(
+                self.offering.upstream.dialect, status, headers, body, self._ask
+            )
+            self._failed_parts.clear()
+            self._land()
+            return
+        self.is_whole = self.rendering.ended()
+        if self.is_whole:
+            self._land()
+        else:
+            self._break(self.rendering.failure or UpstreamCut())
+
+    def failed(self, failure: Failure) -> None:
+        """The wire gave up: no connection, a reset, a deadline, bytes that are no HTTP."""
+        if not self._is_landed:
+            self._break(UpstreamTimeout() if failure in _TIMEOUTS else UpstreamError())
+
+    def client_left(self) -> None:
+        """The client is gone: stop the upstream, or hear it out where it bills the whole."""
+        if self._is_landed or self.has_client_left:
+            return
+        self.has_client_left = True
+        if self.offering.cancel == "bills_full" and self.pending_or_begun:
+            self._loop.call_later(self._drain_ms / 1000, self._drained)
+        else:
+            self._close()
+            self._land()
+
+    def deliver_to(self, sink: Sink) -> None:
+        """From now on pieces go straight to the client."""
+        self._sink = sink
+        for shown in self.pending:
+            sink.write(shown)
+        self.pending.clear()
+        if self.call is not None:
+            sink.on_drain(self.call.pause, self.call.resume)
+
+    def landing(self) -> asyncio.Future[None]:
+        """Return what is done when the answer is over."""
+        if self.landed is None:
+            self.landed = self._loop.create_future()
+            if self._is_landed:
+                self.landed.set_result(None)
+        return self.landed
+
+    @property
+    def pending_or_begun(self) -> bool:
+        """Tell whether any of the answer has come."""
+        return self._received > 0 and self._failed_head is None
+
+    def release(self) -> None:
+        """Drop what refers to content, so that it is freed when the request ends."""
+        self.pending.clear()
+        self._failed_parts.clear()
+        self._failed_head = None
+        self._sink = None
+        self.call = None
+
+    def _drained(self) -> None:
+        if not self._is_landed:
+            self._close()
+            self._land()
+
+    def _keep_error(self, data: bytes) -> None:
+        if self._received <= _ERROR_BYTES:
+            self._failed_parts.append(data)
+        else:
+            self._give_up(UpstreamError())
+
+    def _give_up(self, error: TrothError) -> None:
+        self.error = error
+        self._close()
+        self._land()
+
+    def _break(self, error: TrothError) -> None:
+        """Fail: before the first byte as an attempt that may be repeated, later as a cut."""
+        self.error = error
+        self.is_cut = self._sink is not None or bool(self.pending)
+        self._close()
+        self._land()
+
+    def _close(self) -> None:
+        if self.call is not None:
+            self.call.close()
+
+    def _land(self) -> None:
+        self._is_landed = True
+        if not self.ready.done():
+            self.ready.set_result(None)
+        if self.landed is not None and not self.landed.done():
+            self.landed.set_result(None)

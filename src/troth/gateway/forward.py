@@ -1,0 +1,121 @@
+"""Stage 6. Call the upstream; retries and fallback stand here, before the first byte only."""
+
+from typing import Final
+
+from troth.catalog.offering import Offering
+from troth.gateway.dialects import compose, rendering
+from troth.gateway.flight import Flight
+from troth.gateway.journey import Journey
+from troth.gateway.receive import DIALECTS
+from troth.gateway.route import Choice
+from troth.gateway.world import World
+from troth.kernel.errors import Overloaded, RateLimited, TrothError
+from troth.kernel.usage_record import Attempt
+from troth.providers import is_retriable, refuses_us, retry_after_ms
+from troth.wire import Arrival, Deadlines
+
+_JITTER_FROM_MS: Final = 50
+_JITTER_SPAN_MS: Final = 201
+_PATIENCE_MS: Final = 2_000
+_REFUSED_REST_NS: Final = 60_000_000_000
+_MS: Final = 1_000_000
+
+
+async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
+    """Return the flight whose first valid event or whole answer is here, or whose client left.
+
+    Raises:
+        UpstreamFailed, RateLimited, BadRequest, Overloaded: the last attempt's failure, in our
+        words; nothing of the answer went out, nothing is charged.
+    """
+    last: TrothError | None = None
+    for number, offering in enumerate(_plan(journey.choice, world.limits.attempts)):
+        now_ns = world.clock.monotonic_ns()
+        if not world.health.breaker(offering.upstream.id, offering.upstream_model).allows(now_ns):
+            last = last or _cooling(offering, world)
+            continue
+        if last is not None and not await _may_retry(number, offering, last, journey, world):
+            break
+        if last is None:
+            world.health.budget(offering.upstream.provider).called()
+        flight = _depart(offering, journey, world)
+        arrival.on_client_left(flight.client_left)
+        await flight.ready
+        _note(flight, journey, now_ns, world)
+        if flight.error is None:
+            return flight
+        last = flight.error
+        if not is_retriable(last):
+            break
+    raise last if last is not None else Overloaded
+
+
+def _plan(choice: Choice, attempts: int) -> tuple[Offering, ...]:
+    """Each candidate in turn, then the first once more."""
+    candidates = choice.candidates
+    return (*candidates[: attempts - 1], candidates[0]) if attempts > 1 else candidates[:1]
+
+
+def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
+    """Build the upstream request from nothing and send it."""
+    upstream = offering.upstream
+    ask = journey.ask
+    dialect = DIALECTS[ask.endpoint]
+    max_tokens = journey.reservation.max_tokens
+    credential = world.credentials.of(upstream)
+    request = compose(dialect, ask, offering, credential, max_tokens or None)
+    shown = rendering(dialect, ask, offering, journey.request_id, journey.created_at)
+    flight = Flight(shown, offering, ask, max_tokens, world.limits)
+    journey.flight = flight
+    deadlines = Deadlines(
+        upstream.connect_ms,
+        upstream.tls_ms,
+        upstream.first_byte_ms if ask.streamed else upstream.buffered_ms,
+        upstream.between_ms,
+        upstream.whole_ms,
+    )
+    flight.call = world.upstreams.send(upstream, request.head, request.body, flight, deadlines)
+    return flight
+
+
+async def _may_retry(
+    number: int, offering: Offering, last: TrothError, journey: Journey, world: World
+) -> bool:
+    """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
+    now_ns = world.clock.monotonic_ns()
+    if not world.health.budget(offering.upstream.provider).spend(now_ns):
+        return False
+    if number < len(journey.choice.candidates):
+        return True
+    asked = retry_after_ms(last)
+    if asked > _PATIENCE_MS:
+        return False
+    jitter = int.from_bytes(world.entropy(2), "big") % _JITTER_SPAN_MS
+    await world.pause(asked + _JITTER_FROM_MS + jitter)
+    return True
+
+
+def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None:
+    """Tell breaker, counters and receipt how the attempt went."""
+    flight.first_ns = now_ns = world.clock.monotonic_ns()
+    offering = flight.offering
+    error = flight.error
+    code = "ok" if error is None else error.code
+    journey.attempts.append(Attempt(offering.upstream.id, code, (now_ns - began_ns) // _MS))
+    breaker = world.health.breaker(offering.upstream.id, offering.upstream_model)
+    if error is None:
+        if not flight.has_client_left:
+            breaker.succeeded()
+    elif refuses_us(error):
+        breaker.rests(now_ns, _REFUSED_REST_NS)
+        world.counters.event("credential_refused")
+    elif isinstance(error, RateLimited):
+        breaker.rests(now_ns, retry_after_ms(error) * _MS)
+    elif is_retriable(error):
+        breaker.failed(now_ns)
+
+
+def _cooling(offering: Offering, world: World) -> Overloaded:
+    breaker = world.health.breaker(offering.upstream.id, offering.upstream_model)
+    wait_ms = (breaker.retry_at_ns() - world.clock.monotonic_ns()) // _MS
+    return Overloaded(max(1_000, wait_ms))

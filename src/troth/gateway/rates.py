@@ -1,0 +1,103 @@
+"""Rate limits by the generic cell rate algorithm, in memory that a machine's gateways share.
+
+A key has one row of 64-bit cells: the theoretical arrival times of requests and of tokens, and
+one count of running requests for each gateway slot. A cell is written in one store, so gateways
+need no lock; two that write at once may let one request too many pass, never fewer for long.
+"""
+
+from typing import Final
+
+import msgspec
+
+from troth.gateway.ports import KeyRow
+
+MINUTE_NS: Final = 60_000_000_000
+SLOTS: Final = 30
+ROW_CELLS: Final = 2 + SLOTS
+CELL_BYTES: Final = 8
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """Where a key stands after an admission: limits, what remains, when all is back in ms."""
+
+    requests_limit: int
+    requests_left: int
+    requests_reset_ms: int
+    tokens_limit: int
+    tokens_left: int
+    tokens_reset_ms: int
+
+
+class Exceeded(msgspec.Struct, frozen=True, gc=False):
+    """Which limit stopped a request, and after how many milliseconds it may come again."""
+
+    limit: str
+    retry_after_ms: int
+
+
+class Rates:
+    """The table. `cells` is a memoryview of signed 64-bit numbers, shared or the process's own."""
+
+    __slots__ = ("_cells", "_rows", "_slot")
+
+    def __init__(self, cells: memoryview, slot: int) -> None:
+        """Take the table and this gateway's slot; what a former life of the slot counted is 0."""
+        self._cells = cells
+        self._rows = len(cells) // ROW_CELLS
+        self._slot = slot % SLOTS
+        for row in range(self._rows):
+            at = row * ROW_CELLS + 2 + self._slot
+            if cells[at]:
+                cells[at] = 0
+
+    def _row(self, key: KeyRow) -> int:
+        return (key.rate_slot % self._rows) * ROW_CELLS
+
+    def enter(self, key: KeyRow, tokens: int, now_ns: int) -> Standing | Exceeded:
+        """Count a request of about `tokens` tokens in, or say which limit it would pass."""
+        cells = self._cells
+        at = self._row(key)
+        if key.concurrency and sum(cells[at + 2 : at + ROW_CELLS]) >= key.concurrency:
+            return Exceeded("concurrent requests", 1_000)
+        by_request, by_token = cells[at], cells[at + 1]
+        request_cost = MINUTE_NS // key.requests_per_minute if key.requests_per_minute else 0
+        token_cost = MINUTE_NS // key.tokens_per_minute if key.tokens_per_minute else 0
+        after_request = max(by_request, now_ns) + request_cost
+        if request_cost and after_request > now_ns + MINUTE_NS:
+            return Exceeded("requests per minute", _wait_ms(after_request - MINUTE_NS, now_ns))
+        before_token = max(by_token, now_ns)
+        if token_cost and before_token >= now_ns + MINUTE_NS:
+            return Exceeded("tokens per minute", _wait_ms(before_token - MINUTE_NS, now_ns))
+        after_token = before_token + tokens * token_cost
+        cells[at] = after_request
+        cells[at + 1] = after_token
+        cells[at + 2 + self._slot] += 1
+        return _standing(key, after_request - now_ns, after_token - now_ns)
+
+    def leave(self, key: KeyRow, guessed_tokens: int, used_tokens: int) -> None:
+        """Count a request out and put right what was guessed about its tokens."""
+        cells = self._cells
+        at = self._row(key)
+        running = cells[at + 2 + self._slot]
+        if running > 0:
+            cells[at + 2 + self._slot] = running - 1
+        if key.tokens_per_minute:
+            cost = MINUTE_NS // key.tokens_per_minute
+            cells[at + 1] += (used_tokens - guessed_tokens) * cost
+
+
+def _wait_ms(free_at_ns: int, now_ns: int) -> int:
+    return max(1, -(-(free_at_ns - now_ns) // 1_000_000))
+
+
+def _standing(key: KeyRow, requests_ns: int, tokens_ns: int) -> Standing:
+    requests = key.requests_per_minute
+    tokens = key.tokens_per_minute
+    return Standing(
+        requests,
+        max(0, (MINUTE_NS - requests_ns) * requests // MINUTE_NS),
+        requests_ns // 1_000_000,
+        tokens,
+        max(0, (MINUTE_NS - tokens_ns) * tokens // MINUTE_NS),
+        tokens_ns // 1_000_000,
+    )

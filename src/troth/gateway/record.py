@@ -1,0 +1,72 @@
+"""Stage 9. Leave only numbers behind: one usage record, journaled together with its charge."""
+
+from typing import Final
+
+from troth.gateway.counters import Series
+from troth.gateway.flight import Flight
+from troth.gateway.journey import Journey
+from troth.gateway.refuse import status_of
+from troth.gateway.settle import Charge
+from troth.gateway.world import World
+from troth.kernel.quantities import tokens_in, tokens_out
+from troth.kernel.usage_record import Outcome, UsageRecord, encode
+
+_MS: Final = 1_000_000
+_CLIENT_LEFT: Final = 499
+
+
+def record(journey: Journey, charge: Charge, world: World) -> None:
+    """Journal charge and record; from here a kill loses neither."""
+    flight = journey.flight
+    if flight is None:
+        world.wallet.abort(journey.raw)
+        return
+    caller, ask, reservation = journey.caller, journey.ask, journey.reservation
+    offering = flight.offering
+    upstream = offering.upstream
+    started_ns = journey.started_ns
+    status = _status(flight, charge)
+    now_ns = world.clock.monotonic_ns()
+    latency_ms = (now_ns - started_ns) // _MS
+    first_byte_ms = ((flight.first_ns or now_ns) - started_ns) // _MS
+    row = UsageRecord(
+        journey.request_id,
+        caller.key.org,
+        caller.key.ref,
+        ask.endpoint,
+        ask.model,
+        offering.model.name,
+        upstream.provider,
+        upstream.id,
+        upstream.region,
+        offering.sale.id,
+        world.clock.now_ms() - latency_ms,
+        first_byte_ms,
+        latency_ms,
+        status,
+        charge.outcome,
+        ask.streamed,
+        charge.source,
+        charge.used,
+        reservation.reserved_nusd,
+        charge.charged_nusd,
+        charge.cost_nusd,
+        reservation.max_tokens if reservation.is_clamped else 0,
+        tuple(journey.attempts),
+        caller.key.project,
+    )
+    world.wallet.settle(journey.raw, charge.charged_nusd, encode(row))
+    counters = world.counters
+    counters.request(
+        Series(ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome)
+    )
+    counters.first_byte.add(first_byte_ms)
+    counters.tokens += tokens_in(charge.used) + tokens_out(charge.used)
+    counters.charged_nusd += charge.charged_nusd
+
+
+def _status(flight: Flight, charge: Charge) -> int:
+    """Return the status that the client saw; 499 where it did not stay to see one."""
+    if charge.outcome is Outcome.UPSTREAM_FAILED:
+        return 500 if flight.error is None else status_of(flight.error)
+    return _CLIENT_LEFT if flight.has_client_left else 200

@@ -1,0 +1,99 @@
+"""Stage 5. Set the money aside, before anybody is called.
+
+The bound needs no tokenizer: a token of a byte-level vocabulary is at least one byte. `max_tokens`
+that is absent or dearer than the wallet is clamped to what the wallet can pay.
+"""
+
+from typing import Final
+
+import msgspec
+
+from troth.catalog.offering import Offering
+from troth.gateway.authenticate import Caller
+from troth.gateway.exchange import Ask
+from troth.gateway.route import Choice
+from troth.gateway.world import World
+from troth.kernel.errors import ContextLengthExceeded
+
+_A_MESSAGE: Final = 16
+_A_CALL: Final = 512
+_IMAGE_TOKENS: Final = 4_096
+_NORMALIZED: Final = 11
+"""NFKC grows a character eleven-fold at most (U+FDFA)."""
+DEFAULT_MAX_OUTPUT: Final = 4_096
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """Money set aside under the request's own sixteen bytes.
+
+    `max_tokens` is what the upstream is told for each choice, 0 for none; `clamped` tells that it
+    is less than was asked, or than the model could.
+    """
+
+    reserved_nusd: int
+    max_tokens: int
+    is_clamped: bool
+
+
+async def reserve(raw: bytes, ask: Ask, choice: Choice, caller: Caller, world: World) -> Reservation:
+    """Reserve for the dearest candidate; waits only when the wallet's lease is dry.
+
+    Raises:
+        CreditsExhausted: the wallet cannot pay for the input and one token a choice.
+        Overloaded: the desk is away, or the journal cannot be written.
+        ContextLengthExceeded: the input alone is certainly above the model's context.
+    """
+    offering = choice.candidates[0]
+    tokens = input_bound(offering, ask)
+    most = _most_output(offering, ask)
+    want = _dearest(choice, ask, tokens, most * ask.choices)
+    least = _dearest(choice, ask, tokens, min(most, 1) * ask.choices)
+    granted = await world.wallet.admit(raw, caller.key.purses, want, least)
+    if granted >= want:
+        return Reservation(granted, most, is_clamped=most < ask.max_tokens)
+    affordable = min(
+        one.sale.affordable_output(granted, tokens, asks_cache=ask.size.asks_cache)
+        for one in choice.candidates
+    )
+    return Reservation(granted, max(1, affordable // ask.choices), is_clamped=True)
+
+
+def input_bound(offering: Offering, ask: Ask) -> int:
+    """Return how many input tokens the request can be at most, by its bytes."""
+    size = ask.size
+    model = offering.model
+    text = size.text_bytes * _NORMALIZED if model.normalizing else size.text_bytes
+    tokens = text + size.messages * _A_MESSAGE + size.tool_bytes * 3 // 2 + _A_CALL
+    tokens += size.images * _IMAGE_TOKENS + size.tokens + size.audio_bytes
+    room = model.context_length
+    if size.files:
+        return room
+    if ask.endpoint == "embeddings":
+        return min(tokens, room * max(1, size.messages))
+    return min(tokens, room)
+
+
+def _most_output(offering: Offering, ask: Ask) -> int:
+    """Return the output tokens a choice that this request can have; 0 for embeddings."""
+    if ask.endpoint == "embeddings":
+        return 0
+    model = offering.model
+    _check_context(offering, ask)
+    most = model.max_output or DEFAULT_MAX_OUTPUT
+    return min(ask.max_tokens, most) if ask.max_tokens else most
+
+
+def _check_context(offering: Offering, ask: Ask) -> None:
+    """Refuse what cannot fit even if every token were as long as tokens get."""
+    longest_token_bytes = 128
+    least = ask.size.text_bytes // longest_token_bytes
+    if least > offering.model.context_length:
+        raise ContextLengthExceeded("messages")
+
+
+def _dearest(choice: Choice, ask: Ask, tokens_in: int, tokens_out: int) -> int:
+    asks_cache = ask.size.asks_cache
+    candidates = choice.candidates
+    if len(candidates) == 1:
+        return candidates[0].sale.bound(tokens_in, tokens_out, asks_cache=asks_cache)
+    return max(one.sale.bound(tokens_in, tokens_out, asks_cache=asks_cache) for one in candidates)

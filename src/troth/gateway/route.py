@@ -1,0 +1,73 @@
+"""Stage 4. Who shall answer? The offerings of the model, healthy ones first."""
+
+import msgspec
+
+from troth.catalog.offering import Offering
+from troth.gateway.exchange import Ask
+from troth.gateway.world import World
+from troth.kernel.errors import ModelNotFound, UnpricedFeature, UnsupportedParameter
+
+_PARAM_OF = {
+    "tools": "tools",
+    "json_schema": "response_format",
+    "logprobs": "logprobs",
+    "logit_bias": "logit_bias",
+    "many_choices": "n",
+    "image_input": "messages",
+    "audio_input": "messages",
+    "file_input": "messages",
+    "audio_output": "modalities",
+    "reasoning": "reasoning_effort",
+    "token_arrays": "input",
+    "dimensions": "dimensions",
+}
+_UNIT_OF = {"audio_input": "input_audio", "audio_output": "output_audio"}
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The candidates in the order they are tried; all can do what was asked."""
+
+    candidates: tuple[Offering, ...]
+
+
+def route(ask: Ask, world: World) -> Choice:
+    """Return the offerings that can answer.
+
+    Raises:
+        ModelNotFound: no such model, or none that serves this endpoint.
+        UnsupportedParameter: the model exists, but no offering can do what the request needs.
+        UnpricedFeature: what the request needs has no price.
+    """
+    offered = world.offerings.of(ask.model)
+    if not offered or not _serves(offered[0], ask):
+        raise ModelNotFound("model")
+    if not ask.needs and len(offered) == 1:
+        return Choice((offered[0],))
+    fitting = tuple(offering for offering in offered if _fits(offering, ask))
+    if not fitting:
+        lacking = min(ask.needs - offered[0].model.features | offered[0].lacks & ask.needs)
+        raise UnsupportedParameter(_PARAM_OF[lacking])
+    for need in ask.needs & _UNIT_OF.keys():
+        if not fitting[0].sale.is_priced(_UNIT_OF[need]):
+            raise UnpricedFeature(_PARAM_OF[need])
+    return Choice(_healthy_first(fitting, world))
+
+
+def _serves(offering: Offering, ask: Ask) -> bool:
+    """Chat and messages serve each other by translation; embeddings stand alone."""
+    endpoints = offering.model.endpoints
+    if ask.endpoint == "embeddings":
+        return "embeddings" in endpoints
+    return "chat" in endpoints or "messages" in endpoints
+
+
+def _fits(offering: Offering, ask: Ask) -> bool:
+    return ask.needs <= offering.model.features and not ask.needs & offering.lacks
+
+
+def _healthy_first(fitting: tuple[Offering, ...], world: World) -> tuple[Offering, ...]:
+    """Keep the catalog's order, but put what cools down behind what is well."""
+    breaker = world.health.breaker
+    return tuple(
+        sorted(fitting, key=lambda one: not breaker(one.upstream.id, one.upstream_model).is_closed)
+    )

@@ -1,0 +1,80 @@
+"""Stage 8. What does it cost? The upstream's count at the prices captured at admission.
+
+The customer never pays for a failed attempt, for more than was set aside and found free, or for
+what was not delivered; the rest is the operator's.
+"""
+
+import msgspec
+
+from troth.gateway.estimates import estimated
+from troth.gateway.exchange import Ask
+from troth.gateway.flight import Flight
+from troth.gateway.journey import Journey
+from troth.gateway.reserve import Reservation, input_bound
+from troth.gateway.world import World
+from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
+from troth.kernel.usage_record import Outcome, UsageSource
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What one request is charged and what it cost us, in nano-USD, and by whose count."""
+
+    used: Quantities
+    source: UsageSource
+    charged_nusd: int
+    cost_nusd: int
+    outcome: Outcome
+
+
+FAILED = Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.UPSTREAM_FAILED)
+
+
+def settle(journey: Journey, world: World) -> Charge:
+    """Return the charge of a request that was forwarded; plain calls, nothing can cancel it."""
+    flight = journey.flight
+    if flight is None or not _was_delivered(flight):
+        left = flight is not None and flight.has_client_left
+        return Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.CLIENT_LEFT) if left else FAILED
+    ask, reservation = journey.ask, journey.reservation
+    used, source = _count(flight, ask, reservation, world)
+    sale = flight.offering.sale.charge(used)
+    cost = flight.offering.cost.charge(used)
+    if sale > reservation.reserved_nusd:
+        world.counters.event("above_reservation")
+        sale = world.wallet.cover(journey.raw, sale)
+    return Charge(used, source, sale, cost, _outcome(flight))
+
+
+def _was_delivered(flight: Flight) -> bool:
+    """An answer counts when it is whole, or when some of its content went out."""
+    if flight.is_whole:
+        return True
+    return flight.rendering.reported is not None or flight.rendering.delivered_bytes > 0
+
+
+def _outcome(flight: Flight) -> Outcome:
+    if flight.has_client_left:
+        return Outcome.DRAINED if flight.is_whole else Outcome.CLIENT_LEFT
+    if flight.is_cut:
+        return Outcome.UPSTREAM_CUT
+    return Outcome.LENGTH if flight.rendering.hit_length else Outcome.DONE
+
+
+def _count(
+    flight: Flight, ask: Ask, reservation: Reservation, world: World
+) -> tuple[Quantities, UsageSource]:
+    """Return the upstream's count where it can be believed, else ours, never above the bound."""
+    most_in = input_bound(flight.offering, ask)
+    most_out = reservation.max_tokens * ask.choices
+    reported = flight.rendering.reported
+    sent = ask.size.text_bytes + ask.size.tool_bytes
+    model = flight.offering.model.name
+    if reported is not None and tokens_in(reported) <= most_in and tokens_out(reported) <= most_out:
+        if flight.is_whole:
+            world.ratios.learn(model, sent, tokens_in(reported))
+        return reported, UsageSource.REPORTED
+    if reported is not None:
+        world.counters.event("absurd_usage")
+    read = min(most_in, world.ratios.tokens(model, sent) + ask.size.tokens)
+    written = min(most_out, world.ratios.tokens(model, flight.rendering.delivered_bytes))
+    return estimated(read, written), UsageSource.ESTIMATED

@@ -1,0 +1,65 @@
+"""The world as the stages see it: one value, made once a process, handed to each request."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from troth.catalog.offering import Upstream
+from troth.gateway.counters import Counters
+from troth.gateway.estimates import Ratios
+from troth.gateway.ports import Credentials, Keys, Offerings, Reads, Wallet
+from troth.gateway.rates import Rates
+from troth.kernel.clock import Clock
+from troth.kernel.ids import Entropy, IdMaker
+from troth.routing.health import Health
+from troth.wire import Call, Deadlines, Receiver
+
+
+class Upstreams(Protocol):
+    """The way out. Addresses come from configuration; nothing a caller sends is one."""
+
+    def send(
+        self,
+        upstream: Upstream,
+        head: bytes,
+        body: Sequence[bytes],
+        receiver: Receiver,
+        deadlines: Deadlines,
+    ) -> Call:
+        """Send a request that was built from nothing; the receiver hears the rest."""
+        ...
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a request may be at most: bytes, attempts, milliseconds."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    answer_bytes: int = 64 * 1024 * 1024
+    attempts: int = 3
+    drain_ms: int = 60_000
+
+
+class World(msgspec.Struct):
+    """Everything a request may ask of its surroundings, as ports."""
+
+    keys: Keys
+    offerings: Offerings
+    wallet: Wallet
+    credentials: Credentials
+    reads: Reads
+    upstreams: Upstreams
+    clock: Clock
+    ids: IdMaker
+    entropy: Entropy
+    rates: Rates
+    health: Health
+    ratios: Ratios
+    counters: Counters
+    pause: Callable[[int], Awaitable[None]]
+    """Waits so many milliseconds; a test's world does not wait."""
+    limits: Limits
+    verified: dict[str, bytes]
+    """Public id to the keyed digest of a key that the desk verified for this process."""
+    digest_key: bytes
+    is_ready: bool = True

@@ -1,0 +1,5 @@
+"""Which offering answers: health of upstreams now; classifying and choosing come later."""
+
+from troth.routing.health import Breaker, Health, RetryBudget
+
+__all__ = ["Breaker", "Health", "RetryBudget"]
