@@ -23,20 +23,22 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
         found = find(head.method, head.path, is_anthropic=b"anthropic-version" in head.headers)
         if isinstance(found, TrothError):
             raise found
-        await _dispatch(raw, found, arrival, sink, world)
+        await _dispatch(found, arrival, sink, world, raw=raw)
     except TrothError as error:
-        _answer(error, arrival, raw, sink, world)
+        _answer(error, arrival, sink, world, raw=raw)
     except BodyRefused as refused:
-        _answer(framing_error(refused.status), arrival, raw, sink, world)
+        _answer(framing_error(refused.status), arrival, sink, world, raw=raw)
     except ClientLeft:
         pass
 
 
-async def _dispatch(raw: bytes, found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
+async def _dispatch(
+    found: Match, arrival: Arrival, sink: Sink, world: World, *, raw: bytes
+) -> None:
     purpose = found.purpose
     if purpose is Purpose.INFER and found.endpoint is not None:
         check_head(arrival.head)
-        await serve(raw, found.endpoint, arrival, sink, world)
+        await serve(arrival, sink, world, raw=raw, endpoint=found.endpoint)
     elif purpose is Purpose.MODELS:
         await models(found, arrival, sink, world)
     elif purpose is Purpose.MODEL:
@@ -49,7 +51,7 @@ async def _dispatch(raw: bytes, found: Match, arrival: Arrival, sink: Sink, worl
         sink.answer(200, [(b"content-type", b"text/plain")], b"ok\n")
 
 
-def _answer(error: TrothError, arrival: Arrival, raw: bytes, sink: Sink, world: World) -> None:
+def _answer(error: TrothError, arrival: Arrival, sink: Sink, world: World, *, raw: bytes) -> None:
     """Refuse, and let go of the frames that an error's traceback refers to: they hold content."""
     error.__traceback__ = None
     error.__context__ = None

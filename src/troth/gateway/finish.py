@@ -1,7 +1,6 @@
 """The answer's end, with its cost; it leaves only after the journal has the charge."""
 
 from troth.gateway.answer_headers import of_answer
-from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.settle import Charge
 from troth.gateway.world import World
@@ -10,8 +9,11 @@ from troth.kernel.usage_record import UsageSource
 from troth.wire import Sink
 
 
-def finish(journey: Journey, flight: Flight, charge: Charge, sink: Sink, world: World) -> None:
+def finish(journey: Journey, charge: Charge, sink: Sink, world: World) -> None:
     """Send the last bytes: a whole answer, a stream's end, or the event that says it broke."""
+    flight = journey.flight
+    if flight is None:
+        return
     rendering = flight.rendering
     if flight.has_client_left:
         pass

@@ -1,4 +1,4 @@
-"""One attempt at an upstream, as it happens: pieces pass from the wire to the client by plain calls.
+"""One attempt at an upstream, as it happens: pieces pass to the client by plain calls.
 
 `ready` is done when the first valid event or the whole answer is here, or the attempt failed;
 `landed` when the upstream's answer is over, one way or the other.
@@ -20,7 +20,12 @@ _ERROR_BYTES: Final = 65_536
 _LONGEST_TOKEN: Final = 128
 _SLACK_BYTES: Final = 65_536
 _TIMEOUTS: Final = frozenset(
-    {Failure.CONNECT_TIMEOUT, Failure.FIRST_BYTE_TIMEOUT, Failure.BETWEEN_TIMEOUT, Failure.WHOLE_TIMEOUT}
+    {
+        Failure.CONNECT_TIMEOUT,
+        Failure.FIRST_BYTE_TIMEOUT,
+        Failure.BETWEEN_TIMEOUT,
+        Failure.WHOLE_TIMEOUT,
+    }
 )
 
 
@@ -51,7 +56,13 @@ class Flight:
     )
 
     def __init__(
-        self, rendering: Rendering, offering: Offering, ask: Ask, max_tokens: int, limits: Limits
+        self,
+        rendering: Rendering,
+        offering: Offering,
+        ask: Ask,
+        *,
+        max_tokens: int,
+        limits: Limits,
     ) -> None:
         """Take what turns bytes, and the bounds past which an upstream is cut off."""
         self._loop = asyncio.get_running_loop()

@@ -34,7 +34,7 @@ async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
         if not world.health.breaker(offering.upstream.id, offering.upstream_model).allows(now_ns):
             last = last or _cooling(offering, world)
             continue
-        if last is not None and not await _may_retry(number, offering, last, journey, world):
+        if last is not None and not await _may_retry(number, last, journey, world):
             break
         if last is None:
             world.health.budget(offering.upstream.provider).called()
@@ -65,7 +65,7 @@ def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
     credential = world.credentials.of(upstream)
     request = compose(dialect, ask, offering, credential, max_tokens or None)
     shown = rendering(dialect, ask, offering, journey.request_id, journey.created_at)
-    flight = Flight(shown, offering, ask, max_tokens, world.limits)
+    flight = Flight(shown, offering, ask, max_tokens=max_tokens, limits=world.limits)
     journey.flight = flight
     deadlines = Deadlines(
         upstream.connect_ms,
@@ -74,18 +74,17 @@ def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
         upstream.between_ms,
         upstream.whole_ms,
     )
-    flight.call = world.upstreams.send(upstream, request.head, request.body, flight, deadlines)
+    flight.call = world.upstreams.send(upstream, request, flight, deadlines)
     return flight
 
 
-async def _may_retry(
-    number: int, offering: Offering, last: TrothError, journey: Journey, world: World
-) -> bool:
+async def _may_retry(number: int, last: TrothError, journey: Journey, world: World) -> bool:
     """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
-    now_ns = world.clock.monotonic_ns()
-    if not world.health.budget(offering.upstream.provider).spend(now_ns):
+    candidates = journey.choice.candidates
+    provider = candidates[number % len(candidates)].upstream.provider
+    if not world.health.budget(provider).spend(world.clock.monotonic_ns()):
         return False
-    if number < len(journey.choice.candidates):
+    if number < len(candidates):
         return True
     asked = retry_after_ms(last)
     if asked > _PATIENCE_MS:

@@ -23,7 +23,9 @@ from troth.kernel.quantities import tokens_in, tokens_out
 from troth.wire import Arrival, Sink
 
 
-async def serve(raw: bytes, endpoint: Endpoint, arrival: Arrival, sink: Sink, world: World) -> None:
+async def serve(
+    arrival: Arrival, sink: Sink, world: World, *, raw: bytes, endpoint: Endpoint
+) -> None:
     """Carry one inference request from bytes to answer, and leave only numbers behind."""
     caller = await authenticate(arrival.head, world)  # waits on a key's first use only
     ask = receive(endpoint, await arrival.body())
@@ -31,7 +33,9 @@ async def serve(raw: bytes, endpoint: Endpoint, arrival: Arrival, sink: Sink, wo
     tokens = 0
     try:
         choice = route(ask, world)
-        reservation = await reserve(raw, ask, choice, caller, world)  # waits when the lease is dry
+        reservation = await reserve(
+            ask, choice, caller, world, raw=raw
+        )  # waits when the lease is dry
         journey = Journey(
             raw,
             text("req", raw),
@@ -54,6 +58,6 @@ async def serve(raw: bytes, endpoint: Endpoint, arrival: Arrival, sink: Sink, wo
             charge = settle(journey, world)
             record(journey, charge, world)
         tokens = tokens_in(charge.used) + tokens_out(charge.used)
-        finish(journey, flight, charge, sink, world)  # the end leaves once the charge is journaled
+        finish(journey, charge, sink, world)  # the end leaves once the charge is journaled
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)

@@ -61,5 +61,3 @@ def _may_use(caller: Caller, name: str) -> bool:
 def _send(sink: Sink, body: bytes, world: World) -> None:
     request_id = text("req", world.ids.raw()).encode()
     sink.answer(200, [*_JSON, (b"x-request-id", request_id)], body)
-
-

@@ -1,4 +1,4 @@
-"""Stage 7. Give the answer on as it comes. Waits once, for the end; the end itself goes out later."""
+"""Stage 7. Give the answer on as it comes. Waits once, for the end; that goes out later."""
 
 from troth.gateway.flight import Flight
 from troth.wire import Sink

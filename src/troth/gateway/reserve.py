@@ -35,7 +35,9 @@ class Reservation(msgspec.Struct, frozen=True):
     is_clamped: bool
 
 
-async def reserve(raw: bytes, ask: Ask, choice: Choice, caller: Caller, world: World) -> Reservation:
+async def reserve(
+    ask: Ask, choice: Choice, caller: Caller, world: World, *, raw: bytes
+) -> Reservation:
     """Reserve for the dearest candidate; waits only when the wallet's lease is dry.
 
     Raises:

@@ -1,6 +1,6 @@
 """The world as the stages see it: one value, made once a process, handed to each request."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from troth.gateway.ports import Credentials, Keys, Offerings, Reads, Wallet
 from troth.gateway.rates import Rates
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
+from troth.providers import UpstreamRequest
 from troth.routing.health import Health
 from troth.wire import Call, Deadlines, Receiver
 
@@ -22,8 +23,7 @@ class Upstreams(Protocol):
     def send(
         self,
         upstream: Upstream,
-        head: bytes,
-        body: Sequence[bytes],
+        request: UpstreamRequest,
         receiver: Receiver,
         deadlines: Deadlines,
     ) -> Call:

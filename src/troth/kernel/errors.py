@@ -154,7 +154,9 @@ class CreditsExhausted(Refused):
     code = "insufficient_quota"
     sentence = "There is not enough credit left for this request. {}"
 
-    def __init__(self, needed_nusd: int, available_nusd: int, in_flight_nusd: int, source: str) -> None:
+    def __init__(
+        self, needed_nusd: int, available_nusd: int, in_flight_nusd: int, source: str
+    ) -> None:
         """Keep the amounts in nano-USD; `source` is wallet, key_budget, ... or in_flight."""
         super().__init__()
         self.needed_nusd = needed_nusd

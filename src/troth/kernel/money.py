@@ -57,15 +57,17 @@ def usd(nusd: int) -> str:
     return f"{sign}{whole}.{rest:09d}"
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def nusd_of(text: str) -> int | None:
     """Return the nano-USD of a decimal string such as `12.50`, or None when it is not exact.
 
     Takes digits with at most nine decimals; no sign, no exponent, no spaces.
     """
     whole, dot, decimals = text.partition(".")
-    if not whole.isdecimal() or not whole.isascii() or (dot and not decimals):
-        return None
-    if decimals and (not decimals.isdecimal() or not decimals.isascii() or len(decimals) > DECIMALS):
+    if not _is_digits(whole) or (dot and not _is_digits(decimals)) or len(decimals) > DECIMALS:
         return None
     value = int(whole) * NANO + int(decimals.ljust(DECIMALS, "0"))
     return value if value <= MAX_NUSD else None

@@ -6,44 +6,44 @@ from typing import NoReturn
 class Unprintable(TypeError):
     """Somebody tried to print, compare, copy or serialize a value that must stay closed."""
 
+    def __init__(self) -> None:
+        super().__init__("a closed value cannot be shown, compared, copied or kept")
+
 
 class Refusing:
     """Mix-in whose subclasses cannot be shown, compared, hashed, copied or pickled."""
 
     __slots__ = ()
 
-    def _refuse(self) -> NoReturn:
-        raise Unprintable(f"{type(self).__name__} cannot be shown, compared, copied or kept")
-
     def __repr__(self) -> str:
-        self._refuse()
+        raise Unprintable
 
     def __str__(self) -> str:
-        self._refuse()
+        raise Unprintable
 
     def __format__(self, format_spec: str) -> str:
-        self._refuse()
+        raise Unprintable
 
     def __bytes__(self) -> bytes:
-        self._refuse()
+        raise Unprintable
 
     def __iter__(self) -> NoReturn:
-        self._refuse()
+        raise Unprintable
 
     def __eq__(self, other: object) -> bool:
-        self._refuse()
+        raise Unprintable
 
     def __hash__(self) -> int:
-        self._refuse()
+        raise Unprintable
 
     def __copy__(self) -> NoReturn:
-        self._refuse()
+        raise Unprintable
 
     def __deepcopy__(self, memo: object) -> NoReturn:
-        self._refuse()
+        raise Unprintable
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        self._refuse()
+        raise Unprintable
 
     def __getstate__(self) -> NoReturn:
-        self._refuse()
+        raise Unprintable

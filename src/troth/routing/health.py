@@ -26,7 +26,14 @@ class Breaker:
     each failed probe, to a minute at most.
     """
 
-    __slots__ = ("_calls", "_cooldown_ns", "_in_a_row", "_open_until_ns", "_probe_at_ns", "_tripped")
+    __slots__ = (
+        "_calls",
+        "_cooldown_ns",
+        "_in_a_row",
+        "_open_until_ns",
+        "_probe_at_ns",
+        "_tripped",
+    )
 
     def __init__(self) -> None:
         self._calls: deque[tuple[int, bool]] = deque()
