@@ -1,0 +1,3 @@
+module troth.invalid/bench
+
+go 1.21
