@@ -42,12 +42,12 @@ def raw(address: str, body: bytes, path: str = "/v1/chat/completions") -> bytes:
     head = f"POST {path} HTTP/1.1\r\nhost: twin\r\nauthorization: Bearer twin\r\n"
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as way:
         way.sendall(head.encode() + b"content-length: %d\r\n\r\n%b" % (len(body), body))
-        way.shutdown(socket.SHUT_WR)
         read = b""
         try:
+            way.shutdown(socket.SHUT_WR)
             while data := way.recv(1 << 16):
                 read += data
-        except ConnectionResetError:
+        except OSError:
             return read + b"RESET"
     return read
 
