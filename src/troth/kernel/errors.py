@@ -20,6 +20,8 @@ field is `Content`, `Secret` or free text from a request.
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class TrothError(Exception):
     """The root. `code` is stable; `sentence` is shown to whoever asked."""
@@ -54,6 +56,7 @@ class BadRequest(Refused):
         self.reason = reason
 
     @property
+    @override
     def message(self) -> str:
         """The reason in our words, naming the field."""
         where = f"'{self.param}': " if self.param else ""
@@ -126,6 +129,7 @@ class RefusedByPolicy(Refused):
         self.about_id = about_id
 
     @property
+    @override
     def message(self) -> str:
         """The sentence with the clause."""
         return self.sentence.format(self.clause)
@@ -174,6 +178,7 @@ class CreditsExhausted(Refused):
         return "Raise the spend limit that was reached, or wait for its next period."
 
     @property
+    @override
     def message(self) -> str:
         """The sentence with the remedy."""
         return self.sentence.format(self.remedy)
@@ -303,6 +308,7 @@ class RateLimited(Refused):
         self.retry_after_ms = retry_after_ms
 
     @property
+    @override
     def message(self) -> str:
         """The sentence with the limit's name."""
         return self.sentence.format(self.limit)

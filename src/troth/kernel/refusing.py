@@ -2,6 +2,8 @@
 
 from typing import NoReturn
 
+from typing_extensions import override
+
 
 class Unprintable(TypeError):
     """Somebody tried to print, compare, copy or serialize a value that must stay closed."""
@@ -15,12 +17,15 @@ class Refusing:
 
     __slots__ = ()
 
+    @override
     def __repr__(self) -> str:
         raise Unprintable
 
+    @override
     def __str__(self) -> str:
         raise Unprintable
 
+    @override
     def __format__(self, format_spec: str) -> str:
         raise Unprintable
 
@@ -30,9 +35,11 @@ class Refusing:
     def __iter__(self) -> NoReturn:
         raise Unprintable
 
+    @override
     def __eq__(self, other: object) -> bool:
         raise Unprintable
 
+    @override
     def __hash__(self) -> int:
         raise Unprintable
 
@@ -42,8 +49,10 @@ class Refusing:
     def __deepcopy__(self, memo: object) -> NoReturn:
         raise Unprintable
 
+    @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise Unprintable
 
+    @override
     def __getstate__(self) -> NoReturn:
         raise Unprintable
