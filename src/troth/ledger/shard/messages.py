@@ -29,14 +29,16 @@ class SeatOpened(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class LeaseAsk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Up: more of a purse, please. `need` 0 only asks how much is granted (after a lost answer).
 
-    `epoch` is the one the shard holds, 0 for none. `need` is what is waiting now, `least` what
-    would let the first waiter go, `bound` a usual reservation, `recent` the last two seconds'
-    spending.
+    `epoch` is the one the shard holds, 0 for none. `offer` is its idle rest, given back first (the
+    shard has lowered its own figure): so whoever waits holds nothing back from others who wait.
+    `need` is what is waiting now, `least` what would let the first waiter go, `bound` a usual
+    reservation, `recent` the last two seconds' spending.
     """
 
     op: int
     purse: bytes
     epoch: int
+    offer: int
     need: int
     least: int
     bound: int
@@ -46,8 +48,9 @@ class LeaseAsk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False)
 class Lease(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Down: the answer to `op`: `granted` is absolute for `epoch`, settled parts included.
 
-    `is_short` says that the need was not met although idle parts elsewhere were recalled;
-    `available` and `held` are then the purse's figures after this grant (`held` by everyone).
+    `epoch` 0 means that there is no lease. `is_short` says that the need was not met although idle
+    parts elsewhere were recalled; `available` is what the purse has left after this grant, `held`
+    what other seats hold of it.
     `is_direct` asks the shard to give back what a settlement frees at once (small wallets).
     `ends_at_ms` is when a budget's period ends (unix ms), 0 for never.
     """

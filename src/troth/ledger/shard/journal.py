@@ -1,0 +1,262 @@
+"""The journal of one seat: what was promised and what is owed, before anybody is told.
+
+Append-only segments of mapped, preallocated files: a record is a copy into shared memory, so it
+survives `kill -9` without a system call; `keep` writes the pages to disk and is run by a thread
+each few milliseconds, which bounds what a power cut can take. Space is set aside for the
+settlement of every open reservation before it is made.
+"""
+
+import mmap
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+from zlib import crc32
+
+from troth.kernel.errors import invariant
+from troth.ledger.shard import records
+
+SEGMENT_BYTES: Final = 16 * 1024 * 1024
+SUFFIX: Final = ".journal"
+BACKLOG_BYTES_MAX: Final = 256 * 1024 * 1024
+_KEEP_SECONDS: Final = 0.01
+_ROUNDS_WITHOUT_SPACE: Final = 100
+_NO_SPACE: Final = (ENOSPC, EDQUOT)
+
+_short = records.SHORT.pack
+_settle = records.SETTLE.pack
+_prefix = records.PREFIX.pack
+_SHORT_SIZE: Final = records.SHORT.size
+_SHORT_BYTES: Final = records.SHORT_BYTES
+_ASIDE: Final = records.SETTLE_BYTES_MAX + _SHORT_BYTES
+"""For each open reservation: its settlement, and its promise again in the next segment."""
+
+
+Promised = Callable[[], Iterable[tuple[bytes, int]]]
+"""Tells what is promised and not settled, with its amounts."""
+
+
+class _Segment:
+    """One mapped file. `last` is the highest settlement in it; a full one is synced once more."""
+
+    __slots__ = ("fd", "is_synced", "last", "memory", "path")
+
+    def __init__(self, path: Path, head: bytes, size: int) -> None:
+        self.path = path
+        self.last = 0
+        self.is_synced = False
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(self.fd, 0, size)
+            self.memory = mmap.mmap(self.fd, size)
+            self.memory[: len(head)] = head
+            os.fdatasync(self.fd)
+            _sync_folder(path.parent)
+        except OSError:
+            os.close(self.fd)
+            path.unlink()
+            raise
+
+    def close(self) -> None:
+        """Unmap; the file stays."""
+        self.memory.close()
+        os.close(self.fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class Journal:
+    """Appends records for one seat. One thread appends, one keeps."""
+
+    def __init__(
+        self, folder: Path, deployment: bytes, seat: bytes, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        self._promised: Promised = tuple
+        self._folder = folder
+        self._deployment = deployment
+        self._seat = seat
+        self._size = segment_bytes
+        self._seed = crc32(seat)
+        self._made = 0
+        self._full: deque[_Segment] = deque()
+        self._gone: deque[_Segment] = deque()
+        self._next: _Segment | None = None
+        self._rounds = 0
+        self._current = self._make()
+        self._memory = self._current.memory
+        self._at = records.HEADER.size
+        self._aside = 0
+        self.has_failed = False
+        """A write to disk failed: nothing new is promised until the process is replaced."""
+
+    def _make(self) -> _Segment:
+        self._made += 1
+        path = self._folder / f"{self._seat.hex()}-{self._made:06d}{SUFFIX}"
+        return _Segment(path, records.header(self._deployment, self._seat, self._made), self._size)
+
+    def carry(self, promised: Promised) -> None:
+        """Let each new segment begin with what is then promised."""
+        self._promised = promised
+
+    @property
+    def unposted_bytes(self) -> int:
+        """Return the size of all segments but the spare one."""
+        return (1 + len(self._full)) * self._size
+
+    def has_room(self, count: int = 1) -> bool:
+        """Tell whether `count` reservations and all settlements to come can be written."""
+        if self.has_failed or self.unposted_bytes > BACKLOG_BYTES_MAX:
+            return False
+        need = self._aside + count * (_SHORT_BYTES + _ASIDE)
+        if self._at + need <= self._size:
+            return True
+        return self._next is not None and need + records.HEADER.size <= self._size
+
+    def reserve(self, reservation: bytes, amount: int) -> bool:
+        """Note a promise; False when it cannot be written, then nothing is noted."""
+        aside = self._aside
+        at = self._at
+        end = at + _SHORT_BYTES
+        if self.has_failed or end + aside + _ASIDE > self._size:
+            if not self.has_room():
+                return False
+            self._turn(_SHORT_BYTES)
+            at = self._at
+            end = at + _SHORT_BYTES
+        body = _short(_SHORT_SIZE, records.RESERVE_KIND, reservation, amount)
+        self._memory[at:end] = _prefix(crc32(body, self._seed)) + body
+        self._at = end
+        self._aside = aside + _ASIDE
+        return True
+
+    def extend(self, reservation: bytes, amount: int) -> bool:
+        """Note that a reservation is now `amount`; False when it cannot be written."""
+        if not self.has_room():
+            return False
+        self._append(_short(_SHORT_SIZE, records.EXTEND_KIND, reservation, amount))
+        return True
+
+    def release(self, reservation: bytes) -> None:
+        """Note that nothing is owed for a reservation."""
+        self._append(_short(_SHORT_SIZE, records.RELEASE_KIND, reservation, 0))
+        self._aside -= _ASIDE
+
+    def settle(
+        self, fields: tuple[int, bytes, int, int, int], block: bytes, record: bytes
+    ) -> bytes:
+        """Note what is owed: number, reservation, charge, overrun, reserved; return the record.
+
+        The room was set aside, so this cannot fail for want of space.
+        """
+        size = records.SETTLE.size + len(block) + len(record)
+        body = (
+            _settle(size, records.SETTLE_KIND, *fields, len(block) // records.EPOCH.size)
+            + block
+            + record
+        )
+        self._append(body)
+        self._aside -= _ASIDE
+        self._current.last = fields[0]
+        return body
+
+    def acknowledged(self, upto: int) -> None:
+        """Note what the books hold; segments with nothing else are given to `keep` to remove."""
+        if self._at + records.PREFIX.size + records.ACK.size + self._aside <= self._size:
+            self._append(records.ACK.pack(records.ACK.size, records.ACK_KIND, upto))
+        while self._full and self._full[0].last <= upto:
+            self._gone.append(self._full.popleft())
+
+    def _append(self, body: bytes) -> None:
+        size = len(body) + records.PREFIX.size
+        if self._at + size > self._size:
+            self._turn(size)
+        end = self._at + size
+        self._memory[self._at : end] = _prefix(crc32(body, self._seed)) + body
+        self._at = end
+
+    def _turn(self, size: int) -> None:
+        """Go on in the spare segment."""
+        spare = self._next
+        invariant(spare is not None, "room in the journal was set aside")
+        assert spare is not None
+        self._full.append(self._current)
+        self._current, self._next = spare, None
+        self._memory = spare.memory
+        self._at = records.HEADER.size
+        for reservation, amount in self._promised():
+            self._append(_short(_SHORT_SIZE, records.RESERVE_KIND, reservation, amount))
+        invariant(self._at + size <= self._size, "a record fits a segment")
+
+    def keep(self) -> None:
+        """Write to disk what was appended, lay out the next segment, remove what is posted.
+
+        Called by one thread other than the appending one.
+        """
+        current = self._current
+        try:
+            for segment in tuple(self._full):
+                if not segment.is_synced:
+                    os.fdatasync(segment.fd)
+                    segment.is_synced = True
+            os.fdatasync(current.fd)
+        except OSError:
+            self.has_failed = True
+        while self._gone:
+            segment = self._gone.popleft()
+            segment.close()
+            segment.path.unlink()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Make the spare segment; without space, try again a second later."""
+        if self._next is not None or self._rounds > 0:
+            self._rounds -= 1
+            return
+        try:
+            self._next = self._make()
+        except OSError as error:
+            self._rounds = _ROUNDS_WITHOUT_SPACE
+            self.has_failed = self.has_failed or error.errno not in _NO_SPACE
+
+    def close(self) -> None:
+        """Stop; the files stay for the next seat of this slot, but an unused spare goes."""
+        if self._next is not None:
+            self._next.close()
+            self._next.path.unlink()
+            self._next = None
+        for segment in (*self._gone, *self._full, self._current):
+            segment.close()
+
+
+class Keeper:
+    """The thread that runs `keep`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._journal.keep()
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_KEEP_SECONDS):
+            self._journal.keep()
+
+    def stop(self) -> None:
+        """Keep once more and end."""
+        self._ended.set()
+        self._thread.join()
+        self._journal.keep()

@@ -1,0 +1,157 @@
+"""What a shard asks of the desk and gives back: one operation outstanding a purse."""
+
+from typing import Final
+
+from troth.kernel.errors import invariant
+from troth.ledger.shard.messages import (
+    Lease,
+    LeaseAsk,
+    LeaseReturn,
+    OpenSeat,
+    Recall,
+    Returned,
+    SeatOpened,
+)
+from troth.ledger.shard.purse import Purse, ShardTerms
+
+_MS: Final = 1_000_000
+_LOW_PART: Final = 4
+_SCAN_MS: Final = 1_000
+
+
+class Leases:
+    """The purses of a shard and their operations."""
+
+    def __init__(self, terms: ShardTerms) -> None:
+        self._terms = terms
+        self._purses: dict[bytes, Purse] = {}
+        self._op = 0
+        self._wanting: dict[bytes, Purse] = {}
+        self._giving: dict[bytes, Purse] = {}
+        self._scanned_at_ms = 0
+
+    def purse(self, purse: bytes) -> Purse:
+        """Return a purse; unknown ones start with nothing."""
+        found = self._purses.get(purse)
+        if found is None:
+            found = self._purses[purse] = Purse(purse)
+        return found
+
+    def note_need(self, purse: Purse, want: int, least: int) -> None:
+        """Somebody waits for `want`."""
+        purse.need += want
+        purse.least = min(purse.least or least, least)
+        purse.bound = max(purse.bound, want)
+        self._wanting[purse.id] = purse
+
+    def ran_low(self, purse: Purse, want: int) -> None:
+        """Nobody waits yet, but soon somebody will: ask before that."""
+        purse.low = -1
+        purse.bound = max(purse.bound, want)
+        self._wanting[purse.id] = purse
+
+    def give(self, purse: Purse) -> None:
+        """What is free of this purse should go back soon."""
+        self._giving[purse.id] = purse
+
+    def asks(self) -> list[LeaseAsk]:
+        """Return the asks of all purses that want and wait for nothing else."""
+        asks = []
+        for purse in [purse for purse in self._wanting.values() if purse.op == 0]:
+            del self._wanting[purse.id]
+            self._op = purse.op = self._op + 1
+            offer = purse.free if purse.need and not purse.is_unsure else 0
+            purse.granted -= offer
+            purse.free -= offer
+            need = 0 if purse.is_unsure else purse.need or purse.bound
+            asks.append(
+                LeaseAsk(
+                    op=purse.op,
+                    purse=purse.id,
+                    epoch=purse.epoch,
+                    offer=offer,
+                    need=need,
+                    least=purse.least,
+                    bound=purse.bound,
+                    recent=purse.recent + purse.recent_before,
+                )
+            )
+            purse.need = purse.least = 0
+            purse.is_unsure = False
+        return asks
+
+    def returns(self, now_ms: int) -> list[LeaseReturn]:
+        """Return what to give back now."""
+        if now_ms - self._scanned_at_ms >= _SCAN_MS:
+            self._scanned_at_ms = now_ms
+            self._find_idle(now_ms)
+        returns = []
+        for purse in [purse for purse in self._giving.values() if purse.op == 0]:
+            del self._giving[purse.id]
+            if purse.free > 0 and purse.id not in self._wanting:
+                self._op = purse.op = self._op + 1
+                amount, purse.free = purse.free, 0
+                purse.granted -= amount
+                purse.low = -1
+                returns.append(LeaseReturn(purse.op, purse.id, purse.epoch, amount))
+        return returns
+
+    def _find_idle(self, now_ms: int) -> None:
+        for purse in self._purses.values():
+            if purse.recent or purse.used_at_ms == 0:
+                purse.used_at_ms = now_ms
+            elif purse.free and now_ms - purse.used_at_ms >= self._terms.idle_ms:
+                self.give(purse)
+
+    def apply(
+        self, message: Lease | Returned | Recall | OpenSeat | SeatOpened, now_ns: int
+    ) -> bytes:
+        """Take the desk's answer; return the purse it was about when somebody may wait for it."""
+        if isinstance(message, Recall):
+            purse = self._purses.get(message.purse)
+            if purse is not None and purse.epoch == message.epoch:
+                self.give(purse)
+            return b""
+        if not isinstance(message, Lease | Returned):
+            return b""
+        purse = self._purses.get(message.purse)
+        if purse is None or purse.op != message.op:
+            return b""
+        purse.op = 0
+        invariant(message.epoch == 0 or message.epoch >= purse.epoch, "epochs grow")
+        before = purse.granted if message.epoch == purse.epoch else 0
+        purse.become(message.epoch, message.granted)
+        invariant(purse.free >= 0, "I3 free not below zero")
+        if isinstance(message, Returned):
+            return b""
+        self._learn(purse, message, now_ns)
+        if not (purse.is_direct or message.is_short):
+            purse.low = (message.granted - before) // _LOW_PART
+        return purse.id
+
+    def _learn(self, purse: Purse, lease: Lease, now_ns: int) -> None:
+        purse.is_direct = lease.is_direct
+        purse.is_ended = False
+        purse.ends_at_ms = lease.ends_at_ms
+        purse.available = lease.available
+        purse.held = lease.held
+        purse.bound = 0
+        purse.low = -1
+        purse.short_until_ns = now_ns + self._terms.short_ms * _MS if lease.is_short else 0
+
+    def tick(self, now_ms: int) -> None:
+        """Move the buckets of recent spending, and end the budgets whose period is over."""
+        for purse in self._purses.values():
+            if purse.recent or purse.recent_before:
+                purse.recent_before, purse.recent = purse.recent, 0
+            if purse.ends_at_ms and now_ms >= purse.ends_at_ms and not purse.is_ended:
+                purse.is_ended = True
+                self.give(purse)
+
+    def lost(self) -> None:
+        """No answer will come to what is outstanding: ask where each purse stands."""
+        for purse in self._purses.values():
+            if purse.op:
+                purse.op = 0
+                purse.is_unsure = True
+                self._wanting[purse.id] = purse

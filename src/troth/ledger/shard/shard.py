@@ -1,0 +1,272 @@
+"""A gateway process's part of the purses: reserve and settle without leaving memory.
+
+The four calls of a request are `admit`, `extend`, `settle` and `abort`; each is one step of the
+loop. All or nothing: a reservation holds from every purse or from none. What a purse has free is
+what the desk granted, less what was spent in this epoch, less what is reserved; so no message to
+or from the desk can make two requests spend the same nano-dollar.
+"""
+
+from collections import deque
+from typing import Final
+
+from troth.kernel.clock import Clock
+from troth.kernel.errors import invariant
+from troth.ledger.shard import records
+from troth.ledger.shard.journal import Journal
+from troth.ledger.shard.leases import Leases
+from troth.ledger.shard.messages import Ack, Down, LeaseAsk, LeaseReturn, Posting, SeatClosed
+from troth.ledger.shard.purse import Block, Group, Purse, ShardTerms, Short, ShortKind
+
+_MS: Final = 1_000_000
+
+
+class _Reservation:
+    """What is set aside, of which purses, in which epochs."""
+
+    __slots__ = ("amount", "block", "group")
+
+    def __init__(self, amount: int, group: Group) -> None:
+        self.amount = amount
+        self.group = group
+        self.block: Block = group.block
+
+
+class Shard:
+    """One seat's leases, open reservations, and settlements on their way to the books."""
+
+    def __init__(self, seat: bytes, journal: Journal, clock: Clock, terms: ShardTerms) -> None:
+        self.seat = seat
+        self._journal = journal
+        self._clock = clock
+        self._terms = terms
+        self._leases = Leases(terms)
+        self._groups: dict[tuple[bytes, ...], Group] = {}
+        self._open: dict[bytes, _Reservation] = {}
+        self._number = 0
+        self._unsent: deque[tuple[int, bytes]] = deque()
+        self._sent: deque[tuple[int, bytes]] = deque()
+        self._valid_until_ns = 0
+        self.is_over = False
+        """The books have closed this seat: the process must be replaced."""
+        journal.carry(self._promised)
+
+    def _promised(self) -> list[tuple[bytes, int]]:
+        return [(reservation, held.amount) for reservation, held in self._open.items()]
+
+    # --- a request -----------------------------------------------------------------------------
+
+    def admit(
+        self,
+        reservation: bytes,
+        purses: tuple[bytes, ...],
+        want: int,
+        least: int,
+        *,
+        enough: int = 0,
+    ) -> int | Short:
+        """Set aside `want` nano-USD from all purses, or less when there is no more to be had.
+
+        Less is at least `least`, and at most half of what is there while other requests run,
+        unless that half is below `enough`. A `DRY` answer has noted the need: send `wanted`,
+        apply the answer, admit again.
+        """
+        group = self._groups.get(purses) or self._group(purses)
+        if self._clock.monotonic_ns() > self._valid_until_ns or self.is_over:
+            return Short(ShortKind.STALE)
+        amount = want
+        for purse in group.purses:
+            if purse.free < want:
+                found = self._clamp(group, want, least, enough)
+                if isinstance(found, Short):
+                    return found
+                amount = found
+                break
+        invariant(reservation not in self._open, "a reservation is made once")
+        if not self._journal.reserve(reservation, amount):
+            return Short(ShortKind.UNWRITABLE)
+        for purse in group.purses:
+            purse.free = free = purse.free - amount
+            if free < purse.low:
+                self._leases.ran_low(purse, want)
+        self._open[reservation] = _Reservation(amount, group)
+        return amount
+
+    def _group(self, purses: tuple[bytes, ...]) -> Group:
+        invariant(0 < len(set(purses)) == len(purses) <= records.PURSES_MAX, "a request's purses")
+        group = self._groups[purses] = Group(tuple(self._leases.purse(each) for each in purses))
+        return group
+
+    def _clamp(self, group: Group, want: int, least: int, enough: int) -> int | Short:
+        """Return what can be had when not all of `want` is there, or what is missing."""
+        now_ns = self._clock.monotonic_ns()
+        lacking = [purse for purse in group.purses if purse.free < want]
+        unasked = [purse for purse in lacking if purse.short_until_ns <= now_ns]
+        for purse in unasked:
+            self._leases.note_need(purse, want, least)
+        poorest = min(lacking, key=lambda purse: purse.free)
+        if unasked:
+            return Short(ShortKind.DRY, poorest.id, want, poorest.free)
+        amount = poorest.free
+        in_flight = poorest.held + poorest.granted - poorest.spent - poorest.free
+        if in_flight and amount // 2 >= max(enough, least):
+            amount //= 2
+        if amount >= least:
+            return amount
+        available = poorest.free + poorest.available
+        kind = ShortKind.IN_FLIGHT if available + in_flight >= least else ShortKind.BROKE
+        return Short(kind, poorest.id, least, available, in_flight)
+
+    def extend(self, reservation: bytes, amount: int) -> Short | None:
+        """Add `amount` nano-USD to an open reservation; None when that was done.
+
+        A purse that changed its epoch meanwhile (a budget's new period) is asked for the whole.
+        """
+        held = self._open[reservation]
+        if self._clock.monotonic_ns() > self._valid_until_ns or self.is_over:
+            return Short(ShortKind.STALE)
+        wants = self._wants(held, amount)
+        if any(purse.free < want for purse, want in wants):
+            return self._missing(wants)
+        if not self._journal.extend(reservation, held.amount + amount):
+            return Short(ShortKind.UNWRITABLE)
+        for purse, want in wants:
+            purse.free -= want
+        held.amount += amount
+        held.block = held.group.block
+        return None
+
+    def _wants(self, held: _Reservation, amount: int) -> list[tuple[Purse, int]]:
+        return [
+            (purse, amount if epoch == purse.epoch else held.amount + amount)
+            for purse, (_, epoch) in zip(held.group.purses, held.block.purses, strict=True)
+        ]
+
+    def _missing(self, wants: list[tuple[Purse, int]]) -> Short:
+        """Note the need of an extension, unless the desk has said that there is no more."""
+        now_ns = self._clock.monotonic_ns()
+        lacking = [(purse, want) for purse, want in wants if purse.free < want]
+        for purse, want in lacking:
+            if purse.short_until_ns <= now_ns:
+                self._leases.note_need(purse, want, want)
+        purse, want = lacking[0]
+        is_dry = any(each.short_until_ns <= now_ns for each, _ in lacking)
+        kind = ShortKind.DRY if is_dry else ShortKind.BROKE
+        return Short(kind, purse.id, want, purse.free, purse.held)
+
+    def cover(self, reservation: bytes, nusd: int) -> int:
+        """Return how much of `nusd` can be charged: the reservation, and the rest if it is free."""
+        held = self._open[reservation]
+        if nusd <= held.amount:
+            return nusd
+        if held.block is not held.group.block:
+            return held.amount
+        return min(nusd, held.amount + max(0, min(purse.free for purse in held.group.purses)))
+
+    def settle(self, reservation: bytes, charge: int, record: bytes, overrun: int = 0) -> None:
+        """Journal what is owed with its usage record, and free the rest of the reservation.
+
+        `charge` is at most what `cover` said; `overrun` is what was used beyond it, for the
+        operator's account. Returns only when the journal holds both.
+        """
+        held = self._open[reservation]
+        reserved = held.amount
+        if charge > reserved:
+            invariant(charge <= self.cover(reservation, charge), "I5 charge within reservation")
+        invariant(charge >= 0 and len(record) <= records.RECORD_BYTES_MAX, "a settlement's form")
+        del self._open[reservation]
+        self._number = number = self._number + 1
+        block = held.block
+        body = self._journal.settle(
+            (number, reservation, charge, overrun, max(reserved, charge)), block.data, record
+        )
+        self._unsent.append((number, body))
+        self._free(held, charge)
+
+    def abort(self, reservation: bytes) -> None:
+        """Free a reservation of which nothing was forwarded; nothing is owed, nothing posted."""
+        held = self._open.pop(reservation)
+        self._journal.release(reservation)
+        self._free(held, 0)
+
+    def _free(self, held: _Reservation, charge: int) -> None:
+        rest = held.amount - charge
+        if held.block is held.group.block:
+            for purse in held.group.purses:
+                purse.free += rest
+                purse.spent += charge
+                purse.recent += charge
+                if purse.is_direct:
+                    self._leases.give(purse)
+            return
+        for purse, (_, epoch) in zip(held.group.purses, held.block.purses, strict=True):
+            if purse.epoch == epoch:
+                purse.free += rest
+                purse.spent += charge
+
+    # --- the desk ------------------------------------------------------------------------------
+
+    def wanted(self) -> list[LeaseAsk]:
+        """Return what to ask the desk now; each is outstanding until its answer is applied."""
+        return self._leases.asks()
+
+    def idle(self) -> list[LeaseReturn]:
+        """Return what to give back now: recalled, freed in a small wallet, or unused for long."""
+        return self._leases.returns(self._clock.now_ms())
+
+    def apply(self, message: Down) -> bytes:
+        """Take the desk's word; return the purse whose waiters should try again, or b""."""
+        if isinstance(message, Ack):
+            self.acknowledged(message.upto)
+            return b""
+        if isinstance(message, SeatClosed):
+            self.is_over = True
+            return b""
+        return self._leases.apply(message, self._clock.monotonic_ns())
+
+    def beat(self, at_ns: int) -> None:
+        """The desk was alive at `at_ns` of the machine's monotonic clock: leases stay valid.
+
+        Also moves the clock of recent spending: call it each half second.
+        """
+        until = at_ns + (self._terms.valid_ms - self._terms.skew_ms) * _MS
+        self._valid_until_ns = max(self._valid_until_ns, until)
+        self._leases.tick(self._clock.now_ms())
+
+    def lost(self) -> None:
+        """The link broke: what was outstanding is asked again, what was sent is sent again."""
+        self._leases.lost()
+        self._unsent.extendleft(reversed(self._sent))
+        self._sent.clear()
+
+    def unposted(self, limit: int) -> Posting | None:
+        """Return the next settlements for the books; they stay until acknowledged."""
+        part = [self._unsent.popleft() for _ in range(min(limit, len(self._unsent)))]
+        if not part:
+            return None
+        self._sent.extend(part)
+        return Posting(self.seat, part[0][0], part[-1][0], [body for _, body in part])
+
+    def acknowledged(self, upto: int) -> None:
+        """Forget what the books hold."""
+        for queue in (self._sent, self._unsent):
+            while queue and queue[0][0] <= upto:
+                queue.popleft()
+        self._journal.acknowledged(upto)
+
+    @property
+    def open_count(self) -> int:
+        """Return how many reservations are open."""
+        return len(self._open)
+
+    @property
+    def unposted_count(self) -> int:
+        """Return how many settlements the books have not acknowledged."""
+        return len(self._sent) + len(self._unsent)
+
+    def is_pending(self, reservation: bytes) -> bool:
+        """Tell whether a reservation is open here or its settlement is not yet posted."""
+        return reservation in self._open or any(
+            records.settlement(body).reservation == reservation
+            for queue in (self._sent, self._unsent)
+            for _, body in queue
+        )
