@@ -1,0 +1,121 @@
+"""Price sheets against exact fractions: every class, every tier, one rounding."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from troth.catalog.price import MOST_TOKENS, PriceLine, Sheet, compile_sheet
+from troth.kernel.errors import Misconfigured
+from troth.kernel.quantities import CLASSES, Quantities, tokens_in
+
+COUNTS = st.integers(0, 10**7)
+VECTORS = st.builds(Quantities, *[COUNTS for _ in CLASSES])
+LINES = st.lists(
+    st.builds(
+        PriceLine,
+        st.sampled_from(CLASSES),
+        st.integers(0, 10**11),
+        st.sampled_from([1, 1_000, 10**6, 3_600_000]),
+        st.sampled_from([0, 0, 200_000]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def price_of(lines: list[PriceLine], unit: str, context: int) -> Fraction:
+    """The oracle: the line of the highest tier that the context reaches."""
+    reached = [line for line in lines if line.unit == unit and line.tier_start <= context]
+    if not reached:
+        return Fraction(-1)
+    highest = max(line.tier_start for line in reached)
+    last = [line for line in reached if line.tier_start == highest][-1]
+    return Fraction(last.amount_nusd, last.per)
+
+
+def exact(lines: list[PriceLine], used: Quantities) -> Fraction:
+    context = tokens_in(used)
+    total = Fraction(0)
+    fallback = {"reasoning": "output"} | dict.fromkeys(
+        ("cache_read", "cache_write_5m", "cache_write_1h"), "input"
+    )
+    for unit in CLASSES:
+        price = price_of(lines, unit, context)
+        if price < 0 and unit in fallback:
+            price = price_of(lines, fallback[unit], context)
+        total += max(price, Fraction(0)) * getattr(used, unit)
+    return total
+
+
+@given(LINES, VECTORS)
+def test_a_charge_equals_the_exact_fraction_rounded_down(
+    lines: list[PriceLine], used: Quantities
+) -> None:
+    assert compile_sheet("set", lines).charge(used) == exact(lines, used).__floor__()
+
+
+@given(lines=LINES, read=COUNTS, written=COUNTS, asks_cache=st.booleans())
+def test_no_usage_within_the_bound_costs_more_than_it(
+    lines: list[PriceLine], read: int, written: int, *, asks_cache: bool
+) -> None:
+    sheet = compile_sheet("set", lines)
+    most = sheet.bound(read, written, asks_cache=asks_cache)
+    half = read // 2
+    used = [
+        Quantities(input=read, output=written),
+        Quantities(input=half, cache_read=read - half, reasoning=written),
+        Quantities(requests=1, input=read, output=written),
+    ]
+    if asks_cache:
+        used.append(Quantities(cache_write_1h=read, output=written))
+    assert all(sheet.charge(vector) <= most for vector in used)
+
+
+@given(LINES, st.integers(0, 10**12), COUNTS)
+def test_what_is_affordable_fits_the_amount_and_one_more_does_not(
+    lines: list[PriceLine], nusd: int, read: int
+) -> None:
+    sheet = compile_sheet("set", lines)
+    tokens = sheet.affordable_output(nusd, read, asks_cache=False)
+    if sheet.bound(read, 0, asks_cache=False) > nusd:
+        assert tokens == 0
+        return
+    if tokens < MOST_TOKENS:
+        assert sheet.bound(read, tokens, asks_cache=False) <= nusd
+        assert sheet.bound(read, tokens + 1, asks_cache=False) > nusd
+
+
+def test_a_free_model_affords_any_length() -> None:
+    sheet = compile_sheet("set", [PriceLine("input", 0), PriceLine("output", 0)])
+    assert sheet.affordable_output(0, 10_000, asks_cache=True) == MOST_TOKENS
+    assert sheet.bound(10_000, 10_000, asks_cache=True) == 0
+
+
+def test_a_class_without_a_price_is_not_priced_but_falls_back() -> None:
+    sheet = compile_sheet("set", [PriceLine("input", 3_000_000), PriceLine("output", 15_000_000)])
+    assert sheet.is_priced("input")
+    assert not sheet.is_priced("cache_read")
+    assert sheet.charge(Quantities(cache_read=10, reasoning=2)) == 30 + 30
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [PriceLine("words", 1)],
+        [PriceLine("input", -1)],
+        [PriceLine("input", 1, 0)],
+        [PriceLine("input", 1, 1, -1)],
+    ],
+)
+def test_a_sheet_that_cannot_be_right_is_refused(lines: list[PriceLine]) -> None:
+    with pytest.raises(Misconfigured):
+        compile_sheet("set", lines)
+
+
+def test_a_sheet_whose_first_tier_starts_late_charges_nothing_below_it() -> None:
+    sheet: Sheet = compile_sheet("set", [PriceLine("input", 5, 1, 200_000)])
+    assert sheet.charge(Quantities(input=10)) == 0
+    assert sheet.charge(Quantities(input=200_000)) == 1_000_000
