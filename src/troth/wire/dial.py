@@ -1,0 +1,74 @@
+"""Opening a connection: a name, a socket, then TLS where the origin wants it."""
+
+import asyncio
+import socket
+import ssl
+
+from troth.wire.call import Call
+from troth.wire.client import Lane, Upstream
+from troth.wire.origin import Failure, Origin
+from troth.wire.resolver import Address, Resolver
+
+
+class DialFailed(Exception):
+    """No connection; `failure` says at which step."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+
+
+class Dialer:
+    """How connections to one origin are made."""
+
+    def __init__(self, origin: Origin, resolver: Resolver, tls: ssl.SSLContext | None) -> None:
+        self._origin = origin
+        self._resolver = resolver
+        self._tls = tls if origin.scheme == "https" else None
+        self._lacks_tls = origin.scheme != "http" and tls is None
+
+    async def connect(self, call: Call, lane: Lane) -> Upstream:
+        """Return a connection that is ready to carry `call`.
+
+        Raises:
+            DialFailed: the name, the connection or the handshake failed.
+        """
+        if self._lacks_tls:
+            raise DialFailed(Failure.TLS)
+        origin = self._origin
+        try:
+            addresses = await self._resolver.addresses(origin.host)
+        except OSError:
+            raise DialFailed(Failure.RESOLVE) from None
+        sock = await self._open(addresses)
+        if self._tls is not None:
+            call.securing()
+        try:
+            _, upstream = await asyncio.get_running_loop().create_connection(
+                lambda: Upstream(lane),
+                sock=sock,
+                ssl=self._tls,
+                server_hostname=origin.server_name if self._tls is not None else None,
+            )
+        except OSError:  # ssl.SSLError is one
+            raise DialFailed(Failure.TLS) from None
+        return upstream
+
+    async def _open(self, addresses: tuple[Address, ...]) -> socket.socket:
+        """Connect to the first address that answers."""
+        loop = asyncio.get_running_loop()
+        for family, host in addresses:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            is_open = False
+            try:
+                sock.settimeout(0)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(sock, (host, self._origin.port))
+                is_open = True
+            except OSError:
+                continue
+            finally:
+                if not is_open:
+                    sock.close()
+            return sock
+        raise DialFailed(Failure.CONNECT)

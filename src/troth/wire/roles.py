@@ -1,0 +1,59 @@
+"""What the server and its connections know of each other."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from troth.wire.arrival import Arrival
+from troth.wire.framing import Head
+from troth.wire.limits import ServerLimits
+from troth.wire.sink import Header, Sink
+
+Refuse = Callable[[int, str, Head | None], tuple[Sequence[Header], bytes]]
+
+
+class Accepted(Protocol):
+    """What the server needs of a connection."""
+
+    peer: str
+
+    def check(self, now_ns: int) -> None:
+        """Hold it to its deadlines."""
+        ...
+
+    def close_idle(self) -> None:
+        """Close if no request is under way."""
+        ...
+
+    def break_off(self) -> None:
+        """Cut it now."""
+        ...
+
+
+class Listener(Protocol):
+    """What a connection needs of its server. `now_ns` is coarse, `clock_ns()` exact."""
+
+    limits: ServerLimits
+    now_ns: int
+    is_draining: bool
+    refusal: Refuse
+    clock_ns: Callable[[], int]
+
+    def welcome(self, connection: Accepted) -> bool:
+        """Count a connection; tell whether there was room for it."""
+        ...
+
+    def farewell(self, connection: Accepted) -> None:
+        """Forget a connection."""
+        ...
+
+    def serves_host(self, head: Head) -> bool:
+        """Whether the `Host` is one of ours."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether one more request may run."""
+        ...
+
+    def serve(self, arrival: Arrival, sink: Sink) -> None:
+        """Start the task of one request."""
+        ...

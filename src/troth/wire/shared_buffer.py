@@ -1,0 +1,16 @@
+"""The one buffer that all connections of a process read into.
+
+Reads are synchronous (a loop asks for a buffer, fills it and hands it over in one turn), so one
+buffer serves all. It is zeroed after each read: a loop's own buffer would never be freed and would
+keep the last prompt readable.
+"""
+
+SIZE = 256 * 1024
+BUFFER = bytearray(SIZE)
+VIEW = memoryview(BUFFER)
+ZEROS = memoryview(bytes(SIZE))
+
+
+def wipe(count: int) -> None:
+    """Overwrite the first `count` bytes."""
+    VIEW[:count] = ZEROS[:count]

@@ -1,0 +1,192 @@
+"""The way back to the client: one answer, whole or in pieces, never blocking."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Protocol
+
+Header = tuple[bytes, bytes]
+
+STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
+LAST_CHUNK = b"0\r\n\r\n"
+CLOSE = b"connection: close\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n"
+WITHOUT_BODY = frozenset((204, 304))
+
+_FORMAT_HEADER = b"%b: %b\r\n".__mod__
+_CHUNKED, _PLAIN, _NOTHING = range(3)
+
+
+class UnsafeHeader(ValueError):
+    """An answer's header holds a line end: a programmer's error, stopped before the wire."""
+
+
+class Owner(Protocol):
+    """What a sink needs of its connection."""
+
+    def must_close(self) -> bool:
+        """Whether the connection ends with this answer."""
+        ...
+
+    def answered(self, *, closes: bool) -> None:
+        """The answer is complete (or, with `closes`, the connection has to go)."""
+        ...
+
+    def break_off(self) -> None:
+        """Cut the connection now."""
+        ...
+
+
+class Sink:
+    """One answer. `begun`: bytes of it may have left. `is_open`: the client may still read it."""
+
+    __slots__ = (
+        "_closes",
+        "_head",
+        "_is_head_request",
+        "_is_http10",
+        "_mode",
+        "_on_paused",
+        "_on_resumed",
+        "_owner",
+        "_transport",
+        "begun",
+        "is_open",
+        "is_paused",
+    )
+
+    def __init__(
+        self, owner: Owner, transport: asyncio.Transport, *, is_head: bool, is_http10: bool
+    ) -> None:
+        self.begun = False
+        self.is_open = True
+        self.is_paused = False
+        self._owner: Owner | None = owner
+        self._transport = transport
+        self._is_head_request = is_head
+        self._is_http10 = is_http10
+        self._closes = False
+        self._head: bytes | None = None
+        self._mode = _CHUNKED
+        self._on_paused: Callable[[], None] | None = None
+        self._on_resumed: Callable[[], None] | None = None
+
+    def answer(
+        self, status: int, headers: Sequence[Header], body: bytes | Sequence[bytes] = b""
+    ) -> None:
+        """Send a whole answer with its length. Replaces a begun one that has not left yet."""
+        owner = self._owner
+        if owner is None or self.begun:
+            return
+        closes = owner.must_close()
+        parts = (body,) if isinstance(body, bytes) else body
+        length = b"" if status in WITHOUT_BODY else b"content-length: %d\r\n" % sum(map(len, parts))
+        head = _block(status, headers, length + CLOSE if closes else length)
+        self.begun = True
+        if self._is_head_request or not length:
+            self._transport.write(head)
+        else:
+            self._transport.writelines([head, *parts])
+        self._end(owner, closes=closes)
+
+    def begin(self, status: int, headers: Sequence[Header]) -> None:
+        """Start an answer in pieces; its head leaves with the first write."""
+        owner = self._owner
+        if owner is None or self.begun:
+            return
+        self._closes = closes = owner.must_close()
+        if self._is_head_request or status in WITHOUT_BODY:
+            self._mode = _NOTHING
+            framing = b""
+        elif self._is_http10:
+            self._mode = _PLAIN
+            framing = b""
+        else:
+            self._mode = _CHUNKED
+            framing = CHUNKED
+        self._head = _block(status, headers, framing + CLOSE if closes else framing)
+
+    def write(self, data: bytes) -> None:
+        """Send one piece as one chunk; an empty one is nothing."""
+        if not self.is_open or not data:
+            return
+        if self._mode == _CHUNKED and self._head is None:
+            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        else:
+            self._transport.write(self._framed(data))
+
+    def finish(self, tail: bytes = b"") -> None:
+        """Send the last piece, if any, and the end."""
+        owner = self._owner
+        if owner is None or not self.is_open:
+            return
+        last = self._framed(tail)
+        if self._mode == _CHUNKED:
+            last += LAST_CHUNK
+        if last:
+            self._transport.write(last)
+        self._end(owner, closes=self._closes)
+
+    def abort(self) -> None:
+        """Cut the connection without the end, so that the client sees that it broke."""
+        owner = self._owner
+        if owner is not None:
+            self.detach()
+            owner.break_off()
+
+    def on_drain(self, paused: Callable[[], None], resumed: Callable[[], None]) -> None:
+        """Call `paused` when too much is unsent, `resumed` when it has gone."""
+        self._on_paused = paused
+        self._on_resumed = resumed
+        if self.is_paused:
+            paused()
+
+    def pause(self) -> None:
+        """Too much is unsent."""
+        self.is_paused = True
+        if self._on_paused is not None:
+            self._on_paused()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        self.is_paused = False
+        if self._on_resumed is not None:
+            self._on_resumed()
+
+    def detach(self) -> None:
+        """Let go of the connection: nothing more is sent."""
+        self.is_open = False
+        self._owner = None
+        self._on_paused = None
+        self._on_resumed = None
+
+    def _framed(self, data: bytes) -> bytes:
+        """Return the piece as it goes out, behind the head if that is still here."""
+        mode = self._mode
+        if mode == _NOTHING:
+            data = b""
+        elif mode == _CHUNKED and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        head = self._head
+        if head is not None:
+            self._head = None
+            self.begun = True
+            data = head + data
+        return data
+
+    def _end(self, owner: Owner, *, closes: bool) -> None:
+        self.detach()
+        owner.answered(closes=closes)
+
+
+def _block(status: int, headers: Sequence[Header], framing: bytes) -> bytes:
+    """Build the head of an answer."""
+    line = STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
+    fields = b"".join(map(_FORMAT_HEADER, headers))
+    count = len(headers)
+    if fields.count(b"\n") != count or fields.count(b"\r") != count:
+        raise UnsafeHeader("a header of an answer holds a line end")
+    return b"%b%b%b\r\n" % (line, fields, framing)
