@@ -2,7 +2,39 @@
 
 Listening side: `server` accepts, `connection` orders requests and answers, `framing` and `chunks`
 refuse what is ambiguous, `arrival` is a request on its way in, `sink` its way back.
-Answering side: `pool` keeps connections to origins, `client` is one of them and one call on it,
-`resolver` finds addresses. `events` reads and writes server-sent events. `limits` has every number.
-Read `connection` and `client` first: all else serves them.
+Answering side: `pool` keeps connections to origins, `client` is one of them, `call` one request on
+it, `dial` and `resolver` open it. `events` reads and writes server-sent events, `limits` has every
+number. Read `connection` and `client` first: all else serves them.
 """
+
+from troth.wire.arrival import Arrival, BodyRefused, ClientLeft
+from troth.wire.call import Call
+from troth.wire.events import Event, Splitter, StreamTooLarge
+from troth.wire.framing import Head
+from troth.wire.limits import ClientLimits, ServerLimits
+from troth.wire.origin import Deadlines, Failure, Origin, Receiver
+from troth.wire.pool import Pool
+from troth.wire.server import Handler, Server
+from troth.wire.sink import Header, Sink
+
+__all__ = (
+    "Arrival",
+    "BodyRefused",
+    "Call",
+    "ClientLeft",
+    "ClientLimits",
+    "Deadlines",
+    "Event",
+    "Failure",
+    "Handler",
+    "Head",
+    "Header",
+    "Origin",
+    "Pool",
+    "Receiver",
+    "Server",
+    "ServerLimits",
+    "Sink",
+    "Splitter",
+    "StreamTooLarge",
+)
