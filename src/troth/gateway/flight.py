@@ -12,7 +12,7 @@ from troth.catalog.offering import Offering
 from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
-from troth.providers import failure_of
+from troth.providers import failure_of, is_credential_fault, is_retriable, retry_after_ms
 from troth.wire import Call, Failure, Sink
 
 _OK: Final = 200
@@ -45,14 +45,18 @@ class Flight:
         "call",
         "error",
         "first_ns",
+        "has_begun",
         "has_client_left",
         "is_cut",
+        "is_retriable",
         "is_whole",
         "landed",
         "offering",
         "pending",
         "ready",
+        "refuses_us",
         "rendering",
+        "retry_after_ms",
     )
 
     def __init__(
@@ -76,6 +80,7 @@ class Flight:
         self.first_ns = 0
         self.is_whole = False
         self.is_cut = False
+        self.has_begun = False
         self.has_client_left = False
         self._ask = ask
         self._sink: Sink | None = None
@@ -84,6 +89,9 @@ class Flight:
         self._received = 0
         self._is_landed = False
         self._drain_ms = limits.drain_ms
+        self.is_retriable = True
+        self.refuses_us = False
+        self.retry_after_ms = 0
         tokens = (max_tokens or offering.model.max_output or 1) * ask.choices
         stream_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
         self._most_bytes = stream_bytes if ask.streamed else limits.answer_bytes
@@ -126,10 +134,11 @@ class Flight:
         if self._failed_head is not None:
             status, headers = self._failed_head
             body = b"".join(self._failed_parts)
-            self.error = failure_of(
-                self.offering.upstream.dialect, status, headers, body, self._ask
-            )
             self._failed_parts.clear()
+            self.error = failure_of(status, headers, body, self._ask.fields)
+            self.refuses_us = is_credential_fault(status)
+            self.is_retriable = self.refuses_us or is_retriable(status)
+            self.retry_after_ms = retry_after_ms(headers) if self.is_retriable else 0
             self._land()
             return
         self.is_whole = self.rendering.ended()
@@ -148,7 +157,7 @@ class Flight:
         if self._is_landed or self.has_client_left:
             return
         self.has_client_left = True
-        if self.offering.cancel == "bills_full" and self.pending_or_begun:
+        if self.offering.cancel == "bills_full" and self._received and self._failed_head is None:
             self._loop.call_later(self._drain_ms / 1000, self._drained)
         else:
             self._close()
@@ -157,6 +166,7 @@ class Flight:
     def deliver_to(self, sink: Sink) -> None:
         """From now on pieces go straight to the client."""
         self._sink = sink
+        self.has_begun = True
         for shown in self.pending:
             sink.write(shown)
         self.pending.clear()
@@ -170,11 +180,6 @@ class Flight:
             if self._is_landed:
                 self.landed.set_result(None)
         return self.landed
-
-    @property
-    def pending_or_begun(self) -> bool:
-        """Tell whether any of the answer has come."""
-        return self._received > 0 and self._failed_head is None
 
     def release(self) -> None:
         """Drop what refers to content, so that it is freed when the request ends."""
@@ -203,7 +208,7 @@ class Flight:
     def _break(self, error: TrothError) -> None:
         """Fail: before the first byte as an attempt that may be repeated, later as a cut."""
         self.error = error
-        self.is_cut = self._sink is not None or bool(self.pending)
+        self.is_cut = self.has_begun
         self._close()
         self._land()
 

@@ -11,8 +11,7 @@ from troth.gateway.route import Choice
 from troth.gateway.world import World
 from troth.kernel.errors import Overloaded, RateLimited, TrothError
 from troth.kernel.usage_record import Attempt
-from troth.providers import is_retriable, refuses_us, retry_after_ms
-from troth.wire import Arrival, Deadlines
+from troth.wire import Arrival, ClientLeft, Deadlines
 
 _JITTER_FROM_MS: Final = 50
 _JITTER_SPAN_MS: Final = 201
@@ -27,12 +26,16 @@ async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
     Raises:
         UpstreamFailed, RateLimited, BadRequest, Overloaded: the last attempt's failure, in our
         words; nothing of the answer went out, nothing is charged.
+        ClientLeft: the client hung up before any answer.
     """
-    last: TrothError | None = None
+    last: Flight | None = None
+    error: TrothError | None = None
     for number, offering in enumerate(_plan(journey.choice, world.limits.attempts)):
+        if arrival.client_left:
+            raise ClientLeft
         now_ns = world.clock.monotonic_ns()
         if not world.health.breaker(offering.upstream.id, offering.upstream_model).allows(now_ns):
-            last = last or _cooling(offering, world)
+            error = error or _cooling(offering, world)
             continue
         if last is not None and not await _may_retry(number, last, journey, world):
             break
@@ -44,10 +47,10 @@ async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
         _note(flight, journey, now_ns, world)
         if flight.error is None:
             return flight
-        last = flight.error
-        if not is_retriable(last):
+        last, error = flight, flight.error
+        if not flight.is_retriable:
             break
-    raise last if last is not None else Overloaded
+    raise error if error is not None else Overloaded
 
 
 def _plan(choice: Choice, attempts: int) -> tuple[Offering, ...]:
@@ -78,7 +81,7 @@ def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
     return flight
 
 
-async def _may_retry(number: int, last: TrothError, journey: Journey, world: World) -> bool:
+async def _may_retry(number: int, last: Flight, journey: Journey, world: World) -> bool:
     """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
     candidates = journey.choice.candidates
     provider = candidates[number % len(candidates)].upstream.provider
@@ -86,7 +89,7 @@ async def _may_retry(number: int, last: TrothError, journey: Journey, world: Wor
         return False
     if number < len(candidates):
         return True
-    asked = retry_after_ms(last)
+    asked = last.retry_after_ms
     if asked > _PATIENCE_MS:
         return False
     jitter = int.from_bytes(world.entropy(2), "big") % _JITTER_SPAN_MS
@@ -105,12 +108,12 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
     if error is None:
         if not flight.has_client_left:
             breaker.succeeded()
-    elif refuses_us(error):
+    elif flight.refuses_us:
         breaker.rests(now_ns, _REFUSED_REST_NS)
         world.counters.event("credential_refused")
     elif isinstance(error, RateLimited):
-        breaker.rests(now_ns, retry_after_ms(error) * _MS)
-    elif is_retriable(error):
+        breaker.rests(now_ns, error.retry_after_ms * _MS)
+    elif flight.is_retriable:
         breaker.failed(now_ns)
 
 

@@ -46,10 +46,10 @@ def settle(journey: Journey, world: World) -> Charge:
 
 
 def _was_delivered(flight: Flight) -> bool:
-    """An answer counts when it is whole, or when some of its content went out."""
-    if flight.is_whole:
+    """An answer counts when it is whole, or when the client had some of it or left during it."""
+    if flight.is_whole or flight.has_begun:
         return True
-    return flight.rendering.reported is not None or flight.rendering.delivered_bytes > 0
+    return flight.has_client_left and flight.rendering.delivered_bytes > 0
 
 
 def _outcome(flight: Flight) -> Outcome:
