@@ -1,0 +1,99 @@
+"""Writes the pages of docs/reference that are read off the code: run by `make docs`."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from troth.gateway.refuse import STATUSES, status_of
+from troth.kernel import errors
+
+REFERENCE = Path(__file__).parent / "reference"
+GROUPS = (
+    ("What the caller can fix", errors.Refused),
+    ("What a provider failed at", errors.UpstreamFailed),
+    ("What is not available now", errors.Unavailable),
+    ("What the operator has to see to", errors.TrothError),
+)
+
+_ERRORS_HEAD = """# Errors
+
+Written by `make docs` from `kernel/errors.py` and `gateway/refuse.py`.
+
+An error comes in the dialect of the endpoint. OpenAI's:
+
+```json
+{"error": {"message": "...", "type": "...", "param": null, "code": "invalid_api_key"}}
+```
+
+and Anthropic's:
+
+```json
+{"type": "error", "error": {"type": "...", "message": "..."}, "request_id": "req_..."}
+```
+
+`code` is stable; the message says what to do and never quotes the request. `x-request-id` names the
+request. Where it is worth to try again there is `retry-after`, and `x-should-retry: false` where it
+is not. An empty wallet is 402, never 429: client libraries repeat a 429 by themselves.
+
+A stream that has begun cannot change its status. It ends with an event that holds the error and
+without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
+"""
+
+
+def leaves(root: type[errors.TrothError]) -> Iterator[type[errors.TrothError]]:
+    """Yield every error class that is raised: those with a code of their own, and all leaves."""
+    for kind in root.__subclasses__():
+        if "code" in vars(kind) or not kind.__subclasses__():
+            yield kind
+        yield from leaves(kind)
+
+
+def statuses(kind: type[errors.TrothError]) -> str:
+    """Return the statuses that an error class is answered with."""
+    if kind is errors.RefusedByPolicy:
+        field, path = kind("store", "P-1"), kind(None, "P-1")
+        about_id = kind(None, "P-1", about_id=True)
+        return (
+            f"{status_of(field)} for a field, {status_of(path)} for a path, "
+            f"{status_of(about_id)} for an id"
+        )
+    return str(next(STATUSES[above] for above in kind.__mro__ if above in STATUSES))
+
+
+def _rows(root: type[errors.TrothError], done: set[type[errors.TrothError]]) -> list[str]:
+    rows = []
+    for kind in leaves(root):
+        if kind in done:
+            continue
+        done.add(kind)
+        when = inspect.getdoc(kind) or ""
+        sentence = kind.sentence.replace("{}", "...")
+        first = " ".join(when.split("\n\n")[0].split())
+        rows.append(
+            f"| `{kind.code}` | {statuses(kind)} | {kind.__name__} | {first} | {sentence} |"
+        )
+    return sorted(rows)
+
+
+def errors_page() -> str:
+    """Return the page of all errors, by who can do something about them."""
+    done: set[type[errors.TrothError]] = set()
+    parts = [_ERRORS_HEAD]
+    for title, root in GROUPS:
+        rows = "\n".join(_rows(root, done))
+        head = "| code | status | error | when | message |\n|---|---|---|---|---|"
+        parts.append(f"## {title}\n\n{head}\n{rows}\n")
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {"errors.md": errors_page}
+
+
+def main() -> None:
+    """Write all generated pages."""
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
