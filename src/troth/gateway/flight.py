@@ -10,10 +10,11 @@ from typing import Final
 
 from troth.catalog.offering import Offering
 from troth.gateway.exchange import Ask, Rendering
+from troth.gateway.ports import Call
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
 from troth.providers import failure_of, is_credential_fault, is_retriable, retry_after_ms
-from troth.wire import Call, Failure, Sink
+from troth.wire import Failure, Sink
 
 _OK: Final = 200
 _ERROR_BYTES: Final = 65_536
@@ -52,7 +53,7 @@ class Flight:
         "is_whole",
         "landed",
         "offering",
-        "pending",
+        "waiting",
         "ready",
         "refuses_us",
         "rendering",
@@ -76,7 +77,7 @@ class Flight:
         self.offering = offering
         self.call: Call | None = None
         self.error: TrothError | None = None
-        self.pending: list[bytes] = []
+        self.waiting: list[bytes] = []
         self.first_ns = 0
         self.is_whole = False
         self.is_cut = False
@@ -119,7 +120,7 @@ class Flight:
             if sink is not None:
                 sink.write(shown)
             else:
-                self.pending.append(shown)
+                self.waiting.append(shown)
                 if not self.ready.done():
                     self.ready.set_result(None)
         if rendering.failure is not None:
@@ -167,9 +168,9 @@ class Flight:
         """From now on pieces go straight to the client."""
         self._sink = sink
         self.has_begun = True
-        for shown in self.pending:
+        for shown in self.waiting:
             sink.write(shown)
-        self.pending.clear()
+        self.waiting.clear()
         if self.call is not None:
             sink.on_drain(self.call.pause, self.call.resume)
 
@@ -183,7 +184,7 @@ class Flight:
 
     def release(self) -> None:
         """Drop what refers to content, so that it is freed when the request ends."""
-        self.pending.clear()
+        self.waiting.clear()
         self._failed_parts.clear()
         self._failed_head = None
         self._sink = None

@@ -85,7 +85,7 @@ async def _may_retry(number: int, last: Flight, journey: Journey, world: World) 
     """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
     candidates = journey.choice.candidates
     provider = candidates[number % len(candidates)].upstream.provider
-    if not world.health.budget(provider).spend(world.clock.monotonic_ns()):
+    if not world.health.budget(provider).draw(world.clock.monotonic_ns()):
         return False
     if number < len(candidates):
         return True

@@ -126,7 +126,23 @@ class Reads(Protocol):
         """Return the receipt as JSON; None when there is none for this key.
 
         Raises:
-            ReceiptPending: the request ended here and is not posted yet.
+            ReceiptNotPosted: the request ended here and is not posted yet.
             Unavailable: the desk does not answer.
         """
+        ...
+
+
+class Call(Protocol):
+    """An upstream call under way, as the wire or the simulated provider keeps it."""
+
+    def close(self) -> None:
+        """Stop it; nothing more comes."""
+        ...
+
+    def pause(self) -> None:
+        """Read no more for now: the client is slow."""
+        ...
+
+    def resume(self) -> None:
+        """Go on reading."""
         ...

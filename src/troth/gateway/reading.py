@@ -43,7 +43,7 @@ async def receipt(found: Match, arrival: Arrival, sink: Sink, world: World) -> N
 
     Raises:
         NotFound: no such receipt for this key.
-        ReceiptPending: the request ended and is not posted yet.
+        ReceiptNotPosted: the request ended and is not posted yet.
     """
     caller = await authenticate(arrival.head, world)
     if raw_of("req", found.subject) is None:

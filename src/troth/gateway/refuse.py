@@ -107,7 +107,7 @@ def _advice(error: errors.TrothError, status: int) -> Headers:
     if isinstance(error, errors.CreditsExhausted):
         in_flight = error.source == "in_flight"
         advice.append((b"x-should-retry", b"true" if in_flight else b"false"))
-    elif status not in _RETRIABLE and not isinstance(error, errors.ReceiptPending):
+    elif status not in _RETRIABLE and not isinstance(error, errors.ReceiptNotPosted):
         advice.append((b"x-should-retry", b"false"))
     if isinstance(error, errors.MethodNotAllowed):
         advice.append((b"allow", error.allow.encode()))
@@ -117,7 +117,7 @@ def _advice(error: errors.TrothError, status: int) -> Headers:
 def _wait_ms(error: errors.TrothError) -> int:
     """Return after how many milliseconds it is worth to come back; 0 for no advice."""
     match error:
-        case errors.RateLimited() | errors.Overloaded() | errors.ReceiptPending():
+        case errors.RateLimited() | errors.Overloaded() | errors.ReceiptNotPosted():
             return max(1_000, error.retry_after_ms)
         case errors.CreditsExhausted(source="in_flight"):
             return 1_000

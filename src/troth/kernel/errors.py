@@ -6,7 +6,7 @@
     │   ├── InvalidKey, AmbiguousKey
     │   ├── CreditsExhausted
     │   ├── Forbidden        AddressNotAllowed OrganizationFrozen NoEligibleProvider
-    │   ├── Missing          ModelNotFound UnknownUrl NotFound ReceiptPending
+    │   ├── Missing          ModelNotFound UnknownUrl NotFound ReceiptNotPosted
     │   ├── BadFraming       one leaf a limit of the wire
     │   └── RateLimited
     ├── UpstreamFailed   theirs and ours to wait for: UpstreamError UpstreamTimeout UpstreamCut ...
@@ -233,7 +233,7 @@ class UnknownUrl(Missing):
     sentence = "There is no endpoint at this path. The API lives under '/v1'."
 
 
-class ReceiptPending(Missing):
+class ReceiptNotPosted(Missing):
     """The receipt's request has ended, but its charge is not posted yet."""
 
     code = "receipt_pending"

@@ -109,7 +109,7 @@ class RetryBudget:
         """Count a first attempt."""
         self._calls += 1
 
-    def spend(self, now_ns: int) -> bool:
+    def draw(self, now_ns: int) -> bool:
         """Take one retry from the budget; tell whether there was one."""
         if now_ns - self._refilled_ns >= SECOND_NS:
             self._refilled_ns = now_ns

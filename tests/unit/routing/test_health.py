@@ -75,11 +75,11 @@ def test_old_failures_are_forgotten() -> None:
 
 def test_retries_are_a_tenth_of_calls_but_three_a_second_always_pass() -> None:
     budget = RetryBudget()
-    assert [budget.spend(0) for _ in range(4)] == [True, True, True, False]
-    assert budget.spend(2 * SECOND_NS)
+    assert [budget.draw(0) for _ in range(4)] == [True, True, True, False]
+    assert budget.draw(2 * SECOND_NS)
     for _ in range(100):
         budget.called()
-    allowed = sum(budget.spend(2 * SECOND_NS + 1) for _ in range(50))
+    allowed = sum(budget.draw(2 * SECOND_NS + 1) for _ in range(50))
     assert 10 <= allowed <= 13
 
 

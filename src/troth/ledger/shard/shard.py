@@ -263,7 +263,7 @@ class Shard:
         """Return how many settlements the books have not acknowledged."""
         return len(self._sent) + len(self._unsent)
 
-    def is_pending(self, reservation: bytes) -> bool:
+    def is_unposted(self, reservation: bytes) -> bool:
         """Tell whether a reservation is open here or its settlement is not yet posted."""
         return reservation in self._open or any(
             records.settlement(body).reservation == reservation
