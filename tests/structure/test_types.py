@@ -8,7 +8,7 @@ import pytest
 from tests.structure.source import ROOT, Module, is_within, module_of, own_modules
 
 CONTENT_PLANES = ("troth.wire", "troth.providers", "troth.gateway", "troth.proof", "troth.kernel")
-CLOSED_KINDS = frozenset(("Count", "Milliseconds", "Nusd", "Status", "Flag", "Ref"))
+CLOSED_KINDS = frozenset(("Count", "Milliseconds", "Nusd", "Status", "Flag", "Ref", "int", "bool"))
 KEPT_SCALARS = frozenset(("str", "int", "bool", "tuple", "Quantities", "Attempt"))
 USAGE_RECORD = "troth.kernel.usage_record"
 
