@@ -2,3 +2,20 @@
 
 Read `messages` for the protocol, `records` for the journal's bytes, `journal`, then `shard`.
 """
+
+from troth.ledger.shard.journal import Journal, Keeper
+from troth.ledger.shard.purse import ShardTerms, Short, ShortKind
+from troth.ledger.shard.replay import OldSeat, Recovered, recover
+from troth.ledger.shard.shard import Shard
+
+__all__ = (
+    "Journal",
+    "Keeper",
+    "OldSeat",
+    "Recovered",
+    "Shard",
+    "ShardTerms",
+    "Short",
+    "ShortKind",
+    "recover",
+)
