@@ -12,6 +12,7 @@ ASYNC_PLACES = (
     "troth.gateway",
     "troth.server.gateway_process",
     "troth.server.link",
+    "troth.server.purses",  # the link's wallet: waits for a lease
     "troth.server.listener",
 )
 LOOPS = ("asyncio", "uvloop", "anyio", "trio")
