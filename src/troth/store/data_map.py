@@ -28,10 +28,8 @@ def _all(data_class: DataClass, columns: str) -> dict[str, DataClass]:
 _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "migration": _all(DataClass.OPERATION, "number"),
     "book": _all(DataClass.BILLING, "id kind org_ref posted held floor0 epoch"),
-    "budget_rule": _all(DataClass.ACCOUNT, "purse period zone mode limit_nusd"),
-    "budget": _all(
-        DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held epoch warned"
-    ),
+    "budget_rule": _all(DataClass.ACCOUNT, "purse period zone mode limit_nusd epoch"),
+    "budget": _all(DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held warned"),
     "lot": _all(DataClass.BILLING, "id book kind granted spent returned expires_at created_at"),
     "entry": _all(DataClass.BILLING, "id desk batch kind dr cr amount lot corrects day at"),
     "batch": _all(
@@ -48,7 +46,32 @@ _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "day_close": _all(DataClass.BILLING, "day book opening paid_in charged paid_out closing hash"),
 }
 
-DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER}
+_CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
+    "organization": _all(DataClass.ACCOUNT, "ref name created_at frozen_at"),
+    "api_key": _all(
+        DataClass.ACCOUNT,
+        "ref public_id org name hash models networks created_at expires_at revoked_at replaced_by"
+        " requests_per_minute tokens_per_minute concurrency day_limit month_limit day_purse"
+        " month_purse may_read_wallet rate_slot",
+    ),
+    "price": _all(
+        DataClass.OPERATION, "price_set model upstream kind unit tier_start amount per effective_at"
+    ),
+    "usage": _all(
+        DataClass.USAGE,
+        "request org api_key project endpoint model_asked model_served provider upstream region"
+        " price_set started_at first_byte_ms latency_ms status outcome streamed usage_source"
+        " quantities reserved charged cost clamped attempts",
+    ),
+    "rollup_hour": _all(
+        DataClass.USAGE,
+        "hour org api_key model count failed tokens_in tokens_cached tokens_out images audio_ms"
+        " characters charged cost",
+    ),
+    "audit_entry": _all(DataClass.OPERATION, "n at uid action subject other amount prev_hash hash"),
+}
+
+DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER, **_CONTROL}
 """Table to column to class."""
 
 _COLUMNS: Final = {

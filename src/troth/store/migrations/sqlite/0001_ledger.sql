@@ -16,7 +16,8 @@ CREATE TABLE budget_rule (
   period TEXT NOT NULL CHECK (period IN ('day', 'week', 'month', 'total')),
   zone TEXT NOT NULL,
   mode TEXT NOT NULL CHECK (mode IN ('hard', 'alert')),
-  limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0)
+  limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0),
+  epoch INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE budget (
@@ -27,7 +28,6 @@ CREATE TABLE budget (
   limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0),
   spent INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
   held INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
-  epoch INTEGER NOT NULL DEFAULT 0,
   warned INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (purse, starts_at)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,151 @@
+"""Receipts: one request explained to the nano-dollar, from its row and the prices of its day."""
+
+from typing import Final
+
+import msgspec
+
+from troth.control.usage.record import ShownAttempt, ShownQuantities
+from troth.kernel import ids
+from troth.kernel.money import usd
+from troth.store.transaction import Transaction
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    request: bytes
+    org: bytes
+    api_key: bytes
+    endpoint: str
+    model_asked: str
+    model_served: str
+    provider: str
+    upstream: str
+    region: str
+    price_set: str
+    started_at: int
+    first_byte_ms: int
+    latency_ms: int
+    status: int
+    outcome: str
+    streamed: int
+    usage_source: str
+    quantities: str
+    reserved: int
+    charged: int
+    cost: int
+    clamped: int
+    attempts: str
+
+
+_SELECT: Final = """
+SELECT request, org, api_key, endpoint, model_asked, model_served, provider, upstream, region,
+  price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed, usage_source,
+  quantities, reserved, charged, cost, clamped, attempts
+FROM usage"""
+_QUANTITIES: Final = msgspec.json.Decoder(ShownQuantities)
+_ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
+
+
+class ShownPrice(msgspec.Struct, frozen=True):
+    """A unit price as a receipt shows it: `usd` for `per` units."""
+
+    unit: str
+    usd: str
+    amount_nusd: int
+    per: int
+    tier_start: int
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """One request: what was asked and served, how much, at which prices, for what.
+
+    Money in nano-USD, and as dollars in a string; times in unix milliseconds, durations in
+    milliseconds. `clamped` is the most tokens that the wallet could pay, 0 when it set no limit.
+    """
+
+    id: str
+    object: str
+    organization: str
+    key: str
+    endpoint: str
+    model_asked: str
+    model_served: str
+    provider: str
+    upstream: str
+    region: str
+    started_at_ms: int
+    first_byte_ms: int
+    latency_ms: int
+    status: int
+    outcome: str
+    is_streamed: bool
+    quantities: ShownQuantities
+    usage_source: str
+    is_estimated: bool
+    price_set: str
+    unit_prices: tuple[ShownPrice, ...]
+    reserved_nusd: int
+    charged_nusd: int
+    charged_usd: str
+    max_tokens_clamped: int
+    attempts: tuple[ShownAttempt, ...]
+
+
+def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt | None:
+    """Return the receipt of a request, without its unit prices.
+
+    An empty `org` or `key` asks as the operator; else only that key's own requests are found.
+    """
+    raw = ids.raw_of("req", request)
+    row = transaction.row(f"{_SELECT} WHERE request = ?", (raw,)) if raw else None
+    if row is None:
+        return None
+    found = _receipt(msgspec.convert(row, _Stored))
+    is_own = (not org or found.organization == org) and (not key or found.key == key)
+    return found if is_own else None
+
+
+def latest(transaction: Transaction, org_raw: bytes, limit: int) -> list[Receipt]:
+    """Return an organization's newest receipts, without unit prices."""
+    rows = transaction.rows(
+        f"{_SELECT} WHERE org = ? ORDER BY request DESC LIMIT ?", (org_raw, limit)
+    )
+    return [_receipt(row) for row in msgspec.convert(rows, list[_Stored])]
+
+
+def document(receipt: Receipt, prices: tuple[tuple[str, int, int, int], ...]) -> bytes:
+    """Return the receipt as JSON with its unit prices (unit, nano-USD, per, tier start)."""
+    shown = tuple(
+        ShownPrice(unit, usd(amount), amount, per, start) for unit, amount, per, start in prices
+    )
+    return msgspec.json.encode(msgspec.structs.replace(receipt, unit_prices=shown))
+
+
+def _receipt(row: _Stored) -> Receipt:
+    return Receipt(
+        id=ids.text("req", row.request),
+        object="receipt",
+        organization=ids.text("org", row.org),
+        key=ids.text("key", row.api_key),
+        endpoint=row.endpoint,
+        model_asked=row.model_asked,
+        model_served=row.model_served,
+        provider=row.provider,
+        upstream=row.upstream,
+        region=row.region,
+        started_at_ms=row.started_at,
+        first_byte_ms=row.first_byte_ms,
+        latency_ms=row.latency_ms,
+        status=row.status,
+        outcome=row.outcome,
+        is_streamed=bool(row.streamed),
+        quantities=_QUANTITIES.decode(row.quantities),
+        usage_source=row.usage_source,
+        is_estimated=row.usage_source == "estimated",
+        price_set=row.price_set,
+        unit_prices=(),
+        reserved_nusd=row.reserved,
+        charged_nusd=row.charged,
+        charged_usd=usd(row.charged),
+        max_tokens_clamped=row.clamped,
+        attempts=_ATTEMPTS.decode(row.attempts),
+    )

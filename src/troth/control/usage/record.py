@@ -1,0 +1,132 @@
+"""Usage records become rows and roll-ups, in the transaction that posts their charges."""
+
+from collections.abc import Iterable, Sequence
+from operator import add
+from typing import Final
+
+import msgspec
+
+from troth.kernel import ids
+from troth.kernel.errors import invariant
+from troth.kernel.quantities import Quantities, tokens_in, tokens_out
+from troth.kernel.usage_record import Attempt, Outcome, UsageRecord
+from troth.store.transaction import Row, Transaction
+
+MS_OF_HOUR: Final = 3_600_000
+_DELIVERED: Final = frozenset({Outcome.DONE, Outcome.LENGTH, Outcome.CLIENT_LEFT})
+_ENCODER: Final = msgspec.json.Encoder()
+
+_USAGE: Final = """
+INSERT INTO usage (request, org, api_key, project, endpoint, model_asked, model_served, provider,
+  upstream, region, price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed,
+  usage_source, quantities, reserved, charged, cost, clamped, attempts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ROLLUP: Final = """
+INSERT INTO rollup_hour (hour, org, api_key, model, count, failed, tokens_in, tokens_cached,
+  tokens_out, images, audio_ms, characters, charged, cost)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (hour, org, api_key, model) DO UPDATE SET
+  count = rollup_hour.count + excluded.count,
+  failed = rollup_hour.failed + excluded.failed,
+  tokens_in = rollup_hour.tokens_in + excluded.tokens_in,
+  tokens_cached = rollup_hour.tokens_cached + excluded.tokens_cached,
+  tokens_out = rollup_hour.tokens_out + excluded.tokens_out,
+  images = rollup_hour.images + excluded.images,
+  audio_ms = rollup_hour.audio_ms + excluded.audio_ms,
+  characters = rollup_hour.characters + excluded.characters,
+  charged = rollup_hour.charged + excluded.charged,
+  cost = rollup_hour.cost + excluded.cost"""
+
+
+class ShownQuantities(Quantities, frozen=True, omit_defaults=True):
+    """The vector as it is kept and shown: classes that were not used are left out."""
+
+
+class ShownAttempt(msgspec.Struct, frozen=True):
+    """An attempt with its names, as it is kept and shown."""
+
+    upstream: str
+    code: str
+    ms: int
+
+
+_Cell = tuple[int, bytes, bytes, str]
+_Sums = tuple[int, ...]
+
+
+def write(transaction: Transaction, records: Sequence[UsageRecord]) -> None:
+    """Write the rows and roll-ups of requests that were not written before."""
+    if not records:
+        return
+    transaction.insert(_USAGE, [_row(record) for record in records])
+    sums: dict[_Cell, _Sums] = {}
+    for record in records:
+        cell = (
+            record.started_at_ms // MS_OF_HOUR,
+            _raw("org", record.org),
+            _raw("key", record.key),
+            record.model_served,
+        )
+        added = _summed(record)
+        before = sums.get(cell)
+        sums[cell] = tuple(map(add, before, added)) if before else added
+    transaction.insert(_ROLLUP, [(*cell, *values) for cell, values in sums.items()])
+
+
+def _raw(kind: ids.Kind, reference: str) -> bytes:
+    raw = ids.raw_of(kind, reference)
+    invariant(raw is not None, "a usage record names its request, organization and key")
+    return raw or b""
+
+
+def _summed(record: UsageRecord) -> _Sums:
+    used = record.quantities
+    return (
+        1,
+        int(record.outcome not in _DELIVERED),
+        tokens_in(used),
+        used.cache_read,
+        tokens_out(used),
+        used.images,
+        used.audio_ms,
+        used.characters,
+        record.charged_nusd,
+        record.cost_nusd,
+    )
+
+
+def _row(record: UsageRecord) -> Row:
+    return (
+        _raw("req", record.request),
+        _raw("org", record.org),
+        _raw("key", record.key),
+        record.project,
+        record.endpoint,
+        record.model_asked,
+        record.model_served,
+        record.provider,
+        record.upstream,
+        record.region,
+        record.price_set,
+        record.started_at_ms,
+        record.first_byte_ms,
+        record.latency_ms,
+        record.status,
+        str(record.outcome),
+        int(record.streamed),
+        str(record.usage_source),
+        _ENCODER.encode(_shown(record.quantities)).decode(),
+        record.reserved_nusd,
+        record.charged_nusd,
+        record.cost_nusd,
+        record.max_tokens_clamped,
+        _ENCODER.encode(_attempts(record.attempts)).decode(),
+    )
+
+
+def _shown(used: Quantities) -> ShownQuantities:
+    return ShownQuantities(*msgspec.structs.astuple(used))
+
+
+def _attempts(attempts: Iterable[Attempt]) -> list[ShownAttempt]:
+    return [ShownAttempt(each.upstream, each.code, each.ms) for each in attempts]

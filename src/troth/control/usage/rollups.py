@@ -1,0 +1,85 @@
+"""Roll-ups: sums by hour, organization, key and model, never recomputed from single requests."""
+
+from operator import add
+from typing import Final, Literal
+
+import msgspec
+
+from troth.control.usage.record import MS_OF_HOUR
+from troth.kernel import ids
+from troth.store.transaction import Transaction
+
+Grouping = Literal["hour", "day", "organization", "key", "model"]
+GROUPINGS: Final[tuple[Grouping, ...]] = ("hour", "day", "organization", "key", "model")
+_HOURS_OF_DAY: Final = 24
+
+
+class Period(msgspec.Struct, frozen=True):
+    """From `start_ms` up to but not including `end_ms`; both are cut down to whole hours."""
+
+    start_ms: int
+    end_ms: int
+
+
+class Total(msgspec.Struct, frozen=True):
+    """Sums of one group. `group` is a time (unix ms), a reference or a model's name."""
+
+    group: str | int
+    count: int
+    failed: int
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+    images: int
+    audio_ms: int
+    characters: int
+    charged_nusd: int
+    cost_nusd: int
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    hour: int
+    org: bytes
+    api_key: bytes
+    model: str
+    count: int
+    failed: int
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+    images: int
+    audio_ms: int
+    characters: int
+    charged: int
+    cost: int
+
+
+def totals(
+    transaction: Transaction, period: Period, by: Grouping, org_raw: bytes | None = None
+) -> list[Total]:
+    """Return the sums of a period, grouped, in the order of the groups; `org_raw` narrows."""
+    rows = transaction.stream(
+        "SELECT hour, org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out,"
+        " images, audio_ms, characters, charged, cost FROM rollup_hour"
+        " WHERE hour >= ? AND hour < ? AND (? IS NULL OR org = ?)",
+        (period.start_ms // MS_OF_HOUR, -(-period.end_ms // MS_OF_HOUR), org_raw, org_raw),
+        tuple[int, bytes, bytes, str, int, int, int, int, int, int, int, int, int, int],
+    )
+    sums: dict[str | int, tuple[int, ...]] = {}
+    for row in rows:
+        group = _group(row[0], row[1], row[2], by) if by != "model" else row[3]
+        before = sums.get(group)
+        sums[group] = tuple(map(add, before, row[4:])) if before else row[4:]
+    return [Total(group, *sums[group]) for group in sorted(sums, key=lambda each: (str(each), 0))]
+
+
+def _group(hour: int, org: bytes, key: bytes, by: Grouping) -> str | int:
+    match by:
+        case "hour":
+            return hour * MS_OF_HOUR
+        case "day":
+            return hour // _HOURS_OF_DAY * _HOURS_OF_DAY * MS_OF_HOUR
+        case "organization":
+            return ids.text("org", org)
+        case _:
+            return ids.text("key", key)
