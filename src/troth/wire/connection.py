@@ -159,15 +159,15 @@ class Connection(asyncio.BufferedProtocol):
         listener = self._listener
         limits = listener.limits
         try:
-            head = framing.read_head(raw, self.peer, limits)
+            head = listener.heads.read(raw, self.peer)
         except Refusal as refusal:
             self._refuse(refusal.status, refusal.code)
             return
         if (head.content_length or 0) > limits.body_bytes:
             self._refuse(413, framing.BODY_TOO_LARGE, head)
-        elif not listener.serves_host(head):
+        elif listener.hosts and not listener.serves_host(head):
             self._refuse(400, framing.BAD_FRAMING, head)
-        elif not listener.has_room():
+        elif listener.in_flight >= limits.in_flight:
             self._refuse(503, "overloaded", head)
         else:
             self._serve(head, rest)
@@ -175,7 +175,7 @@ class Connection(asyncio.BufferedProtocol):
     def _serve(self, head: Head, rest: bytes) -> None:
         listener = self._listener
         arrival = Arrival(head, listener.clock_ns(), self, listener.limits.body_bytes)
-        sink = Sink(self, self._transport, is_head=head.method == "HEAD", is_http10=head.is_http10)
+        sink = Sink(self, self._transport, head)
         self._arrival = arrival
         self._sink = sink
         self._closes = head.wants_close
@@ -279,8 +279,7 @@ class Connection(asyncio.BufferedProtocol):
         """Answer what is not served, and close: nothing behind it is looked at."""
         self._closes = True
         headers, content = self._listener.refusal(status, code, head)
-        is_head = head is not None and head.method == "HEAD"
-        sink = Sink(self, self._transport, is_head=is_head, is_http10=False)
+        sink = Sink(self, self._transport, head)
         self._partial = None
         sink.answer(status, headers, content)
 

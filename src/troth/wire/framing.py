@@ -6,6 +6,7 @@ that nothing smuggled behind it is ever served.
 """
 
 import re
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -15,6 +16,8 @@ from troth.wire.limits import ServerLimits
 FIELD_BYTES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 HOST_BYTES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
 TARGET_BYTES = bytes(set(range(0x21, 0x7F)) - {ord("#")})
+REMEMBERED_LINES = 64
+REMEMBERED_BYTES = 128
 FIRST_LINE_REST = 64  # method, version and blanks
 BLANKS = b" \t"
 MOST_LINES = 1_024
@@ -25,6 +28,7 @@ METHOD = re.compile(rb"[A-Z]{1,20}")
 VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 LENGTH = re.compile(rb"[0-9]{1,15}")
 
+VERSIONS = {b"HTTP/1.1": False, b"HTTP/1.0": True}  # whether it is the old one
 METHODS = {
     name.encode(): name for name in ("GET", "POST", "HEAD", "OPTIONS", "DELETE", "PUT", "PATCH")
 }
@@ -76,7 +80,7 @@ class Refusal(Exception):
         self.code = code
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):  # holds no cycle
     """The head of one request.
 
     `path` and `query` are as they came, percent signs and all. `headers` has lowercase names;
@@ -97,55 +101,78 @@ class Head(Struct, frozen=True):
     wants_close: bool
 
 
-def read_head(raw: bytes, peer: str, limits: ServerLimits) -> Head:
-    """Read a request head, given without its empty line.
+class FirstLine(NamedTuple):
+    """A request line."""
 
-    Raises:
-        Refusal: the bytes are not a head that can be served safely.
-    """
-    lines = raw.split(b"\r\n")
-    count = len(lines) - 1
-    if count > limits.headers_count:
-        raise Refusal(431, HEADERS_TOO_LARGE)
-    if raw.translate(None, FIELD_BYTES) != LINE_ENDS[count]:
-        raise Refusal(400)
-    first = lines.pop(0)
-    method, target, is_http10 = _read_first_line(first, limits.target_bytes)
-    size = len(raw) - len(first)
-    if size > limits.header_bytes and (
-        size > limits.headers_bytes or max(map(len, lines)) > limits.header_bytes
-    ):
-        raise Refusal(431, HEADERS_TOO_LARGE)
-    headers: dict[bytes, bytes] = {}
-    for line in lines:
-        name, blank, value = line.partition(b": ")
-        key = KNOWN.get(name)
-        if key is None or not blank or key in headers:
-            _add_unusual(headers, line)
-        else:
-            headers[key] = value.strip(BLANKS)
-    host = headers.get(b"host")
-    if not host or host.translate(None, HOST_BYTES):
-        raise Refusal(400)
-    return _frame(method, target, headers, peer, is_http10=is_http10)
+    method: str
+    path: str
+    query: str
+    is_http10: bool
 
 
-def _read_first_line(line: bytes, target_bytes: int) -> tuple[str, str, bool]:
-    """Return method, target and whether it is HTTP/1.0."""
-    parts = line.split(b" ")
-    if len(parts) != 3:  # noqa: PLR2004 - method, target, version
-        raise Refusal(400)
-    name, target, version = parts
-    method = METHODS.get(name) or _unusual_method(name)
-    if len(target) > target_bytes:
-        raise Refusal(414, URL_TOO_LONG)
-    if target[:1] != b"/" or target.translate(None, TARGET_BYTES):
-        raise Refusal(400)
-    if version == b"HTTP/1.1":
-        return method, target.decode(), False
-    if version == b"HTTP/1.0":
-        return method, target.decode(), True
-    raise Refusal(505 if VERSION.fullmatch(version) else 400)
+class HeadReader:
+    """Reads request heads. First lines that are usual here are read once and remembered."""
+
+    __slots__ = ("_first_lines", "_limits")
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._first_lines: dict[bytes, FirstLine] = {}
+
+    def read(self, raw: bytes, peer: str) -> Head:
+        """Read a head, given without its empty line.
+
+        Raises:
+            Refusal: the bytes are not a head that can be served safely.
+        """
+        lines = raw.split(b"\r\n")
+        count = len(lines) - 1
+        if count > self._limits.headers_count:
+            raise Refusal(431, HEADERS_TOO_LARGE)
+        if raw.translate(None, FIELD_BYTES) != LINE_ENDS[count]:
+            raise Refusal(400)
+        first = lines.pop(0)
+        line = self._first_lines.get(first) or self._read_first_line(first)
+        size = len(raw) - len(first)
+        if size > self._limits.header_bytes:
+            self._check_sizes(size, lines)
+        headers: dict[bytes, bytes] = {}
+        for field in lines:
+            name, blank, value = field.partition(b": ")
+            key = KNOWN.get(name)
+            if key is None or not blank or key in headers:
+                _add_unusual(headers, field)
+            else:
+                headers[key] = value.strip(BLANKS)
+        host = headers.get(b"host")
+        if not host or host.translate(None, HOST_BYTES):
+            raise Refusal(400)
+        return _frame(line, headers, peer)
+
+    def _check_sizes(self, size: int, lines: list[bytes]) -> None:
+        limits = self._limits
+        if size > limits.headers_bytes or max(map(len, lines)) > limits.header_bytes:
+            raise Refusal(431, HEADERS_TOO_LARGE)
+
+    def _read_first_line(self, line: bytes) -> FirstLine:
+        parts = line.split(b" ")
+        if len(parts) != 3:  # noqa: PLR2004 - method, target, version
+            raise Refusal(400)
+        name, target, version = parts
+        method = METHODS.get(name) or _unusual_method(name)
+        if len(target) > self._limits.target_bytes:
+            raise Refusal(414, URL_TOO_LONG)
+        if target[:1] != b"/" or target.translate(None, TARGET_BYTES):
+            raise Refusal(400)
+        if version not in VERSIONS:
+            raise Refusal(505 if VERSION.fullmatch(version) else 400)
+        path, mark, query = target.decode().partition("?")
+        found = FirstLine(method, path, query, VERSIONS[version])
+        if not mark and len(line) <= REMEMBERED_BYTES:
+            if len(self._first_lines) >= REMEMBERED_LINES:
+                self._first_lines.clear()
+            self._first_lines[line] = found
+        return found
 
 
 def _unusual_method(name: bytes) -> str:
@@ -174,10 +201,9 @@ def _add_unusual(headers: dict[bytes, bytes], line: bytes) -> None:
         headers[key] = before + b", " + value
 
 
-def _frame(
-    method: str, target: str, headers: dict[bytes, bytes], peer: str, *, is_http10: bool
-) -> Head:
+def _frame(line: FirstLine, headers: dict[bytes, bytes], peer: str) -> Head:
     """Decide where the request ends: the one question that smuggling is about."""
+    method, path, query, is_http10 = line
     declared = headers.get(b"content-length")
     coding = headers.get(b"transfer-encoding")
     length: int | None = None
@@ -189,7 +215,6 @@ def _frame(
             raise Refusal(400)
         length = int(declared)
     has_body = coding is not None or bool(length)
-    path, _, query = target.partition("?")
     return Head(
         method,
         path,

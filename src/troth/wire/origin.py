@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, cache_hash=True):
     """An upstream's address. From configuration only, never from a caller."""
 
     scheme: str  # http or https
@@ -15,7 +15,7 @@ class Origin(Struct, frozen=True):
     server_name: str  # what the certificate must say
 
 
-class Deadlines(Struct, frozen=True):
+class Deadlines(Struct, frozen=True, gc=False):
     """Milliseconds for the stages of one call."""
 
     connect_ms: int = 3_000

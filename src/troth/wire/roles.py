@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from troth.wire.arrival import Arrival
-from troth.wire.framing import Head
+from troth.wire.framing import Head, HeadReader
 from troth.wire.limits import ServerLimits
 from troth.wire.sink import Header, Sink
 
@@ -33,6 +33,9 @@ class Listener(Protocol):
     """What a connection needs of its server. `now_ns` is coarse, `clock_ns()` exact."""
 
     limits: ServerLimits
+    heads: HeadReader
+    hosts: frozenset[bytes]
+    in_flight: int
     now_ns: int
     is_draining: bool
     refusal: Refuse
@@ -48,10 +51,6 @@ class Listener(Protocol):
 
     def serves_host(self, head: Head) -> bool:
         """Whether the `Host` is one of ours."""
-        ...
-
-    def has_room(self) -> bool:
-        """Whether one more request may run."""
         ...
 
     def serve(self, arrival: Arrival, sink: Sink) -> None:

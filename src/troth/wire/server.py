@@ -11,7 +11,7 @@ from typing import Protocol
 from troth.kernel.clock import Clock
 from troth.wire.arrival import Arrival
 from troth.wire.connection import Connection
-from troth.wire.framing import Head
+from troth.wire.framing import Head, HeadReader
 from troth.wire.limits import ServerLimits
 from troth.wire.roles import Accepted, Refuse
 from troth.wire.sink import Sink
@@ -36,6 +36,8 @@ class Server:
     served; `head` is None when it could not be read.
     """
 
+    _loop: asyncio.AbstractEventLoop
+
     def __init__(
         self,
         handler: Handler,
@@ -51,12 +53,13 @@ class Server:
         self.clock_ns = clock.monotonic_ns
         self.refusal = refuse
         self.in_flight = 0
+        self.heads = HeadReader(limits)
+        self.hosts = frozenset(name.encode() for name in limits.hosts)
         self._handler = handler
         self._tls = tls
-        self._hosts = frozenset(name.encode() for name in limits.hosts)
         self._connections: set[Accepted] = set()
         self._addresses: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Arrival, asyncio.Task[None]] = {}
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
@@ -69,9 +72,9 @@ class Server:
 
     async def start(self, sock: socket.socket) -> None:
         """Listen on `sock`, which is bound. On loopback any `Host` is served."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         if _is_loopback(str(sock.getsockname()[0])):
-            self._hosts = frozenset()
+            self.hosts = frozenset()
         self._listener = await loop.create_server(
             lambda: Connection(self), sock=sock, backlog=self.limits.backlog, ssl=self._tls
         )
@@ -89,7 +92,7 @@ class Server:
         """Wait until nothing is under way, at most `seconds`; return what still is."""
         self.stop_accepting()
         if self.in_flight:
-            self._idle = asyncio.get_running_loop().create_future()
+            self._idle = self._loop.create_future()
             await asyncio.wait((self._idle,), timeout=seconds)
         return self.in_flight
 
@@ -109,7 +112,7 @@ class Server:
             connection.check(now_ns)
 
     def _tick(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         self._ticks += 1
         if self._ticks % TICKS_A_SWEEP:
             self.now_ns = self.clock_ns()
@@ -140,29 +143,24 @@ class Server:
 
     def serves_host(self, head: Head) -> bool:
         """Whether the `Host` is one of ours; health checks may come by any name."""
-        if not self._hosts or head.path in HEALTH_PATHS:
+        if head.path in HEALTH_PATHS:
             return True
         name = head.headers[b"host"].lower()
         if not name.endswith(b"]"):
             name = name.rpartition(b":")[0] or name
-        return name in self._hosts
-
-    def has_room(self) -> bool:
-        """Whether one more request may run."""
-        return self.in_flight < self.limits.in_flight
+        return name in self.hosts
 
     def serve(self, arrival: Arrival, sink: Sink) -> None:
         """Start the task of one request."""
         self.in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._run(arrival, sink))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[arrival] = self._loop.create_task(self._run(arrival, sink))
 
     async def _run(self, arrival: Arrival, sink: Sink) -> None:
         try:
             await self._handler(arrival, sink)
         finally:
             self.in_flight -= 1
+            del self._tasks[arrival]
             if sink.is_open:
                 self._answer_for(arrival, sink)
             if self._idle is not None and not self.in_flight and not self._idle.done():

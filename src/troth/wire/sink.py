@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
+from troth.wire.framing import Head
+
 Header = tuple[bytes, bytes]
 
 STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
 }
+JOINED_BYTES = 32 * 1024  # copying so much costs less than a second vector
 LAST_CHUNK = b"0\r\n\r\n"
 CLOSE = b"connection: close\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
@@ -46,28 +49,24 @@ class Sink:
     __slots__ = (
         "_closes",
         "_head",
-        "_is_head_request",
-        "_is_http10",
         "_mode",
         "_on_paused",
         "_on_resumed",
         "_owner",
+        "_request",
         "_transport",
         "begun",
         "is_open",
         "is_paused",
     )
 
-    def __init__(
-        self, owner: Owner, transport: asyncio.Transport, *, is_head: bool, is_http10: bool
-    ) -> None:
+    def __init__(self, owner: Owner, transport: asyncio.Transport, request: Head | None) -> None:
         self.begun = False
         self.is_open = True
         self.is_paused = False
         self._owner: Owner | None = owner
         self._transport = transport
-        self._is_head_request = is_head
-        self._is_http10 = is_http10
+        self._request = request
         self._closes = False
         self._head: bytes | None = None
         self._mode = _CHUNKED
@@ -83,11 +82,17 @@ class Sink:
             return
         closes = owner.must_close()
         parts = (body,) if isinstance(body, bytes) else body
-        length = b"" if status in WITHOUT_BODY else b"content-length: %d\r\n" % sum(map(len, parts))
-        head = _block(status, headers, length + CLOSE if closes else length)
+        if status in WITHOUT_BODY:
+            size, framing, parts = 0, b"", ()
+        else:
+            size = sum(map(len, parts))
+            framing = b"content-length: %d\r\n" % size
+        head = _block(status, headers, framing + CLOSE if closes else framing)
         self.begun = True
-        if self._is_head_request or not length:
-            self._transport.write(head)
+        if self._is_for_head():
+            parts = ()
+        if size <= JOINED_BYTES:
+            self._transport.write(b"".join((head, *parts)))
         else:
             self._transport.writelines([head, *parts])
         self._end(owner, closes=closes)
@@ -98,10 +103,10 @@ class Sink:
         if owner is None or self.begun:
             return
         self._closes = closes = owner.must_close()
-        if self._is_head_request or status in WITHOUT_BODY:
+        if self._is_for_head() or status in WITHOUT_BODY:
             self._mode = _NOTHING
             framing = b""
-        elif self._is_http10:
+        elif self._request is not None and self._request.is_http10:
             self._mode = _PLAIN
             framing = b""
         else:
@@ -113,8 +118,12 @@ class Sink:
         """Send one piece as one chunk; an empty one is nothing."""
         if not self.is_open or not data:
             return
+        size = len(data)
         if self._mode == _CHUNKED and self._head is None:
-            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            if size <= JOINED_BYTES:
+                self._transport.write(b"%x\r\n%b\r\n" % (size, data))
+            else:
+                self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
         else:
             self._transport.write(self._framed(data))
 
@@ -162,6 +171,9 @@ class Sink:
         self._owner = None
         self._on_paused = None
         self._on_resumed = None
+
+    def _is_for_head(self) -> bool:
+        return self._request is not None and self._request.method == "HEAD"
 
     def _framed(self, data: bytes) -> bytes:
         """Return the piece as it goes out, behind the head if that is still here."""
