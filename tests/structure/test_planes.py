@@ -11,7 +11,17 @@ import pytest
 
 from tests.structure.source import ROOT, SRC
 
-CONTRACTS = frozenset(("planes", "content-has-no-store", "ledger-knows-money-only", "no-cycles"))
+CONTRACTS = frozenset(
+    (
+        "planes",
+        "content-has-no-store",
+        "gateway-process-has-no-database",
+        "ledger-knows-money-only",
+        "control-slices",
+        "edge-commits",
+        "no-cycles",
+    )
+)
 
 
 def contracts() -> dict[str, dict[str, object]]:
@@ -56,6 +66,11 @@ PLANTED = {
     "a hidden import": ("wire/planted.py", "def f():\n    import subprocess"),
     "a look up": ("kernel/planted.py", "from troth import server"),
     "a model in the ledger": ("ledger/planted.py", "from troth import catalog"),
+    "the books in a shard": ("ledger/shard/planted.py", "from troth.ledger import books"),
+    "the desk in the link": ("server/link.py", "from troth.server import desk"),
+    "a slice looking up": ("control/accounts/planted.py", "from troth.control import keys"),
+    "an engine in a slice": ("control/keys/planted.py", "from troth.store import engine"),
+    "a circle": ("kernel/clock.py", "from troth.kernel import ids"),
     "a folder without a place": ("extras/__init__.py", "x = 1"),
 }
 
