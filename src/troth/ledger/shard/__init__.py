@@ -1,6 +1,7 @@
 """The ledger in a gateway process: reserve and settle in memory, journal, talk to the desk.
 
-Read `messages` for the protocol, `records` for the journal's bytes, `journal`, then `shard`.
+Read `messages` for the protocol, `records` for the journal's bytes, `journal`, `purse`, `leases`,
+then `shard`; `replay` for what a killed process left behind.
 """
 
 from troth.ledger.shard.journal import Journal, Keeper
@@ -8,7 +9,7 @@ from troth.ledger.shard.purse import ShardTerms, Short, ShortKind
 from troth.ledger.shard.replay import OldSeat, Recovered, recover
 from troth.ledger.shard.shard import Shard
 
-__all__ = (
+__all__ = [
     "Journal",
     "Keeper",
     "OldSeat",
@@ -18,4 +19,4 @@ __all__ = (
     "Short",
     "ShortKind",
     "recover",
-)
+]

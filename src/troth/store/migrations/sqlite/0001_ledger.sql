@@ -15,7 +15,7 @@ CREATE TABLE budget_rule (
   purse BLOB NOT NULL PRIMARY KEY,
   period TEXT NOT NULL CHECK (period IN ('day', 'week', 'month', 'total')),
   zone TEXT NOT NULL,
-  mode TEXT NOT NULL CHECK (mode IN ('hard', 'alert')),
+  mode TEXT NOT NULL CHECK (mode IN ('hard', 'alert', 'off')),
   limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0),
   epoch INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,162 @@
+"""Posting: a batch of settlements becomes books, lots, charges, usage, in one transaction.
+
+A settlement whose leases still stand is paid from what was set aside for it. One that comes after
+its lease ended (its seat was taken for dead) is late: it is paid from what is left, and the rest
+is the operator's. A settlement the books have seen changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from troth.kernel.errors import invariant
+from troth.ledger.books import chain, invariants, lot
+from troth.ledger.books.chain import ChargeRow, Roots
+from troth.ledger.books.entry import OperatorBook, open_operator_book
+from troth.ledger.books.owed import Owed, owed
+from troth.ledger.books.seat import Seat
+from troth.ledger.shard import records
+from troth.ledger.shard.messages import Ack, Posting
+from troth.ledger.shard.records import Settlement
+from troth.store.transaction import Column, Transaction
+
+
+class Posted(msgspec.Struct, frozen=True, gc=False):
+    """One settlement as it was posted: `charged` by the customer, `late` by the operator.
+
+    `batch` and `place` find it again in the chain; `record` is the usage record's bytes.
+    """
+
+    reservation: bytes
+    record: bytes
+    charged: int
+    overrun: int
+    late: int
+    day: int
+    desk: int
+    batch: int
+    place: int
+
+
+WriteUsage = Callable[[Transaction, Sequence[Posted]], None]
+"""Writes usage rows and roll-ups; called inside the posting's transaction."""
+
+
+def post(
+    tx: Transaction, seat: Seat, posting: Posting, write_usage: WriteUsage, *, now_ms: int
+) -> Ack:
+    """Post what the books have not seen; `seat` was locked by `seat.find`."""
+    invariant(seat.id == posting.seat, "a posting is its seat's")
+    settlements = [records.settlement(body) for body in posting.settlements]
+    day = chain.today(tx, now_ms)
+    fresh = _unseen(tx, settlements, day)
+    if fresh:
+        write_usage(tx, _post(tx, seat, fresh, (day, now_ms)))
+    return Ack(posting.seat, posting.upto)
+
+
+def _unseen(tx: Transaction, settlements: list[Settlement], day: int) -> list[Settlement]:
+    """Remember the settlements; return those that were not known."""
+    by_id = {each.reservation: each for each in settlements}
+    invariant(len(by_id) == len(settlements), "I4 a reservation is settled once")
+    new = tx.bulk_rows(
+        "INSERT INTO seen (reservation, day) SELECT column1, column2 FROM {rows} AS d WHERE true"
+        " ON CONFLICT DO NOTHING RETURNING reservation",
+        (Column.BLOB, Column.INT),
+        [(reservation, day) for reservation in sorted(by_id)],
+        tuple[bytes],
+    )
+    if len(new) == len(settlements):
+        return settlements
+    known = {reservation for (reservation,) in new}
+    return [each for each in settlements if each.reservation in known]
+
+
+def _post(
+    tx: Transaction, seat: Seat, fresh: list[Settlement], at: tuple[int, int]
+) -> list[Posted]:
+    debt = owed(tx, seat.id, fresh)
+    _move_leases(tx, seat.id, debt)
+    _move_wallets(tx, debt)
+    charges = _charges(tx, seat.desk, debt, at[0])
+    last = chain.head(tx, seat.desk)
+    tx.insert(
+        "INSERT INTO charge (n, dr, cr, lot, amount, count, day, desk, batch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*row, seat.desk, last.n + 1) for row in charges],
+    )
+    both = list(zip(fresh, debt.paid, strict=True))
+    roots = Roots(
+        charges=chain.charges_root(charges),
+        receipts=chain.receipts_root(
+            [chain.receipt_leaf(each.reservation, paid) for each, paid in both]
+        ),
+        count=len(fresh),
+    )
+    n = chain.append(tx, last, roots, at)
+    invariants.touched(tx, sorted(debt.purses))
+    return [
+        Posted(
+            each.reservation, each.record, paid, each.overrun, each.charge - paid, at[0],
+            seat.desk, n, place,
+        )
+        for place, (each, paid) in enumerate(both)
+    ]  # fmt: skip
+
+
+def _move_leases(tx: Transaction, seat: bytes, debt: Owed) -> None:
+    touched = tx.bulk(
+        "UPDATE lease SET settled = settled + d.column2 FROM {rows} AS d"
+        " WHERE lease.purse = d.column1 AND lease.seat = d.column3",
+        (Column.BLOB, Column.INT, Column.BLOB),
+        [(purse, amount, seat) for purse, amount in sorted(debt.settled.items())],
+    )
+    invariant(touched == len(debt.settled), "I3 a settled lease stands")
+    budgets = [
+        (purse, starts_at, spent, held)
+        for (purse, starts_at), (spent, held) in sorted(debt.budgets.items())
+    ]
+    touched = tx.bulk(
+        "UPDATE budget SET spent = spent + d.column3, held = held - d.column4 FROM {rows} AS d"
+        " WHERE budget.purse = d.column1 AND budget.starts_at = d.column2",
+        (Column.BLOB, Column.INT, Column.INT, Column.INT),
+        budgets,
+    )
+    invariant(touched == len(budgets), "a settled budget stands")
+
+
+def _move_wallets(tx: Transaction, debt: Owed) -> None:
+    touched = tx.bulk(
+        "UPDATE book SET posted = posted - d.column2, held = held - d.column3 FROM {rows} AS d"
+        " WHERE book.id = d.column1",
+        (Column.BLOB, Column.INT, Column.INT),
+        [(wallet, paid, held) for wallet, (paid, held) in sorted(debt.wallets.items())],
+    )
+    invariant(touched == len(debt.wallets), "a charged wallet stands")
+
+
+def _charges(tx: Transaction, desk: int, debt: Owed, day: int) -> list[ChargeRow]:
+    """Write the operator's side; return the batch's charges: by lot, then what nobody paid."""
+    revenue = open_operator_book(tx, OperatorBook.REVENUE, desk)
+    counts = defaultdict(int, debt.counts)
+    rows: list[ChargeRow] = []
+    draws = lot.draw(tx, {wallet: paid for wallet, (paid, _) in debt.wallets.items() if paid})
+    for wallet, drawn, amount in draws:
+        count = counts.pop(wallet, 0)
+        rows.append((len(rows), wallet, revenue, drawn, amount, count, day))
+    unpaid = ((OperatorBook.OVERRUN, debt.overrun), (OperatorBook.ORPHAN, debt.late))
+    for book, amount in unpaid:
+        if amount:
+            payer = open_operator_book(tx, book, desk)
+            rows.append((len(rows), payer, revenue, None, amount, 0, day))
+            _move(tx, payer, -amount)
+    earned = sum(row[4] for row in rows)
+    if earned:
+        _move(tx, revenue, earned)
+    return rows
+
+
+def _move(tx: Transaction, book: bytes, amount: int) -> None:
+    touched = tx.execute("UPDATE book SET posted = posted + ? WHERE id = ?", (amount, book))
+    invariant(touched == 1, "an operator's book stands")

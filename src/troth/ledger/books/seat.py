@@ -1,0 +1,62 @@
+"""Seats: one life of one gateway process. Its leases end with it."""
+
+import msgspec
+
+from troth.store.transaction import Transaction
+
+
+class Seat(msgspec.Struct, frozen=True, gc=False):
+    """A seat as the books know it."""
+
+    id: bytes
+    desk: int
+    slot: int
+    is_closed: bool
+
+
+def open_seat(tx: Transaction, seat: Seat, now_ms: int, valid_until: int) -> None:
+    """Begin a seat."""
+    tx.execute(
+        "INSERT INTO seat (id, desk, slot, opened_at, valid_until) VALUES (?, ?, ?, ?, ?)",
+        (seat.id, seat.desk, seat.slot, now_ms, valid_until),
+    )
+
+
+def find(tx: Transaction, seat: bytes) -> Seat | None:
+    """Return a seat and lock it: all work for one seat is in order."""
+    found = tx.row(
+        "SELECT id, desk, slot, CASE WHEN closed_at IS NULL THEN 0 ELSE 1 END FROM seat"
+        " WHERE id = ? {lock}",
+        (seat,),
+        tuple[bytes, int, int, int],
+    )
+    return Seat(found[0], found[1], found[2], bool(found[3])) if found else None
+
+
+def renew(tx: Transaction, seat: bytes, valid_until: int) -> bool:
+    """Let a living seat live longer; False when it was closed."""
+    touched = tx.execute(
+        "UPDATE seat SET valid_until = ? WHERE id = ? AND closed_at IS NULL", (valid_until, seat)
+    )
+    return touched == 1
+
+
+def live_count(tx: Transaction) -> int:
+    """Return how many seats are open."""
+    found = tx.row("SELECT count(*) FROM seat WHERE closed_at IS NULL", (), tuple[int])
+    return found[0] if found else 0
+
+
+def silent(tx: Transaction, before_ms: int) -> list[bytes]:
+    """Return the open seats that were not renewed in time."""
+    found = tx.rows(
+        "SELECT id FROM seat WHERE closed_at IS NULL AND valid_until < ? ORDER BY id",
+        (before_ms,),
+        tuple[bytes],
+    )
+    return [each for (each,) in found]
+
+
+def end(tx: Transaction, seat: bytes, now_ms: int) -> None:
+    """Note that a seat has ended; its leases were taken back before."""
+    tx.execute("UPDATE seat SET closed_at = ? WHERE id = ? AND closed_at IS NULL", (now_ms, seat))
