@@ -111,15 +111,19 @@ class Arrival:
         if self._chunks is not None:
             return self._feed_chunks(self._chunks, data)
         missing = self.missing
+        size = len(data)
         rest = b""
-        if len(data) > missing:
+        if size > missing:
             rest = data[missing:]
             data = data[:missing]
+            size = missing
         self._parts.append(data)
-        self.received_bytes += len(data)
-        self.missing = missing - len(data)
-        if not self.missing:
-            self._complete()
+        self.received_bytes += size
+        self.missing = missing = missing - size
+        if not missing:
+            self.is_complete = True
+            if self._waiter is not None:
+                self._wake()
         return rest
 
     def _feed_chunks(self, chunks: Chunks, data: bytes) -> bytes:
@@ -134,7 +138,8 @@ class Arrival:
         if self.received_bytes > self._limit:
             self.fail(413, BODY_TOO_LARGE)
         elif chunks.is_complete:
-            self._complete()
+            self.is_complete = True
+            self._wake()
         return rest
 
     def fail(self, status: int, code: str) -> None:
@@ -172,10 +177,6 @@ class Arrival:
         self._limit = min(limit, self._limit)
         if max(self.head.content_length or 0, self.received_bytes) > self._limit:
             self.fail(413, BODY_TOO_LARGE)
-
-    def _complete(self) -> None:
-        self.is_complete = True
-        self._wake()
 
     def _wake(self) -> None:
         waiter = self._waiter

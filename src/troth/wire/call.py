@@ -48,6 +48,7 @@ class Call:
         "_deadlines",
         "_lane",
         "_since_ns",
+        "_soonest_ns",
         "_stage",
         "_started_ns",
         "is_paused",
@@ -72,6 +73,7 @@ class Call:
         self._since_ns = now_ns
         self._stage = _CONNECTING
         self._started_ns = now_ns
+        self._soonest_ns = min(deadlines.first_byte_ms, deadlines.between_ms) * MS
 
     # -- for the caller
 
@@ -110,26 +112,26 @@ class Call:
         self._enter(self._deadlines.tls_ms)
 
     def sent(self, carrier: Carrier) -> None:
-        """It was written to a connection."""
+        """It was written to a connection. The sweep looks again before anything can be late."""
         self.task = None
         self._carrier = carrier
         self._stage = _SENT
-        self._since_ns = now_ns = self._lane.pulse.clock_ns()
-        due_ns = now_ns + self._deadlines.first_byte_ms * MS
         pulse = self._lane.pulse
+        self._since_ns = now_ns = pulse.clock_ns()
+        due_ns = now_ns + self._soonest_ns
         pulse.due_ns = min(pulse.due_ns, due_ns)
 
     def answered(self) -> None:
         """The head of the answer came: what was sent is no longer needed."""
         self._stage = _ANSWERED
         self.parts = ()
-        self._lane.pulse.expect_by(self._lane.pulse.now_ns + self._deadlines.between_ms * MS)
 
     def end(self) -> Receiver | None:
         """Take leave of the connection, whose answer is whole; return who is to be told."""
         receiver = self.receiver
-        self._carrier = None
-        self._end()
+        self._stage = _OVER
+        self.receiver = self._carrier = None
+        self._lane.over(self)
         return receiver
 
     def fail(self, failure: Failure) -> None:
@@ -143,7 +145,7 @@ class Call:
         """Hold the call to its deadlines; return when to look again, in monotonic ns."""
         due_ns, failure = self._due()
         if now_ns < due_ns:
-            return due_ns
+            return min(due_ns, now_ns + self._soonest_ns)
         self.fail(failure)
         return now_ns
 

@@ -73,10 +73,6 @@ class Upstream(asyncio.BufferedProtocol):
         self._receiver: Receiver | None = None
         self._is_reading = True
         self._is_reused = False
-        self._clear()
-
-    def _clear(self) -> None:
-        """Forget the last answer."""
         self._fault: Failure | None = None
         self._has_ended = False
         self._has_head = False
@@ -143,6 +139,8 @@ class Upstream(asyncio.BufferedProtocol):
             self._transport.abort()  # nothing was asked
             return
         self.touched_ns = self._pulse.now_ns
+        if not self._has_head:
+            self._head_bytes += nbytes
         try:
             parser.feed_data(VIEW[:nbytes])
         except httptools.HttpParserError:
@@ -151,7 +149,7 @@ class Upstream(asyncio.BufferedProtocol):
         finally:
             VIEW[:nbytes] = ZEROS[:nbytes]
         if self._needs_look:
-            self._look(nbytes)
+            self._look()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -197,10 +195,10 @@ class Upstream(asyncio.BufferedProtocol):
         if status < FIRST_FINAL:
             self._is_interim = True
             return
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
             self._fault = Failure.ENCODED
             return
-        if sum(map(len, headers)) + sum(map(len, headers.values())) > self._lane.head_bytes:
+        if self._head_bytes > self._lane.head_bytes and _size(headers) > self._lane.head_bytes:
             self._fault = Failure.TOO_LARGE
             return
         self._has_head = True
@@ -230,7 +228,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     # -- what follows
 
-    def _look(self, nbytes: int) -> None:
+    def _look(self) -> None:
         """See what the last read brought, other than a piece of the body."""
         call = self._call
         if call is None:
@@ -239,22 +237,32 @@ class Upstream(asyncio.BufferedProtocol):
             self._finish(call)
         elif self._fault is not None:
             call.fail(self._fault)
-        elif not self._has_head:
-            self._head_bytes += nbytes
-            if self._head_bytes > self._lane.head_bytes:
-                call.fail(Failure.TOO_LARGE)
+        elif not self._has_head and self._head_bytes > self._lane.head_bytes:
+            call.fail(Failure.TOO_LARGE)
 
     def _finish(self, call: Call) -> None:
         """The answer is whole: free the connection, then tell the receiver."""
         receiver = call.end()
         self._call = self._receiver = None
-        keeps = self._keeps and self._fault is None and not self._transport.is_closing()
-        if keeps and not self._transport.get_write_buffer_size():
-            self._clear()
+        transport = self._transport
+        if (
+            self._keeps
+            and self._fault is None
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        ):
+            self._has_ended = self._has_head = False
+            self._head_bytes = 0
             self._is_reused = True
-            self.resume()
+            if not self._is_reading:
+                self.resume()
             self._lane.free(self)
         else:
-            self._transport.abort()
+            transport.abort()
         if receiver is not None:
             receiver.ended()
+
+
+def _size(headers: dict[bytes, bytes]) -> int:
+    """Return the size of a head in bytes, without its punctuation."""
+    return sum(map(len, headers)) + sum(map(len, headers.values()))

@@ -243,8 +243,7 @@ class Connection(asyncio.BufferedProtocol):
     def answered(self, *, closes: bool) -> None:
         """Go on behind a complete answer."""
         arrival = self._arrival
-        self._arrival = None
-        self._sink = None
+        self._arrival = self._sink = None
         self._served = True
         self._since_ns = self._listener.now_ns
         missing = 0
@@ -258,21 +257,22 @@ class Connection(asyncio.BufferedProtocol):
             self._skip = missing
             self._resume_reading()
         else:
-            self._next()
+            self._state = _HEAD
+            if self._rest is not None or not self._is_reading:
+                self._go_on()
 
     def break_off(self) -> None:
         """Cut the connection now; what is unsent is lost, and the request is told."""
         self._leave()
         self._transport.abort()
 
-    def _next(self) -> None:
-        """Wait for the next request, or take it if it is here."""
-        self._state = _HEAD
+    def _go_on(self) -> None:
+        """Take the next request if it is here already, and read on."""
         rest = self._rest
+        self._rest = None
         if rest is not None:
-            self._rest = None
             self._gather(bytes(rest))
-        if not self._is_reading and self._rest is None:
+        if self._rest is None:
             self._resume_reading()
 
     def _refuse(self, status: int, code: str, head: Head | None = None) -> None:

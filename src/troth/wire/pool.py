@@ -61,7 +61,7 @@ class Lane:
 
     def free(self, upstream: Upstream) -> None:
         """Use a connection for a call that waits, or keep it."""
-        call = self._next_waiting()
+        call = self._next_waiting() if self._waiting else None
         if call is not None:
             upstream.begin(call)
         else:

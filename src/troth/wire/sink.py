@@ -82,15 +82,14 @@ class Sink:
             return
         closes = owner.must_close()
         parts = (body,) if isinstance(body, bytes) else body
+        size = sum(map(len, parts))
+        framing = b"content-length: %d\r\n" % size
         if status in WITHOUT_BODY:
-            size, framing, parts = 0, b"", ()
-        else:
-            size = sum(map(len, parts))
-            framing = b"content-length: %d\r\n" % size
+            framing, parts = b"", ()
+        elif self._request is not None and self._request.method == "HEAD":
+            parts = ()
         head = _block(status, headers, framing + CLOSE if closes else framing)
         self.begun = True
-        if self._is_for_head():
-            parts = ()
         if size <= JOINED_BYTES:
             self._transport.write(b"".join((head, *parts)))
         else:
@@ -103,10 +102,11 @@ class Sink:
         if owner is None or self.begun:
             return
         self._closes = closes = owner.must_close()
-        if self._is_for_head() or status in WITHOUT_BODY:
+        request = self._request
+        if status in WITHOUT_BODY or (request is not None and request.method == "HEAD"):
             self._mode = _NOTHING
             framing = b""
-        elif self._request is not None and self._request.is_http10:
+        elif request is not None and request.is_http10:
             self._mode = _PLAIN
             framing = b""
         else:
@@ -172,9 +172,6 @@ class Sink:
         self._on_paused = None
         self._on_resumed = None
 
-    def _is_for_head(self) -> bool:
-        return self._request is not None and self._request.method == "HEAD"
-
     def _framed(self, data: bytes) -> bytes:
         """Return the piece as it goes out, behind the head if that is still here."""
         mode = self._mode
@@ -190,7 +187,8 @@ class Sink:
         return data
 
     def _end(self, owner: Owner, *, closes: bool) -> None:
-        self.detach()
+        self.is_open = False
+        self._owner = self._on_paused = self._on_resumed = None
         owner.answered(closes=closes)
 
 
