@@ -6,15 +6,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from troth.catalog.offering import Offering
 from troth.gateway.exchange import Ask, Rendering
-from troth.gateway.ports import Call
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
-from troth.providers import failure_of, is_credential_fault, is_retriable, retry_after_ms
+from troth.providers import failure_of
 from troth.wire import Failure, Sink
+
+if TYPE_CHECKING:
+    from troth.gateway.ports import Call
 
 _OK: Final = 200
 _ERROR_BYTES: Final = 65_536
@@ -49,15 +51,12 @@ class Flight:
         "has_begun",
         "has_client_left",
         "is_cut",
-        "is_retriable",
         "is_whole",
         "landed",
         "offering",
-        "waiting",
         "ready",
-        "refuses_us",
         "rendering",
-        "retry_after_ms",
+        "waiting",
     )
 
     def __init__(
@@ -90,9 +89,6 @@ class Flight:
         self._received = 0
         self._is_landed = False
         self._drain_ms = limits.drain_ms
-        self.is_retriable = True
-        self.refuses_us = False
-        self.retry_after_ms = 0
         tokens = (max_tokens or offering.model.max_output or 1) * ask.choices
         stream_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
         self._most_bytes = stream_bytes if ask.streamed else limits.answer_bytes
@@ -136,10 +132,9 @@ class Flight:
             status, headers = self._failed_head
             body = b"".join(self._failed_parts)
             self._failed_parts.clear()
-            self.error = failure_of(status, headers, body, self._ask.fields)
-            self.refuses_us = is_credential_fault(status)
-            self.is_retriable = self.refuses_us or is_retriable(status)
-            self.retry_after_ms = retry_after_ms(headers) if self.is_retriable else 0
+            self.error = failure_of(
+                self.offering.upstream.dialect, status, headers, body, self._ask
+            )
             self._land()
             return
         self.is_whole = self.rendering.ended()

@@ -11,6 +11,7 @@ from troth.gateway.route import Choice
 from troth.gateway.world import World
 from troth.kernel.errors import Overloaded, RateLimited, TrothError
 from troth.kernel.usage_record import Attempt
+from troth.providers import is_retriable, refuses_us, retry_after_ms
 from troth.wire import Arrival, ClientLeft, Deadlines
 
 _JITTER_FROM_MS: Final = 50
@@ -28,29 +29,25 @@ async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
         words; nothing of the answer went out, nothing is charged.
         ClientLeft: the client hung up before any answer.
     """
-    last: Flight | None = None
-    error: TrothError | None = None
+    last: TrothError | None = None
     for number, offering in enumerate(_plan(journey.choice, world.limits.attempts)):
         if arrival.client_left:
             raise ClientLeft
         now_ns = world.clock.monotonic_ns()
         if not world.health.breaker(offering.upstream.id, offering.upstream_model).allows(now_ns):
-            error = error or _cooling(offering, world)
             continue
         if last is not None and not await _may_retry(number, last, journey, world):
             break
-        if last is None:
-            world.health.budget(offering.upstream.provider).called()
         flight = _depart(offering, journey, world)
         arrival.on_client_left(flight.client_left)
         await flight.ready
         _note(flight, journey, now_ns, world)
-        if flight.error is None:
+        last = flight.error
+        if last is None:
             return flight
-        last, error = flight, flight.error
-        if not flight.is_retriable:
+        if not is_retriable(last):
             break
-    raise error if error is not None else Overloaded
+    raise last if last is not None else _resting(journey.choice, world)
 
 
 def _plan(choice: Choice, attempts: int) -> tuple[Offering, ...]:
@@ -68,6 +65,8 @@ def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
     credential = world.credentials.of(upstream)
     request = compose(dialect, ask, offering, credential, max_tokens or None)
     shown = rendering(dialect, ask, offering, journey.request_id, journey.created_at)
+    if not journey.attempts:
+        world.health.budget(upstream.provider).called()
     flight = Flight(shown, offering, ask, max_tokens=max_tokens, limits=world.limits)
     journey.flight = flight
     deadlines = Deadlines(
@@ -81,7 +80,7 @@ def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
     return flight
 
 
-async def _may_retry(number: int, last: Flight, journey: Journey, world: World) -> bool:
+async def _may_retry(number: int, last: TrothError, journey: Journey, world: World) -> bool:
     """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
     candidates = journey.choice.candidates
     provider = candidates[number % len(candidates)].upstream.provider
@@ -89,7 +88,7 @@ async def _may_retry(number: int, last: Flight, journey: Journey, world: World) 
         return False
     if number < len(candidates):
         return True
-    asked = last.retry_after_ms
+    asked = retry_after_ms(last)
     if asked > _PATIENCE_MS:
         return False
     jitter = int.from_bytes(world.entropy(2), "big") % _JITTER_SPAN_MS
@@ -108,16 +107,19 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
     if error is None:
         if not flight.has_client_left:
             breaker.succeeded()
-    elif flight.refuses_us:
+    elif refuses_us(error):
         breaker.rests(now_ns, _REFUSED_REST_NS)
         world.counters.event("credential_refused")
     elif isinstance(error, RateLimited):
-        breaker.rests(now_ns, error.retry_after_ms * _MS)
-    elif flight.is_retriable:
+        breaker.rests(now_ns, retry_after_ms(error) * _MS)
+    elif is_retriable(error):
         breaker.failed(now_ns)
 
 
-def _cooling(offering: Offering, world: World) -> Overloaded:
-    breaker = world.health.breaker(offering.upstream.id, offering.upstream_model)
-    wait_ms = (breaker.retry_at_ns() - world.clock.monotonic_ns()) // _MS
-    return Overloaded(max(1_000, wait_ms))
+def _resting(choice: Choice, world: World) -> Overloaded:
+    """Return the refusal when every offering cools down, with the soonest probe's time."""
+    soonest_ns = min(
+        world.health.breaker(one.upstream.id, one.upstream_model).retry_at_ns()
+        for one in choice.candidates
+    )
+    return Overloaded(max(1_000, (soonest_ns - world.clock.monotonic_ns()) // _MS))

@@ -8,13 +8,13 @@ import msgspec
 from troth.catalog.offering import Upstream
 from troth.gateway.counters import Counters
 from troth.gateway.estimates import Ratios
-from troth.gateway.ports import Credentials, Keys, Offerings, Reads, Wallet
+from troth.gateway.ports import Call, Credentials, Keys, Offerings, Reads, Wallet
 from troth.gateway.rates import Rates
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.providers import UpstreamRequest
 from troth.routing.health import Health
-from troth.wire import Call, Deadlines, Receiver
+from troth.wire import Deadlines, Receiver
 
 
 class Upstreams(Protocol):
