@@ -1,18 +1,16 @@
 """The wire without sockets: a transport that writes down what it is told, and ways to feed it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from typing_extensions import override
 
 from troth.kernel.clock import ManualClock
-from troth.wire import Arrival, Failure, Server, ServerLimits, Sink
+from troth.wire import Arrival, Failure, Handler, Server, ServerLimits, Sink
 from troth.wire.connection import Connection
 from troth.wire.framing import Head
 from troth.wire.shared_buffer import SIZE, VIEW
 from troth.wire.sink import Header
-
-Handle = Callable[[Arrival, Sink], Coroutine[None, None, None]]
 
 
 class LineTransport(asyncio.Transport):
@@ -27,7 +25,7 @@ class LineTransport(asyncio.Transport):
         self.is_closed = False
         self.is_aborted = False
         self.has_eof = False
-        self.is_reading_on = True
+        self._reads_on = True
         self.takes_eof = True
 
     @override
@@ -59,11 +57,11 @@ class LineTransport(asyncio.Transport):
 
     @override
     def pause_reading(self) -> None:
-        self.is_reading_on = False
+        self._reads_on = False
 
     @override
     def resume_reading(self) -> None:
-        self.is_reading_on = True
+        self._reads_on = True
 
     @override
     def can_write_eof(self) -> bool:
@@ -81,6 +79,10 @@ class LineTransport(asyncio.Transport):
     def abort(self) -> None:
         self.is_aborted = True
 
+    def reads_on(self) -> bool:
+        """Whether the loop would read."""
+        return self._reads_on
+
     def take(self) -> bytes:
         """Return what was written since the last look."""
         sent = bytes(self.sent)
@@ -93,6 +95,7 @@ def deliver(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
     for at in range(0, len(data), SIZE):
         part = data[at : at + SIZE]
         buffer = protocol.get_buffer(-1)
+        assert isinstance(buffer, memoryview)
         buffer[: len(part)] = part
         protocol.buffer_updated(len(part))
         assert bytes(VIEW[: len(part)]) == bytes(len(part)), "the buffer was not wiped"
@@ -104,7 +107,7 @@ async def turns(count: int = 4) -> None:
         await asyncio.sleep(0)
 
 
-def refuse(status: int, code: str, head: Head | None) -> tuple[Sequence[Header], bytes]:
+def refuse(status: int, code: str, _head: Head | None) -> tuple[Sequence[Header], bytes]:
     """Shape a refusal as plainly as possible."""
     return [(b"content-type", b"text/plain")], b"%d %b" % (status, code.encode())
 
@@ -121,7 +124,7 @@ class Line:
 
     def __init__(
         self,
-        handle: Handle = echo,
+        handle: Handler = echo,
         limits: ServerLimits | None = None,
         *,
         peer: str = "127.0.0.1",

@@ -143,7 +143,7 @@ class Upstream(asyncio.BufferedProtocol):
             self._head_bytes += nbytes
         try:
             parser.feed_data(VIEW[:nbytes])
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._needs_look = True
             self._fault = self._fault or Failure.MALFORMED
         finally:

@@ -3,8 +3,6 @@ r"""One client's connection: requests in, answers out, in order, one at a time.
     HEAD -> BODY -> ANSWER -> HEAD ...      a request; a body may still come while it is answered
                 \-> SKIP   -> HEAD          answered before its short body came: that is discarded
     any  -> LINGER -> gone                  refused or closing: what still comes is discarded
-
-Nothing that was read is kept here beyond its request.
 """
 
 import asyncio
@@ -210,6 +208,7 @@ class Connection(asyncio.BufferedProtocol):
     def _keep(self, data: bytes) -> None:
         """Keep pipelined bytes until the request before them is answered."""
         if self._closes:
+            self._is_spoiled = True
             return
         if self._rest is None:
             self._rest = bytearray()
@@ -393,7 +392,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def close_idle(self) -> None:
         """Close if no request is under way."""
-        if self._state == _HEAD and self._arrival is None:
+        if self._state == _HEAD:
             self._state = _CLOSED
+            self._since_ns = self._listener.now_ns
             self._partial = None
             self._transport.close()

@@ -24,7 +24,7 @@ HEALTH_PATHS = frozenset(("/healthz", "/readyz"))
 class Handler(Protocol):
     """What answers a request. It must finish or abort its sink, and not raise."""
 
-    def __call__(self, arrival: Arrival, sink: Sink) -> Coroutine[None, None, None]:
+    def __call__(self, arrival: Arrival, sink: Sink, /) -> Coroutine[None, None, None]:
         """Return the coroutine that serves one request."""
         ...
 
@@ -35,8 +35,6 @@ class Server:
     `handler` serves each request. `refuse(status, code, head)` shapes the answer to what is not
     served; `head` is None when it could not be read.
     """
-
-    _loop: asyncio.AbstractEventLoop
 
     def __init__(
         self,
@@ -72,7 +70,7 @@ class Server:
 
     async def start(self, sock: socket.socket) -> None:
         """Listen on `sock`, which is bound. On loopback any `Host` is served."""
-        self._loop = loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         if _is_loopback(str(sock.getsockname()[0])):
             self.hosts = frozenset()
         self._listener = await loop.create_server(
@@ -92,7 +90,7 @@ class Server:
         """Wait until nothing is under way, at most `seconds`; return what still is."""
         self.stop_accepting()
         if self.in_flight:
-            self._idle = self._loop.create_future()
+            self._idle = asyncio.get_running_loop().create_future()
             await asyncio.wait((self._idle,), timeout=seconds)
         return self.in_flight
 
@@ -112,7 +110,7 @@ class Server:
             connection.check(now_ns)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
         self._ticks += 1
         if self._ticks % TICKS_A_SWEEP:
             self.now_ns = self.clock_ns()
@@ -153,7 +151,8 @@ class Server:
     def serve(self, arrival: Arrival, sink: Sink) -> None:
         """Start the task of one request."""
         self.in_flight += 1
-        self._tasks[arrival] = self._loop.create_task(self._run(arrival, sink))
+        task = asyncio.get_running_loop().create_task(self._run(arrival, sink))
+        self._tasks[arrival] = task
 
     async def _run(self, arrival: Arrival, sink: Sink) -> None:
         try:

@@ -9,8 +9,3 @@ SIZE = 256 * 1024
 BUFFER = bytearray(SIZE)
 VIEW = memoryview(BUFFER)
 ZEROS = memoryview(bytes(SIZE))
-
-
-def wipe(count: int) -> None:
-    """Overwrite the first `count` bytes."""
-    VIEW[:count] = ZEROS[:count]
