@@ -3,6 +3,8 @@ r"""One client's connection: requests in, answers out, in order, one at a time.
     HEAD -> BODY -> ANSWER -> HEAD ...      a request; a body may still come while it is answered
                 \-> SKIP   -> HEAD          answered before its short body came: that is discarded
     any  -> LINGER -> gone                  refused or closing: what still comes is discarded
+
+Nothing that was read outlives its request here.
 """
 
 import asyncio
@@ -102,8 +104,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def eof_received(self) -> None:
-        """A client that closes its side has left; the loop closes ours."""
-        self._leave()
+        self._leave()  # a client that closes its side has left; the loop closes ours
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
