@@ -111,7 +111,7 @@ def _give_back(tx: Transaction, lent: Lent, amount: int, op: int) -> None:
         (amount, op, lent.purse, lent.seat),
     )
     if amount:
-        _lend(tx, lent.purse, lent.starts_at, -amount)
+        _set_aside(tx, lent.purse, lent.starts_at, -amount)
 
 
 def grant(
@@ -172,7 +172,7 @@ def _size(ask: LeaseAsk, available: int, seats: int) -> int:
 
 def _lend_more(tx: Transaction, lent: Lent, amount: int, op: int) -> Lent:
     if amount:
-        _lend(tx, lent.purse, lent.starts_at, amount)
+        _set_aside(tx, lent.purse, lent.starts_at, amount)
     tx.execute(
         "UPDATE lease SET granted = granted + ?, op = ? WHERE purse = ? AND seat = ?",
         (amount, op, lent.purse, lent.seat),
@@ -182,7 +182,7 @@ def _lend_more(tx: Transaction, lent: Lent, amount: int, op: int) -> Lent:
 
 def _lend(tx: Transaction, seat: bytes, ask: LeaseAsk, amount: int, *, starts_at: int) -> Lent:
     """Begin a lease in an epoch this purse never had."""
-    _lend(tx, ask.purse, starts_at, amount)
+    _set_aside(tx, ask.purse, starts_at, amount)
     epoch = _next_epoch(tx, ask.purse)
     tx.execute(
         "INSERT INTO lease (purse, seat, epoch, granted, op, starts_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -202,7 +202,7 @@ def _next_epoch(tx: Transaction, purse: bytes) -> int:
     return found[0]
 
 
-def _lend(tx: Transaction, purse: bytes, starts_at: int, amount: int) -> None:
+def _set_aside(tx: Transaction, purse: bytes, starts_at: int, amount: int) -> None:
     if purse[:1] == WALLET:
         touched = tx.execute("UPDATE book SET held = held + ? WHERE id = ?", (amount, purse))
     else:
@@ -215,7 +215,7 @@ def _lend(tx: Transaction, purse: bytes, starts_at: int, amount: int) -> None:
 
 def drop(tx: Transaction, lent: Lent) -> None:
     """End a lease: what was not settled is free again; later settlements of it are late."""
-    _lend(tx, lent.purse, lent.starts_at, -lent.rest)
+    _set_aside(tx, lent.purse, lent.starts_at, -lent.rest)
     tx.execute("DELETE FROM lease WHERE purse = ? AND seat = ?", (lent.purse, lent.seat))
 
 
