@@ -1,3 +1,5 @@
+"""Tests of the wire without sockets need one loop."""
+
 import pytest
 
 
