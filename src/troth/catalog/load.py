@@ -192,8 +192,12 @@ def _beside(first: ModelTable, second: ModelTable) -> ModelTable:
 _OFFERING_FIELDS: Final = OfferingTable.__struct_fields__
 
 
-def build(tables: Mapping[str, ModelTable], upstreams: Mapping[str, Upstream]) -> Catalog:
-    """Return the catalog of these tables at these upstreams.
+def build(
+    tables: Mapping[str, ModelTable],
+    upstreams: Mapping[str, Upstream],
+    without: frozenset[str] = frozenset(),
+) -> Catalog:
+    """Return the catalog of these tables at these upstreams; `without` are not to be used.
 
     Raises:
         Misconfigured: an offering names a provider that is not configured.
@@ -205,9 +209,10 @@ def build(tables: Mapping[str, ModelTable], upstreams: Mapping[str, Upstream]) -
         rows = _priced(name, table)
         if not rows:
             unpriced.append(name)
-            continue
         model = _model(name, table)
-        offerings[name] = tuple(_offering(model, row, upstreams, price_set) for row in rows)
+        found = [_offering(model, row, upstreams, price_set) for row in rows]
+        if usable := tuple(each for each in found if each.upstream.id not in without):
+            offerings[name] = usable
     return Catalog(offerings, tuple(unpriced), price_set)
 
 

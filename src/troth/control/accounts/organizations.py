@@ -8,6 +8,7 @@ import msgspec
 from troth.control.audit import Action, Actor, append
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing
+from troth.ledger.books import open_wallet
 from troth.store.transaction import Conflict, Transaction, Value
 
 NAME_LENGTH_MAX: Final = 100
@@ -36,7 +37,7 @@ def _rows(transaction: Transaction, rest: str, params: Sequence[Value] = ()) -> 
 
 
 def create(transaction: Transaction, actor: Actor, raw: bytes, name: str) -> Organization:
-    """Create an organization under a new reference of 16 bytes.
+    """Create an organization, with an empty wallet, under a new reference of 16 bytes.
 
     Raises:
         InvalidValue: the name is empty, too long, not printable or taken.
@@ -49,6 +50,7 @@ def create(transaction: Transaction, actor: Actor, raw: bytes, name: str) -> Org
         )
     except Conflict:
         raise InvalidValue("name", "there is an organization of this name already") from None
+    open_wallet(transaction, raw, ids.text("org", raw))
     append(transaction, actor, Action.ORGANIZATION_CREATE, ids.text("org", raw))
     return Organization(ids.text("org", raw), name, actor.at_ms, 0)
 

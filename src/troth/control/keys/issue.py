@@ -13,6 +13,7 @@ from troth.kernel import api_keys, ids
 from troth.kernel.errors import InvalidValue
 from troth.kernel.ids import Entropy
 from troth.kernel.secret import Secret
+from troth.ledger.books import Mode, Period, Rule, set_rule
 from troth.store.transaction import Transaction
 
 BCRYPT_COST: Final = 8
@@ -57,6 +58,10 @@ def issue(
     day, month = minted.budgets
     purses = (day if terms.day_limit_nusd else None, month if terms.month_limit_nusd else None)
     _insert(transaction, actor, minted, (organization.raw, terms, purses))
+    limits = (terms.day_limit_nusd, terms.month_limit_nusd)
+    for purse, period, limit in zip(purses, (Period.DAY, Period.MONTH), limits, strict=True):
+        if purse:
+            set_rule(transaction, Rule(purse, period, "UTC", Mode.HARD, limit), actor.at_ms)
     append(transaction, actor, Action.KEY_CREATE, ids.text("key", minted.raw))
     return Issued(minted.text, find(transaction, minted.public_id))
 

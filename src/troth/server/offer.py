@@ -1,0 +1,126 @@
+"""What this installation offers: the settings' providers and models as a catalog with upstreams.
+
+A model without a price, or at a provider without a key, is not served; `warnings` say so.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from troth.catalog import load
+from troth.catalog.load import Catalog, ModelTable
+from troth.catalog.offering import Dialect, Upstream
+from troth.kernel.errors import Misconfigured
+from troth.kernel.secret import Secret
+from troth.server.settings import KEY_VARIABLES, ProviderSettings, Settings
+
+COMPANIES: Final[Mapping[str, str]] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "groq": "https://api.groq.com/openai/v1",
+    "deepinfra": "https://api.deepinfra.com/v1/openai",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "simulated": "http://simulated.invalid/v1",
+}
+"""Where each company answers; the simulated one is never dialed."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """The catalog in force, the credential of each upstream, and what is not served and why."""
+
+    catalog: Catalog
+    credentials: Mapping[str, Secret]
+    warnings: tuple[str, ...]
+
+
+def offer_of(settings: Settings) -> Offer:
+    """Return what the settings offer.
+
+    Raises:
+        Misconfigured: an address that is none, a model at a provider that is not configured.
+    """
+    upstreams = {name: upstream(name, each) for name, each in settings.providers.items()}
+    keyless = [
+        name
+        for name, each in settings.providers.items()
+        if each.kind in KEY_VARIABLES and each.api_key.is_empty
+    ]
+    tables = load.merge(
+        (
+            load.at_provider(load.shipped(each.kind), name)
+            for name, each in settings.providers.items()
+            if each.shipped_models
+        ),
+        settings.models,
+    )
+    catalog = load.build(tables, upstreams, frozenset(keyless))
+    warnings = [_keyless(name, settings.providers[name]) for name in keyless]
+    warnings += [_unpriced(name, tables[name]) for name in catalog.unpriced]
+    if not catalog.offerings:
+        warnings.append("No model is offered. Add a provider or a model to troth.toml.")
+    credentials = {name: each.api_key for name, each in settings.providers.items()}
+    return Offer(catalog, credentials, tuple(warnings))
+
+
+def _keyless(name: str, provider: ProviderSettings) -> str:
+    return (
+        f"Provider '{name}' has no key, so its models are not served. Set the variable "
+        f"{KEY_VARIABLES[provider.kind]}, or 'providers.{name}.api_key_file'."
+    )
+
+
+def _unpriced(name: str, table: ModelTable) -> str:
+    return (
+        f"Model '{name}' has no price, so it is not served. Add a price to its table, such as "
+        f'price = {{ input = "0.15", output = "0.60" }}; "0" is a price too.'
+        + (f" Its provider is '{table.provider}'." if table.provider else "")
+    )
+
+
+def upstream(name: str, provider: ProviderSettings) -> Upstream:
+    """Return the address of a provider.
+
+    Raises:
+        Misconfigured: its url is not one.
+    """
+    url = urlsplit(provider.url or COMPANIES.get(provider.kind, ""))
+    scheme, host = url.scheme, url.hostname
+    try:
+        port = url.port or _PORTS.get(scheme, 0)
+    except ValueError:
+        port = 0
+    if scheme not in _PORTS or not host or not port or url.query or url.fragment or url.username:
+        raise Misconfigured(
+            f"'providers.{name}.url' must be like \"https://api.example.com/v1\": scheme, host, "
+            "path, and nothing else."
+        )
+    return Upstream(
+        id=name,
+        provider=provider.kind,
+        dialect=_dialect(provider.kind),
+        scheme="https" if scheme == "https" else "http",
+        host=host,
+        port=port,
+        base_path=url.path.rstrip("/"),
+        region=provider.region,
+        connect_ms=provider.connect_ms,
+        tls_ms=provider.tls_ms,
+        first_byte_ms=provider.first_byte_ms,
+        buffered_ms=provider.buffered_ms,
+        between_ms=provider.between_ms,
+        whole_ms=provider.whole_ms,
+    )
+
+
+def _dialect(kind: str) -> Dialect:
+    match kind:
+        case "anthropic":
+            return "anthropic"
+        case "simulated":
+            return "simulated"
+        case _:
+            return "openai"
