@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from tests.builders.wire_plane import echo, refuse
 from troth.kernel.clock import Clock, SystemClock
@@ -77,6 +78,17 @@ class RawClient:
         except ConnectionError:
             pass
         return b"".join(parts)
+
+    def stop_reading(self) -> None:
+        """Let what comes pile up."""
+        self._transport().pause_reading()
+
+    def read_on(self) -> None:
+        """Take what piled up."""
+        self._transport().resume_reading()
+
+    def _transport(self) -> asyncio.Transport:
+        return cast("asyncio.Transport", self.writer.transport)
 
     async def close(self) -> None:
         """Hang up."""

@@ -129,13 +129,13 @@ async def test_a_slow_reader_holds_back_the_stream() -> None:
 
     async with serving(streaming) as running:
         client = await running.open()
-        client.writer.transport.pause_reading()
+        client.stop_reading()
         client.writer.write(GET[:-2] + b"Connection: close\r\n\r\n")
         async with asyncio.timeout(10):
             await paused.wait()
         assert written < 50_000_000
         assert not resumed.is_set()
-        client.writer.transport.resume_reading()
+        client.read_on()
         answer = await client.rest()
         assert answer.endswith(b"0\r\n\r\n")
         assert answer.count(b"a") > written
