@@ -1,18 +1,21 @@
 """What the supervisor hands to a child, and what a child tells it: one socket pair, the life line.
 
 The child's settings come first, as one frame. Afterwards the supervisor says nothing: when its
-end closes, the child drains and exits. The child writes one byte when it is ready.
+end closes, the child drains and exits. The child says when it is ready, that it is alive, or why
+it cannot start.
 """
 
 import socket
 import struct
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
 
+from troth.catalog.load import Catalog
 from troth.kernel.errors import Misconfigured
+from troth.wire.limits import ClientLimits, ServerLimits
 
-READY: Final = b"R"
 _LENGTH: Final = struct.Struct(">I")
 _READ_BYTES: Final = 65_536
 
@@ -25,6 +28,25 @@ class Tls(msgspec.Struct, frozen=True):
     floor: str = "1.3"
 
 
+class Ready(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The child answers. `is_erasing`: what it frees is overwritten, as it saw itself."""
+
+    is_erasing: bool
+
+
+class Alive(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A sign of life, each second: one that stops saying so is replaced."""
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The child cannot start, in words for the operator who must mend it."""
+
+    problem: str
+
+
+Sign = Ready | Alive | Failed
+
+
 class Serving(msgspec.Struct, frozen=True):
     """How a gateway serves. Durations in seconds unless the name says otherwise.
 
@@ -34,10 +56,12 @@ class Serving(msgspec.Struct, frozen=True):
     drain_seconds: int = 30
     stale_seconds: int = 30
     erase_on_free: bool = True
-    connections: int = 12_000
-    in_flight: int = 10_000
     tls: Tls | None = None
-    ca_file: str = ""
+    limits: ServerLimits = ServerLimits()
+    upstream: ClientLimits = ClientLimits()
+    extra_ca: str = ""
+    segment_bytes: int = 16 * 1024 * 1024
+    sync_ms: int = 10
 
 
 class GatewayHandover(msgspec.Struct, frozen=True):
@@ -70,8 +94,11 @@ class ControlHandover(msgspec.Struct, frozen=True):
     port: int
     slots: int
     credentials: dict[str, str]
+    catalog: Catalog
     serving: Serving
 
+
+_SIGN: Final = msgspec.msgpack.Decoder(Sign)
 
 Handover = TypeVar("Handover", GatewayHandover, ControlHandover)
 
@@ -93,6 +120,36 @@ def take(line: socket.socket, kind: type[Handover]) -> Handover:
         return msgspec.msgpack.decode(_exactly(line, size), type=kind)
     except msgspec.MsgspecError:
         raise Misconfigured("the supervisor handed over settings of another build") from None
+
+
+def tell(line: socket.socket, sign: Sign) -> None:
+    """Say something to the supervisor. A supervisor that is gone hears nothing, and needs not."""
+    body = msgspec.msgpack.encode(sign)
+    with suppress(OSError):
+        line.sendall(_LENGTH.pack(len(body)) + body)
+
+
+class SignReader:
+    """The supervisor's ear for one child."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Sign]:
+        """Take bytes, return whole signs; what is no sign is taken for silence."""
+        rest = self._rest + data
+        signs: list[Sign] = []
+        while len(rest) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(rest)[0]
+            if len(rest) < end:
+                break
+            with suppress(msgspec.MsgspecError):
+                signs.append(_SIGN.decode(rest[_LENGTH.size : end]))
+            rest = rest[end:]
+        self._rest = rest
+        return signs
 
 
 def _exactly(line: socket.socket, count: int) -> bytes:

@@ -33,10 +33,20 @@ class BrokenLink(TrothError):
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Up, first: who speaks. The desk closes a link whose `build` is not its own."""
+    """Up, first: who speaks. The desk closes a link whose `build` is not its own.
+
+    `seat` is empty until one was opened; a gateway that lost its link comes back with it.
+    """
 
     build: str
     slot: int
+    seat: bytes
+
+
+class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down, first: `deployment` (16 bytes) tells whose journals may be replayed here."""
+
+    deployment: bytes
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -87,9 +97,12 @@ class Applied(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Down, each half second: the desk and its database answer."""
+    """Down, each half second: the desk and its database answered at `at_ns`.
 
-    generation: int
+    That is the machine's monotonic clock, so that a gateway which slept believes no old beat.
+    """
+
+    at_ns: int
 
 
 class KeyAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -133,22 +146,35 @@ class ReadAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True):
     document: bytes = b""
 
 
-class Refusals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How many requests were refused with an error code (closed list) since the last report."""
+class SeriesCount(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How many requests ended so, since the process started."""
 
-    code: str
+    endpoint: str
+    model: str
+    provider: str
     status: int
+    reason: str
     count: int
 
 
 class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Up, each second: gauges as they are, refusals since the last report."""
+    """Up, each second: totals since the process started, and gauges as they are.
 
+    `first_byte` counts by the bounds of `gateway.counters`, with the sum in milliseconds;
+    `events` are by codes of ours.
+    """
+
+    requests: list[SeriesCount]
+    first_byte: list[int]
+    first_byte_sum_ms: int
+    events: dict[str, int]
+    tokens: int
+    charged_nusd: int
     in_flight: int
     connections: int
-    unposted: int
     upstream_connections: int
-    refusals: list[Refusals]
+    reservations: int
+    unposted: int
 
 
 Up = (
@@ -164,7 +190,8 @@ Up = (
     | money.CloseSeat
 )
 Down = (
-    KeysPart
+    Welcome
+    | KeysPart
     | CatalogPart
     | Delta
     | Beat
@@ -181,7 +208,7 @@ Down = (
 
 def _digest() -> str:
     """Return a hash of names, fields and types of all that crosses the link."""
-    kinds = [*Up.__args__, *Down.__args__, money.Orphan, Row, UpstreamCredential, Refusals]
+    kinds = [*Up.__args__, *Down.__args__, money.Orphan, Row, UpstreamCredential, SeriesCount]
     kinds += [KeyRow, OrgRow, Offering, Model, Upstream, Sheet, Tier, PriceLine]
     kinds += [UsageRecord, Quantities]
     digest = hashlib.sha256()

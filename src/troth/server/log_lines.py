@@ -1,0 +1,121 @@
+"""The log lines of the processes: closed types of numbers, flags and codes."""
+
+from troth.kernel.fields import Code, Count, Flag, Milliseconds
+from troth.kernel.log import Event
+
+
+class Role(Code):
+    """What a process is."""
+
+    SUPERVISOR = "supervisor"
+    GATEWAY = "gateway"
+    CONTROL = "control"
+
+
+class ChildStarted(Event, frozen=True):
+    """A process was started; `attempt` counts starts of this place since it last stood."""
+
+    role: Role
+    slot: Count
+    pid: Count
+    attempt: Count
+
+
+class ChildReady(Event, frozen=True):
+    """A process answers."""
+
+    role: Role
+    slot: Count
+    after_ms: Milliseconds
+
+
+class ChildEnded(Event, frozen=True):
+    """A process is gone: its exit status, or minus the signal's number."""
+
+    role: Role
+    slot: Count
+    status: int
+    after_ms: Milliseconds
+
+
+class ChildSilent(Event, frozen=True):
+    """A process gave no sign of life and is killed."""
+
+    role: Role
+    slot: Count
+
+
+class Serving(Event, frozen=True):
+    """Everything answers for the first time."""
+
+    gateways: Count
+    after_ms: Milliseconds
+    erases_on_free: Flag
+
+
+class Draining(Event, frozen=True):
+    """No new requests; running ones may end."""
+
+    seconds_max: Count
+
+
+class Stopped(Event, frozen=True):
+    """All processes have ended."""
+
+    killed: Count
+
+
+class LinkUp(Event, frozen=True):
+    """A gateway is linked to the desk."""
+
+    slot: Count
+    generation: Count
+
+
+class LinkDown(Event, frozen=True):
+    """The link to the desk is gone."""
+
+    slot: Count
+
+
+class LinkRefused(Event, frozen=True):
+    """The other end of the link is another build or spoke nonsense: an operator must look."""
+
+    slot: Count
+
+
+class JournalReplayed(Event, frozen=True):
+    """What an earlier life of the slot left behind was posted."""
+
+    slot: Count
+    seats: Count
+    settlements: Count
+    orphans: Count
+
+
+class NotErasing(Event, frozen=True):
+    """Freed memory is readable although it should be overwritten: the proof must say so."""
+
+    slot: Count
+
+
+class RequestFailed(Event, frozen=True):
+    """A request met a fault of ours. `line` is where in our source, by a closed list of files."""
+
+    line: Count
+
+
+class DatabaseBusy(Event, frozen=True):
+    """A unit of work waited too long for the database and was given up."""
+
+
+class MoneyStopped(Event, frozen=True):
+    """A rule of the books does not hold: money work has stopped. `rule` is its number."""
+
+    rule: Count
+
+
+class PostingRefused(Event, frozen=True):
+    """A gateway's posting could not be committed; the gateway will send it again."""
+
+    settlements: Count

@@ -1,0 +1,229 @@
+"""The gateway's wallet: the shard, and what waits for the desk when a lease is dry.
+
+Everything is a plain call; `admit` alone may wait, and only when the shard has too little.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, assert_never
+
+from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.ledger.shard import Journal, Shard, Short, ShortKind
+from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting
+
+POSTING_MS: Final = 20
+POSTING_COUNT: Final = 200
+_PATIENCE_SECONDS: Final = 1.0
+_OUTSTANDING_MAX: Final = 32
+_SOURCES: Final = {
+    b"w": "wallet",
+    b"k": "key_budget",
+    b"p": "project_budget",
+    b"o": "org_budget",
+}
+
+Waiter = Callable[[], None]
+
+
+class Way(Protocol):
+    """The way to the desk, as far as money needs it."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the desk can be asked now."""
+        ...
+
+    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
+        """Send a message up."""
+        ...
+
+
+class Purses:
+    """The wallet port over one shard. Made once the seat is open."""
+
+    def __init__(self, shard: Shard, journal: Journal, way: Way) -> None:
+        self._shard = shard
+        self._journal = journal
+        self._way = way
+        self._waiting: dict[bytes, list[Waiter]] = {}
+        self._is_due = False
+        self._unflushed = 0
+        self._outstanding: list[int] = []
+
+    # --- a request -----------------------------------------------------------------------------
+
+    async def admit(
+        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int
+    ) -> int:
+        """Set aside between `least` and `want` nano-USD; wait for the desk if the lease is dry.
+
+        Raises:
+            CreditsExhausted: there is not so much, or only running requests have it.
+            Overloaded: the desk is away or the journal cannot be written.
+        """
+        drawn = tuple(purses)
+        got = self._shard.admit(reservation, drawn, want, least)
+        while not isinstance(got, int):
+            if got.kind is not ShortKind.DRY:
+                raise _refused(got)
+            await self._filled(got.purse)
+            got = self._shard.admit(reservation, drawn, want, least)
+        return got
+
+    def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
+        """Add to a reservation; `done` hears whether that was possible, at once or soon."""
+        short = self._shard.extend(reservation, amount)
+        if short is None:
+            done(True)  # noqa: FBT003 - the port's one argument
+        elif short.kind is ShortKind.DRY and self._way.is_up:
+            self._wait(short.purse, lambda: self._extend_again(reservation, amount, done))
+        else:
+            done(False)  # noqa: FBT003
+
+    def _extend_again(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
+        if self._shard.is_open(reservation):
+            self.extend(reservation, amount, done)
+
+    def cover(self, reservation: bytes, nusd: int) -> int:
+        """Return how much of `nusd` can be charged."""
+        return self._shard.cover(reservation, nusd)
+
+    def settle(self, reservation: bytes, charged: int, record: bytes) -> None:
+        """Journal charge and record; the desk hears of it within 20 ms."""
+        self._shard.settle(reservation, charged, record)
+        self._unflushed += 1
+        if not self._is_due:
+            self._due()
+        elif self._unflushed >= POSTING_COUNT:
+            self.flush()
+
+    def abort(self, reservation: bytes) -> None:
+        """Free a reservation of which nothing was forwarded."""
+        self._shard.abort(reservation)
+        if not self._is_due:
+            self._due()
+
+    # --- the desk ------------------------------------------------------------------------------
+
+    @property
+    def seat(self) -> bytes:
+        """The life of this process."""
+        return self._shard.seat
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the books closed this seat, so that the process must be replaced."""
+        return self._shard.is_over
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the journal would take another reservation."""
+        return self._journal.has_room()
+
+    @property
+    def open_count(self) -> int:
+        """How many reservations are open."""
+        return self._shard.open_count
+
+    @property
+    def unposted_count(self) -> int:
+        """How many settlements the books have not acknowledged."""
+        return self._shard.unposted_count
+
+    def is_unposted(self, reservation: bytes) -> bool:
+        """Whether a request of this process is not yet in the books."""
+        return self._shard.is_unposted(reservation)
+
+    def beat(self, at_ns: int) -> None:
+        """The desk lived at `at_ns`."""
+        self._shard.beat(at_ns)
+        self.flush()
+
+    def apply(self, message: Down) -> None:
+        """Take the desk's word, and let those go on who waited for it."""
+        filled = self._shard.apply(message)
+        if self._outstanding and not self._shard.unposted_count:
+            self._outstanding.clear()
+        if filled:
+            for waiter in self._waiting.pop(filled, ()):
+                waiter()
+        self.flush()
+
+    def acknowledged(self, upto: int) -> None:
+        """The books hold everything up to `upto`."""
+        self._shard.acknowledged(upto)
+        self._outstanding = [last for last in self._outstanding if last > upto]
+        self.flush()
+
+    def lost(self) -> None:
+        """The link broke: whoever waits is told to come back later."""
+        self._shard.lost()
+        self._outstanding.clear()
+        waiting, self._waiting = self._waiting, {}
+        for waiters in waiting.values():
+            for waiter in waiters:
+                waiter()
+
+    def flush(self) -> None:
+        """Send what is due: asks, returns and settlements."""
+        self._is_due = False
+        self._unflushed = 0
+        way = self._way
+        if not way.is_up:
+            return
+        for ask in self._shard.wanted():
+            way.send(ask)
+        for given in self._shard.idle():
+            way.send(given)
+        while len(self._outstanding) < _OUTSTANDING_MAX:
+            posting = self._shard.unposted(POSTING_COUNT)
+            if posting is None:
+                break
+            self._outstanding.append(posting.upto)
+            way.send(posting)
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def _due(self) -> None:
+        self._is_due = True
+        asyncio.get_running_loop().call_later(POSTING_MS / 1_000, self.flush)
+
+    def _wait(self, purse: bytes, waiter: Waiter) -> None:
+        self._waiting.setdefault(purse, []).append(waiter)
+        for ask in self._shard.wanted():
+            self._way.send(ask)
+
+    async def _filled(self, purse: bytes) -> None:
+        """Wait until the desk has answered for a purse.
+
+        Raises:
+            Overloaded: it cannot be asked, or is silent for a second.
+        """
+        if not self._way.is_up:
+            raise Overloaded
+        filled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not filled.done():
+                filled.set_result(None)
+
+        self._wait(purse, wake)
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await filled
+        except TimeoutError:
+            raise Overloaded from None
+
+
+def _refused(short: Short) -> CreditsExhausted | Overloaded:
+    """Return the error that tells a caller why the money is not there."""
+    match short.kind:
+        case ShortKind.BROKE | ShortKind.DRY:
+            source = _SOURCES.get(short.purse[:1], "wallet")
+            return CreditsExhausted(short.needed, short.available, short.in_flight, source)
+        case ShortKind.IN_FLIGHT:
+            return CreditsExhausted(short.needed, short.available, short.in_flight, "in_flight")
+        case ShortKind.UNWRITABLE | ShortKind.STALE:
+            return Overloaded()
+        case _ as never:
+            assert_never(never)

@@ -1,0 +1,119 @@
+"""The sockets of an installation: opened once by the supervisor, handed to every child."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from troth.gateway.rates import CELL_BYTES, ROW_CELLS
+from troth.kernel.errors import Misconfigured
+
+BACKLOG: Final = 4_096
+RATE_ROWS: Final = 65_536
+"""Keys with their own row of rates; a memory of 16 MiB, of which only what is used is real."""
+_LONGEST_PATH: Final = 107
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address and a port to listen on; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+
+class Sockets(msgspec.Struct, frozen=True):
+    """What children inherit: one listening socket a slot, the control port, two Unix sockets."""
+
+    slots: tuple[socket.socket, ...]
+    port: socket.socket
+    management: socket.socket
+    desk: socket.socket
+    rates: int
+
+    def close(self) -> None:
+        """Close everything; a child's copies stay open."""
+        for one in (*self.slots, self.port, self.management, self.desk):
+            one.close()
+        os.close(self.rates)
+
+
+def open_sockets(bind: Address, control: Address, slots: int, folder: Path) -> Sockets:
+    """Open all sockets; the Unix ones lie in `folder`, for this user alone.
+
+    Raises:
+        Misconfigured: an address that is taken or not ours, a folder whose path is too long.
+    """
+    opened: list[socket.socket] = []
+    try:
+        opened.append(_listen(bind, is_shared=slots > 1))
+        found = Address(bind.host, opened[0].getsockname()[1])
+        opened += [_listen(found, is_shared=True) for _ in range(slots - 1)]
+        opened.append(_listen(control, is_shared=False))
+        opened.append(_unix(folder / "control.sock"))
+        opened.append(_unix(folder / "desk.sock"))
+        rates = os.memfd_create("rates")
+    except BaseException:
+        for one in opened:
+            one.close()
+        raise
+    os.ftruncate(rates, RATE_ROWS * ROW_CELLS * CELL_BYTES)
+    *gateways, port, management, desk = opened
+    return Sockets(tuple(gateways), port, management, desk, rates)
+
+
+def _listen(address: Address, *, is_shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"cannot listen on {address.host}:{address.port}: {os.strerror(error.errno or 0)}. "
+            "Stop what uses it, or set another with 'server.bind' or 'server.control_bind'."
+        ) from None
+    return listener
+
+
+def _unix(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise Misconfigured(f"the path {path} is too long for a socket: move the data folder")
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(f"cannot make {path}: {os.strerror(error.errno or 0)}") from None
+    return listener
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, for this user alone, and keep others from serving out of it.
+
+    Raises:
+        Misconfigured: another process does, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+    except OSError as error:
+        raise Misconfigured(f"cannot use {folder}: {os.strerror(error.errno or 0)}") from None
+    with closing(lock):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Misconfigured(f"another process serves out of {folder.parent}") from None
+        yield

@@ -1,0 +1,136 @@
+"""The gateway's frozen tables: keys, organizations, offerings, credentials, as the desk sent them.
+
+A snapshot is put together aside and takes the place of the old one whole. Keys stay encoded until
+they first come, so a million of them cost a start nothing but their bytes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from troth.catalog.offering import Offering, Upstream
+from troth.gateway.ports import KeyRow, OrgRow
+from troth.kernel.clock import Clock
+from troth.kernel.secret import Secret
+from troth.server.messages import CatalogPart, Delta, KeysPart, Row, opened
+
+_NONE: Final = Secret("")
+
+
+class Tables:
+    """What a gateway looks things up in. `find`, `org`, `of` and `names` are a request's."""
+
+    def __init__(self, clock: Clock, stale_seconds: int) -> None:
+        """Distrust the tables `stale_seconds` after the desk's last beat."""
+        self._clock = clock
+        self._stale_ns = stale_seconds * 1_000_000_000
+        self._keys: dict[str, KeyRow | msgspec.Raw] = {}
+        self._orgs: dict[str, OrgRow] = {}
+        self._coming_keys: dict[str, KeyRow | msgspec.Raw] = {}
+        self._coming_orgs: dict[str, OrgRow] = {}
+        self._offerings: dict[str, tuple[Offering, ...]] = {}
+        self._names: tuple[str, ...] = ()
+        self._coming_offerings: list[Offering] = []
+        self._credentials: dict[str, Secret] = {}
+        self._has_keys = False
+        self._has_catalog = False
+        self._fresh_until_ns = 0
+        self.generation = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a snapshot was ever complete."""
+        return self._has_keys and self._has_catalog
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the desk's beat is recent enough to trust what stands here."""
+        return self._clock.monotonic_ns() < self._fresh_until_ns
+
+    def beat(self, at_ns: int) -> None:
+        """The desk and its database answered at `at_ns` of the monotonic clock."""
+        self._fresh_until_ns = max(self._fresh_until_ns, at_ns + self._stale_ns)
+
+    def find(self, public_id: str) -> KeyRow | None:
+        """Return the row of a live key, or None."""
+        found = self._keys.get(public_id)
+        if found.__class__ is msgspec.Raw:
+            assert isinstance(found, msgspec.Raw)
+            found = self._keys[public_id] = opened(found)
+        assert not isinstance(found, msgspec.Raw)
+        return found
+
+    def org(self, ref: str) -> OrgRow | None:
+        """Return an organization's row, or None."""
+        return self._orgs.get(ref)
+
+    def of(self, model: str) -> Sequence[Offering]:
+        """Return the offerings of a public name, in the order of preference."""
+        return self._offerings.get(model, ())
+
+    def names(self) -> Sequence[str]:
+        """Return all public names, sorted."""
+        return self._names
+
+    def credential(self, upstream: Upstream) -> Secret:
+        """Return the operator's credential at an upstream, an empty one if it needs none."""
+        return self._credentials.get(upstream.id, _NONE)
+
+    def take_keys(self, part: KeysPart) -> None:
+        """Take a part of the snapshot; the last one puts it in force."""
+        _lay(self._coming_keys, part.keys)
+        self._coming_orgs.update((org.ref, org) for org in part.orgs)
+        if part.is_last:
+            self._keys, self._coming_keys = self._coming_keys, {}
+            self._orgs, self._coming_orgs = self._coming_orgs, {}
+            self._has_keys = True
+            self.generation = part.generation
+
+    def take_catalog(self, part: CatalogPart) -> None:
+        """Take a part of the catalog; the last one puts it in force."""
+        self._coming_offerings += part.offerings
+        for credential in part.credentials:
+            self._credentials[credential.upstream] = Secret(credential.text)
+        if not part.is_last:
+            return
+        by_name: dict[str, list[Offering]] = {}
+        for offering in self._coming_offerings:
+            by_name.setdefault(offering.model.name, []).append(offering)
+        self._coming_offerings = []
+        self._offerings = {name: tuple(found) for name, found in by_name.items()}
+        self._names = tuple(sorted(by_name))
+        self._has_catalog = True
+        self.generation = part.generation
+
+    def take_delta(self, delta: Delta) -> None:
+        """Put changed keys and organizations in force, and drop those that are gone."""
+        _lay(self._keys, delta.keys)
+        for public_id in delta.gone:
+            self._keys.pop(public_id, None)
+        self._orgs.update((org.ref, org) for org in delta.orgs)
+        self.generation = delta.generation
+
+    def forget_coming(self) -> None:
+        """Drop a snapshot that was never finished: the link broke."""
+        self._coming_keys = {}
+        self._coming_orgs = {}
+        self._coming_offerings = []
+
+
+def _lay(table: dict[str, KeyRow | msgspec.Raw], rows: Iterable[Row]) -> None:
+    for row in rows:
+        table[row.public_id] = row.row.copy()
+
+
+class HeldCredentials:
+    """The port of credentials over the tables."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def of(self, upstream: Upstream) -> Secret:
+        """Return the operator's credential at an upstream."""
+        return self._tables.credential(upstream)
