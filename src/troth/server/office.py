@@ -1,0 +1,55 @@
+"""What management works with: the store, the clocks, the offer, and word to the gateways."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from troth.kernel.clock import Clock
+from troth.kernel.ids import Entropy, IdMaker
+from troth.server.offer import Offer
+from troth.server.settings import KeySettings
+from troth.store.engine import Store
+
+DESK: Final = 0
+"""The stripe of the operator's books that management writes to."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Which gateways have a change in force; `silent` slots stop by themselves at `until_ms`."""
+
+    confirmed: int = 0
+    silent: tuple[int, ...] = ()
+    until_ms: int = 0
+
+
+class Gateways(Protocol):
+    """The running gateways, as far as management must tell them."""
+
+    def refresh(self, public_ids: Sequence[str], orgs: Sequence[str]) -> Told:
+        """Tell them what changed, after the commit, and wait for their word."""
+        ...
+
+
+class NoGateways:
+    """Nothing runs: the next start reads the database."""
+
+    __slots__ = ()
+
+    def refresh(self, public_ids: Sequence[str], orgs: Sequence[str]) -> Told:
+        """Tell nobody."""
+        del public_ids, orgs
+        return Told()
+
+
+class Office(msgspec.Struct, frozen=True):
+    """All of it in one place. `is_serving` tells whether gateways run beside."""
+
+    store: Store
+    clock: Clock
+    entropy: Entropy
+    maker: IdMaker
+    offer: Offer
+    key_defaults: KeySettings
+    gateways: Gateways
+    is_serving: bool = False

@@ -1,0 +1,38 @@
+"""What the desk does with usage records: write them with their charges, read them as receipts."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from troth.control import supply, usage
+from troth.kernel import usage_record
+from troth.ledger.books import Posted
+from troth.store.transaction import Transaction
+
+
+def write_usage(transaction: Transaction, posted: Sequence[Posted]) -> None:
+    """Write rows and roll-ups of settlements, charged as the books charged them."""
+    records = [(each.charged, usage_record.decode(each.record)) for each in posted if each.record]
+    usage.write(
+        transaction,
+        [
+            record
+            if record.charged_nusd == charged
+            else msgspec.structs.replace(record, charged_nusd=charged)
+            for charged, record in records
+        ],
+    )
+
+
+def receipt_document(transaction: Transaction, org: str, key: str, request: str) -> bytes | None:
+    """Return a request's receipt as JSON, or None.
+
+    An empty `org` or `key` asks as the operator; else only that key's own requests are found.
+    """
+    found = usage.find(transaction, org, key, request)
+    if found is None:
+        return None
+    prices = supply.in_set(transaction, found.price_set, found.model_served, found.upstream)
+    return usage.document(
+        found, tuple((each.unit, each.amount_nusd, each.per, each.tier_start) for each in prices)
+    )

@@ -1,0 +1,128 @@
+"""How management shows things: closed structs, as the command line gets them in JSON."""
+
+import msgspec
+
+from troth.catalog.load import Catalog
+from troth.control import keys
+from troth.kernel.money import usd
+from troth.ledger import books
+
+
+class State(msgspec.Struct, frozen=True):
+    """What answers: version, whether gateways run beside, how much there is."""
+
+    version: str
+    is_serving: bool
+    organizations: int
+    live_keys: int
+    models: tuple[str, ...]
+    price_set: str
+    warnings: tuple[str, ...]
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A change and where it is in force: gateways that confirmed, slots that did not."""
+
+    ref: str
+    is_in_force: bool
+    confirmed: int
+    silent: tuple[int, ...]
+    until_ms: int
+
+
+class ShownKey(msgspec.Struct, frozen=True):
+    """A key as it is listed; `text` only in the answer that made it."""
+
+    ref: str
+    prefix: str
+    organization: str
+    name: str
+    state: str
+    models: tuple[str, ...]
+    networks: tuple[str, ...]
+    created_at_ms: int
+    expires_at_ms: int
+    revoked_at_ms: int
+    replaced_by: str
+    requests_per_minute: int
+    tokens_per_minute: int
+    concurrency: int
+    day_limit_nusd: int
+    month_limit_nusd: int
+    text: str = ""
+
+
+def shown_key(key: keys.Key, now_ms: int, text: str = "") -> ShownKey:
+    """Return a key as it stands at `now_ms`."""
+    terms = key.terms
+    is_over = 0 < terms.expires_at_ms <= now_ms
+    return ShownKey(
+        ref=key.ref,
+        prefix=f"sk-troth-{key.public_id}",
+        organization=key.org,
+        name=terms.name,
+        state="revoked" if key.revoked_at_ms else "expired" if is_over else "live",
+        models=terms.models,
+        networks=terms.networks,
+        created_at_ms=key.created_at_ms,
+        expires_at_ms=terms.expires_at_ms,
+        revoked_at_ms=key.revoked_at_ms,
+        replaced_by=key.replaced_by,
+        requests_per_minute=terms.requests_per_minute,
+        tokens_per_minute=terms.tokens_per_minute,
+        concurrency=terms.concurrency,
+        day_limit_nusd=terms.day_limit_nusd,
+        month_limit_nusd=terms.month_limit_nusd,
+        text=text,
+    )
+
+
+class ShownWallet(msgspec.Struct, frozen=True):
+    """A wallet: owned, lent to gateways, free; in nano-USD and in dollars."""
+
+    organization: str
+    posted_nusd: int
+    held_nusd: int
+    available_nusd: int
+    posted_usd: str
+    held_usd: str
+    available_usd: str
+
+
+def shown_wallet(organization: str, wallet: books.Wallet) -> ShownWallet:
+    """Return a wallet with its amounts in both forms."""
+    amounts = (wallet.posted, wallet.held, wallet.available)
+    return ShownWallet(organization, *amounts, *(usd(amount) for amount in amounts))
+
+
+class ShownModel(msgspec.Struct, frozen=True):
+    """A model as it is offered: where, under which name, at which price in dollars."""
+
+    model: str
+    provider: str
+    upstream_model: str
+    region: str
+    context_length: int
+    max_output: int
+    endpoints: tuple[str, ...]
+    prices: dict[str, str]
+
+
+def shown_models(catalog: Catalog) -> list[ShownModel]:
+    """Return what is offered, in the order to try."""
+    return [
+        ShownModel(
+            model=each.model.name,
+            provider=each.upstream.id,
+            upstream_model=each.upstream_model,
+            region=each.upstream.region,
+            context_length=each.model.context_length,
+            max_output=each.model.max_output,
+            endpoints=tuple(sorted(each.model.endpoints)),
+            prices={
+                line.unit: usd(line.amount_nusd) for line in each.sale.lines if not line.tier_start
+            },
+        )
+        for offerings in catalog.offerings.values()
+        for each in offerings
+    ]
