@@ -158,7 +158,7 @@ def state(office: Here) -> Response:
     with office.store.read() as tx:
         organizations = len(accounts.on_list(tx))
         live = len(keys.live(tx, office.clock.now_ms()))
-    catalog = office.offer.catalog
+    catalog = office.catalog
     return _answer(
         State(
             __version__,
@@ -167,7 +167,7 @@ def state(office: Here) -> Response:
             live,
             tuple(catalog.offerings),
             catalog.price_set,
-            office.offer.warnings,
+            office.warnings,
         )
     )
 
@@ -299,7 +299,7 @@ def credit_wallet(name: str, body: NewCredit, office: Here, by: By) -> Response:
 @_ROUTER.get("/models")
 def list_models(office: Here) -> Response:
     """List what is offered, in the order to try."""
-    return _answer(list(shown_models(office.offer.catalog)))
+    return _answer(list(shown_models(office.catalog)))
 
 
 @_ROUTER.get("/usage")

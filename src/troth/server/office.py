@@ -1,13 +1,13 @@
-"""What management works with: the store, the clocks, the offer, and word to the gateways."""
+"""What management works with: the store, the clock, the catalog, and word to the gateways."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
 
+from troth.catalog.load import Catalog
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
-from troth.server.offer import Offer
 from troth.server.settings import KeySettings
 from troth.store.engine import Store
 
@@ -43,13 +43,17 @@ class NoGateways:
 
 
 class Office(msgspec.Struct, frozen=True):
-    """All of it in one place. `is_serving` tells whether gateways run beside."""
+    """All of it in one place. `is_serving` tells whether gateways run beside.
+
+    `warnings` say what of the settings is not served, and why.
+    """
 
     store: Store
     clock: Clock
     entropy: Entropy
     maker: IdMaker
-    offer: Offer
+    catalog: Catalog
     key_defaults: KeySettings
     gateways: Gateways
     is_serving: bool = False
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,67 @@
+"""Serves the management API on a Unix socket, in a thread; knows who is at the other end."""
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_START_SECONDS: Final = 10
+_STOP_SECONDS: Final = 5
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose `client` is the uid at the other end of the socket."""
+
+    @property  # type: ignore[explicit-override]  # mypy does not look at a setter's getter
+    @override
+    def client(self) -> tuple[str, int]:
+        """Return who calls; -1 where the system does not tell it like this."""
+        peer = self.transport.get_extra_info("socket")
+        with suppress(OSError, AttributeError):
+            data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            return "uid", _CREDENTIALS.unpack(data)[1]
+        return "uid", -1
+
+    @client.setter
+    @override
+    def client(self, found: tuple[str, int] | None) -> None:
+        """Leave out what uvicorn found: a Unix socket has no address."""
+
+
+class ManagementServer:
+    """The application on a listening Unix socket until `stop`."""
+
+    def __init__(self, application: FastAPI, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            application,
+            http=PeerProtocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="management", daemon=True
+        )
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop accepting, answer what came, end the thread."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_SECONDS + _START_SECONDS)
