@@ -11,6 +11,11 @@ from troth.store import data_map
 from troth.store.sqlite import SqliteStore
 from troth.store.transaction import Transaction
 
+try:
+    from troth.store.postgres import PostgresStore
+except ImportError:  # psycopg comes with an extra
+    PostgresStore = None  # type: ignore[assignment,misc]
+
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 
@@ -66,7 +71,11 @@ def open(url: str) -> Store:  # noqa: A001
 def _connect(url: str) -> Store:
     if url.startswith(_SQLITE):
         return SqliteStore(Path(url.removeprefix(_SQLITE)))
-    raise Misconfigured("the database url must start with sqlite:///")
+    if not url.startswith(_POSTGRES):
+        raise Misconfigured("the database url must start with sqlite:/// or postgresql://")
+    if PostgresStore is None:
+        raise Misconfigured("PostgreSQL needs the extra: install troth[postgres]")
+    return PostgresStore(url)
 
 
 def migrations(dialect: str) -> list[tuple[int, Traversable]]:

@@ -53,8 +53,8 @@ def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owe
 def _wallets(tx: Transaction, wallets: list[bytes]) -> dict[bytes, int]:
     """Lock wallets in the order of their ids; return what each has that is not lent."""
     found = tx.bulk_rows(
-        "SELECT book.id, posted - held FROM book JOIN {rows} AS d ON book.id = d.column1"
-        " ORDER BY book.id {lock}",
+        "SELECT id, posted - held FROM book WHERE id IN (SELECT column1 FROM {rows} AS d)"
+        " ORDER BY id {lock}",
         (Column.BLOB,),
         [(wallet,) for wallet in wallets],
         tuple[bytes, int],

@@ -98,7 +98,7 @@ class Leases:
 
     def _find_idle(self, now_ms: int) -> None:
         for purse in self._purses.values():
-            if purse.recent or purse.used_at_ms == 0:
+            if purse.recent or purse.recent_before or purse.used_at_ms == 0:
                 purse.used_at_ms = now_ms
             elif purse.free and now_ms - purse.used_at_ms >= self._terms.idle_ms:
                 self.give(purse)

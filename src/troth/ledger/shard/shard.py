@@ -215,11 +215,13 @@ class Shard:
 
     def apply(self, message: Down) -> bytes:
         """Take the desk's word; return the purse whose waiters should try again, or b""."""
-        if isinstance(message, Ack):
-            self.acknowledged(message.upto)
-            return b""
-        if isinstance(message, SeatClosed):
-            self.is_over = True
+        if isinstance(message, Ack | SeatClosed):
+            if message.seat != self.seat:
+                return b""  # about a seat before this one
+            if isinstance(message, Ack):
+                self.acknowledged(message.upto)
+            else:
+                self.is_over = True
             return b""
         return self._leases.apply(message, self._clock.monotonic_ns())
 
@@ -252,6 +254,10 @@ class Shard:
             while queue and queue[0][0] <= upto:
                 queue.popleft()
         self._journal.acknowledged(upto)
+
+    def is_open(self, reservation: bytes) -> bool:
+        """Tell whether a reservation is neither settled nor freed."""
+        return reservation in self._open
 
     @property
     def open_count(self) -> int:

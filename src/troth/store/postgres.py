@@ -1,0 +1,204 @@
+"""PostgreSQL through psycopg 3: the same interface, rows as arrays, statements prepared once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final, Literal, TypeVar, cast, overload
+
+import psycopg
+from psycopg.types.numeric import Int8BinaryDumper
+
+from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
+
+Shape = TypeVar("Shape")
+_Connection = psycopg.Connection[Row]
+
+_BUSY_MS: Final = 1_000
+_CONNECT_SECONDS: Final = 5
+_FETCH: Final = 4_096
+_SETTINGS: Final = (
+    "SET lock_timeout = '1s'",
+    "SET idle_in_transaction_session_timeout = '30s'",
+    "SET synchronous_commit = on",
+)
+_BUSY: Final = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+
+
+class PostgresTransaction:
+    """The statements of one transaction on one connection."""
+
+    __slots__ = ("_connection", "_texts")
+
+    def __init__(self, connection: _Connection, texts: dict[str, str]) -> None:
+        self._connection = connection
+        self._texts = texts
+
+    def _run(self, sql: str, params: Sequence[Value | list[Value]]) -> psycopg.Cursor[Row]:
+        text = self._texts.get(sql)
+        if text is None:
+            # Statements are constants of the code; only their marks are filled in here.
+            text = sql.replace("?", "%s").replace("{lock}", "FOR UPDATE")
+            self._texts[sql] = text
+        try:
+            return self._connection.execute(text, params, binary=True)
+        except psycopg.IntegrityError as error:
+            raise Conflict(error.sqlstate or "") from None
+
+    def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
+        """Run one statement; return how many rows it touched."""
+        return self._run(sql, params).rowcount
+
+    @overload
+    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[Row]: ...
+    @overload
+    def rows(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> list[Shape]: ...
+    def rows(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> list[Row] | list[Shape]:
+        """Return all rows of a query; `shape` says what the columns are."""
+        del shape
+        return cast("list[Row] | list[Shape]", self._run(sql, params).fetchall())
+
+    @overload
+    def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
+    @overload
+    def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
+    def row(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> Row | Shape | None:
+        """Return the first row of a query or None."""
+        del shape
+        return cast("Row | Shape | None", self._run(sql, params).fetchone())
+
+    def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
+        """Return the rows of a large result, a few thousand at a time."""
+        del shape
+        text = sql.replace("?", "%s")
+        with self._connection.cursor(name="stream", binary=True) as cursor:
+            cursor.execute(text, params)
+            while block := cursor.fetchmany(_FETCH):
+                yield from cast("list[Shape]", block)
+
+    def _over(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> psycopg.Cursor[Row]:
+        arrays = ", ".join(f"?::{each.value}[]" for each in types)
+        names = ", ".join(f"column{n + 1}" for n in range(len(types)))
+        rows = f"(SELECT * FROM unnest({arrays}) AS u ({names}))"  # noqa: S608
+        columns = [list(column) for column in zip(*table, strict=True)]
+        return self._run(sql.replace("{rows}", rows), columns)
+
+    def bulk(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> int:
+        """Run a statement over `{rows}`; return how many rows it touched in all."""
+        return self._over(sql, types, table).rowcount if table else 0
+
+    def bulk_rows(
+        self, sql: str, types: Sequence[Column], table: Sequence[Row], shape: type[Shape]
+    ) -> list[Shape]:
+        """Run a statement over `{rows}` and return what it returns."""
+        del shape
+        if not table:
+            return []
+        return cast("list[Shape]", self._over(sql, types, table).fetchall())
+
+    def insert(self, sql: str, table: Sequence[Row]) -> None:
+        """Run an INSERT with one `?` a column for each row: many rows a statement."""
+        start = sql.index("(", sql.upper().index("VALUES"))
+        end = sql.index(")", start) + 1
+        for first in range(0, len(table), CHUNK):
+            part = table[first : first + CHUNK]
+            many = ", ".join([sql[start:end]] * len(part))
+            params = [value for row in part for value in row]
+            self._run(sql[:start] + many + sql[end:], params)
+
+
+class PostgresStore:
+    """A database: one connection that writes, others that only read."""
+
+    dialect: Literal["postgresql"] = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._writing = Lock()
+        self._texts: dict[str, str] = {}
+        self._writer: _Connection | None = self._connect(read_only=False)
+        self._idle: list[_Connection] = []
+
+    def _connect(self, *, read_only: bool) -> _Connection:
+        try:
+            connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+                prepare_threshold=2,
+                client_encoding="UTF8",
+            )
+        except psycopg.OperationalError:
+            raise Locked from None
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        connection.prepared_max = 1_000
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        if read_only:
+            connection.read_only = True
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return connection
+
+    @contextmanager
+    def write(self) -> Iterator[PostgresTransaction]:
+        """Begin, commit at the end, roll back if anything was raised.
+
+        Raises:
+            Locked: a lock was not to be had within a second, or the database is away.
+        """
+        if not self._writing.acquire(timeout=_BUSY_MS / 1_000):
+            raise Locked
+        try:
+            if self._writer is None or self._writer.closed:
+                self._writer = self._connect(read_only=False)
+            with self._transaction(self._writer) as transaction:
+                yield transaction
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def read(self) -> Iterator[PostgresTransaction]:
+        """Look at one unchanging state; writing is refused by the database."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect(read_only=True)
+        try:
+            with self._transaction(connection) as transaction:
+                yield transaction
+        finally:
+            if not connection.closed:
+                self._idle.append(connection)
+
+    @contextmanager
+    def _transaction(self, connection: _Connection) -> Iterator[PostgresTransaction]:
+        try:
+            with connection.transaction():
+                yield PostgresTransaction(connection, self._texts)
+        except _BUSY:
+            raise Locked from None
+        except psycopg.OperationalError:
+            connection.close()
+            raise Locked from None
+
+    def script(self, text: str, number: int = 0) -> None:
+        """Run the statements of a migration in one transaction and note its number."""
+        with self.write() as transaction:
+            assert self._writer is not None
+            self._writer.execute(text)
+            if number:
+                transaction.execute("INSERT INTO migration (number) VALUES (?)", (number,))
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._idle:
+            self._idle.pop().close()
+        if self._writer is not None:
+            self._writer.close()
