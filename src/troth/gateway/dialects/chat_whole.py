@@ -1,0 +1,148 @@
+"""A buffered chat answer for a chat client, as the published document has it, with its cost."""
+
+from typing import Final
+
+import msgspec
+from typing_extensions import override
+
+from troth.catalog.offering import Offering
+from troth.gateway.dialects.chat_shapes import (
+    FINISH_REASONS,
+    Choice,
+    ChoiceOut,
+    Completion,
+    MessageOut,
+    ToolCall,
+    size_of_message,
+)
+from troth.gateway.dialects.progress import Progress
+from troth.gateway.dialects.usage_objects import openai_usage
+from troth.gateway.exchange import Ask
+from troth.kernel.quantities import Quantities
+from troth.providers.counting import openai_quantities
+
+_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode: Final = msgspec.json.Decoder(Completion).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class ChatWhole(Progress):
+    """Buffered answers from OpenAI-style upstreams to chat clients."""
+
+    __slots__ = (
+        "_answer",
+        "_expected",
+        "_identity",
+        "_is_exact",
+        "_parts",
+        "_reasoning_inside",
+        "_shows_reasoning",
+    )
+
+    def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
+        """`answer_id` and `created_at` (unix seconds) are used where the answer is rewritten."""
+        super().__init__()
+        self._parts: list[bytes] = []
+        self._answer: Completion | None = None
+        self._expected = ask.choices
+        self._is_exact = offering.exact
+        self._identity = (answer_id, created_at, offering.model.name)
+        self._reasoning_inside = offering.reasoning_inside
+        self._shows_reasoning = "reasoning_effort" in ask.fields or "reasoning" in ask.fields
+
+    @override
+    def piece(self, data: bytes) -> bytes:
+        """Keep the bytes until the answer is whole."""
+        self._parts.append(data)
+        return b""
+
+    @override
+    def ended(self) -> bool:
+        """Read the answer; tell whether it is one, with all its choices finished."""
+        body = b"".join(self._parts)
+        self._parts.clear()
+        try:
+            answer = _decode(body)
+        except _FAULTS:
+            self.fail()
+            return False
+        if len(answer.choices) != self._expected:
+            self.fail()
+            return False
+        for choice in answer.choices:
+            self._read(choice)
+        if answer.usage:
+            self.reported = openai_quantities(
+                bytes(answer.usage), reasoning_inside=self._reasoning_inside
+            )
+        self._answer = answer
+        return True
+
+    @override
+    def whole(self, cost_nusd: int, used: Quantities) -> bytes:
+        """Return the answer with its cost."""
+        answer = self._answer
+        if answer is None:
+            return b""
+        answer_id, created_at, model = self._identity
+        if self._is_exact:
+            answer_id, created_at, model = answer.id, answer.created, answer.model
+        choices = [self._written(choice) for choice in answer.choices]
+        return (
+            b'{"id":%b,"object":"chat.completion","created":%d,"model":%b,"choices":%b,"usage":%b}'
+        ) % (
+            _encode(answer_id),
+            created_at,
+            _encode(model),
+            _encode(choices),
+            openai_usage(used, cost_nusd),
+        )
+
+    def _read(self, choice: Choice) -> None:
+        """Count a choice, and give it a reason that the published document knows."""
+        message = choice.message
+        self.delivered_bytes += size_of_message(message)
+        reason = choice.finish_reason
+        if reason not in FINISH_REASONS:
+            self.alarms += 1
+            reason = "stop"
+        if reason == "stop" and message.tool_calls:
+            reason = "tool_calls"
+        choice.finish_reason = reason
+        if reason == "length":
+            self.hit_length = True
+
+    def _written(self, choice: Choice) -> ChoiceOut:
+        message = choice.message
+        shown = self._shows_reasoning
+        return ChoiceOut(
+            choice.index,
+            MessageOut(
+                "assistant",
+                message.content,
+                message.refusal,
+                _whole_calls(message.tool_calls),
+                message.function_call,
+                message.annotations,
+                message.audio,
+                message.reasoning_content if shown else None,
+                message.reasoning if shown else None,
+            ),
+            choice.logprobs,
+            choice.finish_reason or "stop",
+        )
+
+
+def _whole_calls(calls: list[ToolCall] | None) -> list[ToolCall] | None:
+    """Return the calls with the fields that a whole call has; None when there is none."""
+    if not calls:
+        return None
+    for at, call in enumerate(calls):
+        call.index = None
+        call.id = call.id or f"call_0_{at}"
+        call.type = call.type or "function"
+        if call.function is not None:
+            call.function.name = call.function.name or ""
+            call.function.arguments = call.function.arguments or ""
+    return calls

@@ -1,0 +1,138 @@
+"""The list of models and one model, in both dialects. Prices are those that are charged."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from troth.catalog.offering import Offering
+from troth.gateway.dialects.strict_json import encode
+from troth.gateway.exchange import Fields, Json
+from troth.kernel.money import NANO
+
+DialectName = Literal["openai", "anthropic"]
+
+_PRICE_NAMES: Final = {
+    "input": "prompt",
+    "output": "completion",
+    "cache_read": "input_cache_read",
+    "cache_write_5m": "input_cache_write",
+    "reasoning": "internal_reasoning",
+    "requests": "request",
+    "images": "image",
+}
+_MOST_DECIMALS: Final = 24
+
+
+def models_body(dialect: DialectName, offered: Sequence[Offering]) -> bytes:
+    """Return the list of models, one offering a model."""
+    if dialect == "openai":
+        rows: list[Json] = [_openai_model(offering) for offering in offered]
+        return encode({"object": "list", "data": rows})
+    names = [offering.model.name for offering in offered]
+    return encode(
+        {
+            "data": [_anthropic_model(offering) for offering in offered],
+            "has_more": False,
+            "first_id": names[0] if names else None,
+            "last_id": names[-1] if names else None,
+        }
+    )
+
+
+def model_body(dialect: DialectName, offering: Offering) -> bytes:
+    """Return one model."""
+    one = _openai_model(offering) if dialect == "openai" else _anthropic_model(offering)
+    return encode(one)
+
+
+def _openai_model(offering: Offering) -> Fields:
+    model = offering.model
+    inputs: list[Json] = ["text"]
+    for feature, modality in (("image_input", "image"), ("audio_input", "audio")):
+        if feature in model.features - offering.lacks:
+            inputs.append(modality)
+    supported: list[Json] = [*sorted(model.features - offering.lacks)]
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created_at,
+        "owned_by": model.owner,
+        "name": model.title or model.name,
+        "context_length": model.context_length,
+        "architecture": {
+            "input_modalities": inputs,
+            "output_modalities": ["embeddings" if "embeddings" in model.endpoints else "text"],
+        },
+        "pricing": _pricing(offering),
+        "top_provider": {
+            "context_length": model.context_length,
+            "max_completion_tokens": model.max_output or None,
+        },
+        "supported_parameters": supported,
+    }
+
+
+def _pricing(offering: Offering) -> Fields:
+    """Return USD a unit as exact decimal strings, from the lines of the first tier."""
+    prices: Fields = {"prompt": "0", "completion": "0"}
+    for line in offering.sale.lines:
+        name = _PRICE_NAMES.get(line.unit)
+        if name is not None and line.tier_start == 0:
+            prices[name] = _decimal(line.amount_nusd, line.per * NANO)
+    return prices
+
+
+def _decimal(over: int, under: int) -> str:
+    """Return a fraction as a decimal string, cut behind 24 places if it does not end."""
+    whole, rest = divmod(over, under)
+    digits = ""
+    while rest and len(digits) < _MOST_DECIMALS:
+        digit, rest = divmod(rest * 10, under)
+        digits += str(digit)
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def _anthropic_model(offering: Offering) -> Fields:
+    model = offering.model
+    created = datetime.fromtimestamp(model.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    features = model.features - offering.lacks
+    return {
+        "type": "model",
+        "id": model.name,
+        "display_name": model.title or model.name,
+        "created_at": created,
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": None,
+        "max_input_tokens": model.context_length,
+        "max_tokens": model.max_output or None,
+        "capabilities": _capabilities(features),
+    }
+
+
+def _capabilities(features: frozenset[str]) -> Fields:
+    """Return every known capability with whether it is there, as the published type wants."""
+    yes: Final[Fields] = {"supported": True}
+    no: Final[Fields] = {"supported": False}
+
+    def flag(name: str) -> Fields:
+        return yes if name in features else no
+
+    thinks = flag("reasoning")
+    levels: Fields = dict.fromkeys(("high", "low", "max", "medium", "xhigh"), no)
+    return {
+        "batch": no,
+        "citations": no,
+        "code_execution": no,
+        "context_management": no
+        | {"clear_thinking_20251015": None, "clear_tool_uses_20250919": None}
+        | {"compact_20260112": None},
+        "effort": no | levels,
+        "image_input": flag("image_input"),
+        "pdf_input": flag("file_input"),
+        "server_tools": no | {"code_execution": no, "web_search": no},
+        "structured_outputs": flag("json_schema"),
+        "thinking": thinks
+        | {"types": {"adaptive": no, "between_tools": no, "disabled": yes, "enabled": thinks}},
+    }

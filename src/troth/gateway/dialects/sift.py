@@ -1,0 +1,37 @@
+"""Parts a request's fields into those that may be forwarded and those that have no effect."""
+
+from troth.gateway.dialects.checks import Check
+from troth.gateway.dialects.known_fields import SILENT, STATEFUL, TOLD
+from troth.gateway.dialects.tally import Tally
+from troth.gateway.exchange import Fields, Json
+from troth.kernel.errors import RefusedByPolicy
+from troth.policy.strict import CONTENT_AT_REST
+
+
+def sift(fields: Fields, known: frozenset[str], checks: dict[str, Check], tally: Tally) -> Fields:
+    """Return the known fields that hold something, each checked; note the rest in the tally.
+
+    Raises:
+        InvalidValue: a value is not what its field takes.
+        RefusedByPolicy: a field needs content at rest.
+    """
+    kept: Fields = {}
+    for name, value in fields.items():
+        if name in known:
+            if value is not None:
+                checks[name](name, value)
+                kept[name] = value
+        elif name not in SILENT:
+            _note(name, value, tally)
+    return kept
+
+
+def _note(name: str, value: Json, tally: Tally) -> None:
+    if value is None:
+        return
+    if name in STATEFUL or (name == "background" and value is True):
+        raise RefusedByPolicy(name, CONTENT_AT_REST)
+    if name in TOLD:
+        tally.dropped.append(name)
+    else:
+        tally.unknown += 1
