@@ -57,11 +57,11 @@ class LineTransport(asyncio.Transport):
 
     @override
     def pause_reading(self) -> None:
-        self._reads_on = False
+        self._reads_on = self.is_closing() and self._reads_on
 
     @override
     def resume_reading(self) -> None:
-        self._reads_on = True
+        self._reads_on = not self.is_closing() or self._reads_on
 
     @override
     def can_write_eof(self) -> bool:

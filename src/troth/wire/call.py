@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from troth.wire.origin import Deadlines, Failure, Receiver
+from troth.wire.origin import NOBODY, Deadlines, Failure, Receiver
 from troth.wire.pulse import MS, Pulse
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Call:
     ) -> None:
         now_ns = lane.pulse.clock_ns()
         self.parts = parts  # until the answer begins: a dead kept connection is replaced
-        self.receiver: Receiver | None = receiver
+        self.receiver = receiver
         self.task: asyncio.Task[None] | None = None
         self.is_paused = False
         self.was_retried = False
@@ -126,11 +126,12 @@ class Call:
         self._stage = _ANSWERED
         self.parts = ()
 
-    def end(self) -> Receiver | None:
+    def end(self) -> Receiver:
         """Take leave of the connection, whose answer is whole; return who is to be told."""
         receiver = self.receiver
         self._stage = _OVER
-        self.receiver = self._carrier = None
+        self.receiver = NOBODY
+        self._carrier = None
         self._lane.over(self)
         return receiver
 
@@ -138,8 +139,7 @@ class Call:
         """End the call and tell the receiver."""
         receiver = self.receiver
         self._end()
-        if receiver is not None:
-            receiver.failed(failure)
+        receiver.failed(failure)
 
     def check(self, now_ns: int) -> int:
         """Hold the call to its deadlines; return when to look again, in monotonic ns."""
@@ -179,7 +179,7 @@ class Call:
             return
         self._stage = _OVER
         self.parts = ()
-        self.receiver = None
+        self.receiver = NOBODY
         self._lane.over(self)
         task, carrier = self.task, self._carrier
         self.task = self._carrier = None

@@ -7,7 +7,7 @@ import httptools
 from typing_extensions import override
 
 from troth.wire.call import Call
-from troth.wire.origin import Failure, Receiver
+from troth.wire.origin import NOBODY, Failure
 from troth.wire.pulse import Pulse
 from troth.wire.shared_buffer import VIEW, ZEROS
 
@@ -59,6 +59,7 @@ class Upstream(asyncio.BufferedProtocol):
         "_pulse",
         "_receiver",
         "_transport",
+        "is_lost",
         "touched_ns",
     )
 
@@ -68,9 +69,10 @@ class Upstream(asyncio.BufferedProtocol):
         self.touched_ns = 0
         self._lane = lane
         self._pulse = lane.pulse
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser = httptools.HttpResponseParser(self)
         self._call: Call | None = None
-        self._receiver: Receiver | None = None
+        self._receiver = NOBODY
+        self.is_lost = False
         self._is_reading = True
         self._is_reused = False
         self._fault: Failure | None = None
@@ -101,7 +103,8 @@ class Upstream(asyncio.BufferedProtocol):
 
     def drop(self) -> None:
         """Close at once; nobody waits for the answer any more."""
-        self._call = self._receiver = None
+        self._call = None
+        self._receiver = NOBODY
         self._transport.abort()
 
     def hang_up(self) -> None:
@@ -110,13 +113,13 @@ class Upstream(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """Read no more for now."""
-        if self._is_reading and not self._transport.is_closing():
+        if self._is_reading:
             self._is_reading = False
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._is_reading and not self._transport.is_closing():
+        if not self._is_reading:
             self._is_reading = True
             self.touched_ns = self._pulse.now_ns
             self._transport.resume_reading()
@@ -133,8 +136,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        parser = self._parser
-        if self._call is None or parser is None:
+        if self._call is None:
             VIEW[:nbytes] = ZEROS[:nbytes]
             self._transport.abort()  # nothing was asked
             return
@@ -142,7 +144,7 @@ class Upstream(asyncio.BufferedProtocol):
         if not self._has_head:
             self._head_bytes += nbytes
         try:
-            parser.feed_data(VIEW[:nbytes])
+            self._parser.feed_data(VIEW[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._needs_look = True
             self._fault = self._fault or Failure.MALFORMED
@@ -154,14 +156,15 @@ class Upstream(asyncio.BufferedProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         call = self._call
-        self._call = self._receiver = self._parser = None
+        self._call = None
+        self._receiver = NOBODY
+        self.is_lost = True
+        del self._parser  # it refers back to here
         self._lane.forget(self)
         if call is None:
             return
         if self._has_head and not self._is_delimited and exc is None:
-            receiver = call.end()
-            if receiver is not None:
-                receiver.ended()
+            call.end().ended()
         elif self._is_reused and not self._head_bytes and not call.was_retried:
             call.was_retried = True
             self._lane.restart(call)
@@ -186,10 +189,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge the head and hand it on; interim answers (1xx) are skipped."""
-        parser, receiver = self._parser, self._receiver
-        if parser is None or receiver is None or self._call is None:
-            return
-        status = parser.get_status_code()
+        status = self._parser.get_status_code()
         headers = self._headers
         self._headers = {}
         if status < FIRST_FINAL:
@@ -208,14 +208,14 @@ class Upstream(asyncio.BufferedProtocol):
             or b"transfer-encoding" in headers
             or status in WITHOUT_BODY
         )
+        assert self._call is not None, "nothing is read for nobody"
         self._call.answered()
-        receiver.head(status, headers)
+        self._receiver.head(status, headers)
 
     def on_body(self, data: bytes) -> None:
         """Hand on a piece of the body."""
-        receiver = self._receiver
-        if receiver is not None and self._has_head:
-            receiver.piece(data)
+        if self._has_head:
+            self._receiver.piece(data)
 
     def on_message_complete(self) -> None:
         """Note the end of the message."""
@@ -224,7 +224,7 @@ class Upstream(asyncio.BufferedProtocol):
             return
         self._has_ended = True
         self._needs_look = True
-        self._keeps = self._parser is not None and self._parser.should_keep_alive()
+        self._keeps = self._parser.should_keep_alive()
 
     # -- what follows
 
@@ -243,7 +243,8 @@ class Upstream(asyncio.BufferedProtocol):
     def _finish(self, call: Call) -> None:
         """The answer is whole: free the connection, then tell the receiver."""
         receiver = call.end()
-        self._call = self._receiver = None
+        self._call = None
+        self._receiver = NOBODY
         transport = self._transport
         if (
             self._keeps
@@ -259,8 +260,7 @@ class Upstream(asyncio.BufferedProtocol):
             self._lane.free(self)
         else:
             transport.abort()
-        if receiver is not None:
-            receiver.ended()
+        receiver.ended()
 
 
 def _size(headers: dict[bytes, bytes]) -> int:

@@ -258,20 +258,18 @@ class Connection(asyncio.BufferedProtocol):
             self._resume_reading()
         else:
             self._state = _HEAD
-            if self._rest is not None or not self._is_reading:
-                self._go_on()
+            if self._rest is not None:
+                self._go_on(self._rest)
 
     def break_off(self) -> None:
         """Cut the connection now; what is unsent is lost, and the request is told."""
         self._leave()
         self._transport.abort()
 
-    def _go_on(self) -> None:
-        """Take the next request if it is here already, and read on."""
-        rest = self._rest
+    def _go_on(self, rest: bytearray) -> None:
+        """Take the next request, which is here already, and read on."""
         self._rest = None
-        if rest is not None:
-            self._gather(bytes(rest))
+        self._gather(bytes(rest))
         if self._rest is None:
             self._resume_reading()
 
@@ -336,8 +334,7 @@ class Connection(asyncio.BufferedProtocol):
     def _resume_reading(self) -> None:
         if not self._is_reading:
             self._is_reading = True
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+            self._transport.resume_reading()
 
     # -- time
 

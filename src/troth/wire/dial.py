@@ -52,6 +52,8 @@ class Dialer:
             )
         except OSError:  # ssl.SSLError is one
             raise DialFailed(Failure.TLS) from None
+        if upstream.is_lost:
+            raise DialFailed(Failure.RESET)
         return upstream
 
     async def _open(self, addresses: tuple[Address, ...]) -> socket.socket:

@@ -63,3 +63,24 @@ class Receiver(Protocol):
     def failed(self, failure: Failure) -> None:
         """The answer will not come, or not whole."""
         ...
+
+
+class Nobody:
+    """The receiver of a call that is over."""
+
+    __slots__ = ()
+
+    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Hear nothing."""
+
+    def piece(self, data: bytes) -> None:
+        """Hear nothing."""
+
+    def ended(self) -> None:
+        """Hear nothing."""
+
+    def failed(self, failure: Failure) -> None:
+        """Hear nothing."""
+
+
+NOBODY: Receiver = Nobody()

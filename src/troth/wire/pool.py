@@ -26,7 +26,8 @@ class Lane:
         self.pulse = pulse
         self.head_bytes = limits.head_bytes
         self._calls = calls
-        self._count = 0
+        self._opening = 0
+        self._open: set[Upstream] = set()
         self._dialer = dialer
         self._idle: dict[Upstream, int] = {}
         self._limits = limits
@@ -36,7 +37,7 @@ class Lane:
     @property
     def connections(self) -> int:
         """How many connections are open or opening."""
-        return self._count
+        return self._opening + len(self._open)
 
     def start(self, call: Call) -> None:
         """Send a call on a kept connection, or on a new one."""
@@ -52,7 +53,7 @@ class Lane:
     def restart(self, call: Call) -> None:
         """Send a call on a new connection, as soon as there may be one more."""
         call.connecting()
-        if self._count < self._limits.connections_per_origin:
+        if self.connections < self._limits.connections_per_origin:
             self._connect(call)
         elif len(self._waiting) < self._limits.waiting_per_origin:
             self._waiting.append(call)
@@ -70,7 +71,9 @@ class Lane:
     def forget(self, upstream: Upstream) -> None:
         """Count a connection that is gone."""
         self._idle.pop(upstream, None)
-        self._leave()
+        if upstream in self._open:
+            self._open.discard(upstream)
+            self._fill()
 
     def over(self, call: Call) -> None:
         """Forget a call."""
@@ -88,36 +91,34 @@ class Lane:
         return tuple(self._tasks)
 
     def _connect(self, call: Call) -> None:
-        self._count += 1
-        task = asyncio.get_running_loop().create_task(self._open(call))
+        self._opening += 1
+        task = asyncio.get_running_loop().create_task(self._dial(call))
         call.task = task
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._dialed)
 
-    async def _open(self, call: Call) -> None:
-        upstream: Upstream | None = None
-        failure = Failure.CONNECT
+    async def _dial(self, call: Call) -> None:
         try:
             upstream = await self._dialer.connect(call, self)
         except DialFailed as failed:
-            failure = failed.failure
-        finally:
-            if upstream is None:
-                self._leave()
-        call.task = None
-        if upstream is None:
-            call.fail(failure)
-        elif call.is_over:
-            self.free(upstream)
+            call.task = None
+            call.fail(failed.failure)
         else:
+            self._open.add(upstream)
             upstream.begin(call)
 
-    def _leave(self) -> None:
-        """One connection less: a waiting call may open another."""
-        self._count -= 1
-        call = self._next_waiting()
-        if call is not None:
-            self._connect(call)
+    def _dialed(self, task: asyncio.Task[None]) -> None:
+        """Count a dial that is over; its task may have been cancelled before it began."""
+        self._tasks.discard(task)
+        self._opening -= 1
+        self._fill()
+
+    def _fill(self) -> None:
+        """Open a connection for a call that waits, if there may be one more."""
+        if self._waiting and self.connections < self._limits.connections_per_origin:
+            call = self._next_waiting()
+            if call is not None:
+                self._connect(call)
 
     def _next_waiting(self) -> Call | None:
         while self._waiting:

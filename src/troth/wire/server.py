@@ -74,7 +74,11 @@ class Server:
         if _is_loopback(str(sock.getsockname()[0])):
             self.hosts = frozenset()
         self._listener = await loop.create_server(
-            lambda: Connection(self), sock=sock, backlog=self.limits.backlog, ssl=self._tls
+            lambda: Connection(self),
+            sock=sock,
+            backlog=self.limits.backlog,
+            ssl=self._tls,
+            ssl_handshake_timeout=self.limits.headers_ms / 1000 if self._tls is not None else None,
         )
         self._tick()
 
@@ -121,14 +125,14 @@ class Server:
 
     def welcome(self, connection: Accepted) -> bool:
         """Count a connection; tell whether there was room for it."""
+        limits = self.limits
         self._connections.add(connection)
-        if len(self._connections) > self.limits.connections:
-            return False
+        has_room = len(self._connections) <= limits.connections
         address = self._counted(connection.peer)
         if address is None:
-            return True
+            return has_room
         self._addresses[address] += 1
-        return self._addresses[address] <= self.limits.connections_per_address
+        return has_room and self._addresses[address] <= limits.connections_per_address
 
     def farewell(self, connection: Accepted) -> None:
         """Forget a connection."""
@@ -136,7 +140,7 @@ class Server:
         address = self._counted(connection.peer)
         if address is not None:
             self._addresses[address] -= 1
-            if self._addresses[address] <= 0:
+            if not self._addresses[address]:
                 del self._addresses[address]
 
     def serves_host(self, head: Head) -> bool:

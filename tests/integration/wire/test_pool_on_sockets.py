@@ -74,7 +74,7 @@ async def test_nobody_listens() -> None:
     sock.close()
     pool = Pool(ClientLimits(), SystemClock())
     assert (await told(pool, origin(port))).ends == ["connect"]
-    assert pool.connections == 0
+    await eventually(lambda: pool.connections == 0)
     await pool.close()
 
 
@@ -99,6 +99,35 @@ async def test_a_socket_that_never_accepts_runs_into_the_deadline() -> None:
     assert pool.connections == 0
     for sock in (*fillers, full):
         sock.close()
+
+
+async def test_an_upstream_that_closes_at_once_fails_the_call() -> None:
+    async def closing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    pool = Pool(ClientLimits(), SystemClock())
+    async with upstream(closing) as port:
+        for receiver in await asyncio.gather(*(told(pool, origin(port)) for _ in range(50))):
+            assert receiver.ends == ["reset"]
+        await eventually(lambda: pool.connections == 0)
+        await pool.close()
+
+
+async def test_calls_closed_while_they_connect_leave_nothing() -> None:
+    pool = Pool(ClientLimits(), SystemClock())
+    async with upstream(answering) as port:
+        for turns in range(12):
+            calls = [
+                pool.send(origin(port), HEAD, [b"hello"], Listening(), Deadlines())
+                for _ in range(3)
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for call in calls:
+                call.close()
+            await eventually(lambda: not pool.in_flight and pool.connections <= 3)
+        assert (await told(pool, origin(port))).ends == ["ended"]
+        await pool.close()
 
 
 async def test_the_sweep_runs_by_itself() -> None:

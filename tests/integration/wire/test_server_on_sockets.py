@@ -202,6 +202,12 @@ async def test_draining_finishes_what_runs_and_closes_what_idles() -> None:
             await running.open()
 
 
+async def test_a_server_that_never_started_may_be_closed() -> None:
+    server = Server(sizing, ServerLimits(), SystemClock(), refuse)
+    assert await server.drain(1) == 0
+    server.close()
+
+
 async def test_closing_cuts_what_runs() -> None:
     left: list[bool] = []
 

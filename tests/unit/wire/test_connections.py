@@ -143,6 +143,42 @@ async def test_bad_chunks_reach_whoever_reads_the_body() -> None:
     assert failures == [(400, "bad_framing")] * 2
 
 
+async def test_the_first_fault_of_a_body_counts() -> None:
+    gate = asyncio.Event()
+
+    async def handle(arrival: Arrival, sink: Sink) -> None:
+        await gate.wait()
+        with pytest.raises(BodyRefused) as caught:
+            await arrival.body(limit=2)
+        sink.answer(caught.value.status, [])
+
+    line = Line(handle)
+    await line.send(CHUNKED + b"5\r\nhello\r\n")
+    await line.send(b"x\r\n")
+    gate.set()
+    await turns()
+    assert line.transport.take().startswith(b"HTTP/1.1 400 ")
+
+
+async def test_an_answer_to_a_connection_that_breaks_is_lost() -> None:
+    gate = asyncio.Event()
+
+    async def handle(_arrival: Arrival, sink: Sink) -> None:
+        await gate.wait()
+        sink.answer(200, [])
+
+    line = Line(handle, ServerLimits(pipelined_bytes=1))
+    await line.send(GET + GET[:-2] + b"Connection: close\r\n\r\n")
+    line.transport.is_closed = True  # the loop saw an error and has not said so yet
+    line.server.is_draining = True
+    gate.set()
+    await turns()
+    assert line.transport.take() == b""
+    assert not line.transport.has_eof
+    line.connection.connection_lost(ConnectionResetError())
+    assert line.server.connections == 0
+
+
 async def test_a_declared_body_above_the_limit_is_refused_unread() -> None:
     line = Line(limits=ServerLimits(body_bytes=4))
     sent = await line.send(FIVE)
@@ -372,9 +408,10 @@ async def test_a_loopback_address_and_ipv6_networks_are_told_apart() -> None:
     for peer in ("127.0.0.1", "::1", "192.0.2.9", "", "::ffff:127.0.0.1"):
         free = [Line(server=server, peer=peer) for _ in range(3)]
         assert [line.transport.take() for line in free] == [b"", b"", b""]
-    lines[1].connection.connection_lost(None)
-    first.connection.connection_lost(None)
+    for gone in (*lines, first, *mapped):
+        gone.connection.connection_lost(None)
     assert Line(server=server, peer="2001:db8::9").transport.take() == b""
+    assert len(server._addresses) == 1
 
 
 async def test_connections_and_requests_in_flight_are_limited() -> None:

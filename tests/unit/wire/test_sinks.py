@@ -128,3 +128,13 @@ async def test_whoever_waits_for_room_is_told() -> None:
 
     await Line(handle).send(GET)
     assert told == ["paused", "resumed", "paused"]
+
+
+async def test_nobody_needs_to_wait_for_room() -> None:
+    async def handle(_arrival: Arrival, sink: Sink) -> None:
+        sink.pause()
+        sink.resume()
+        assert not sink.is_paused
+        sink.answer(200, [])
+
+    assert (await Line(handle).send(GET)).startswith(b"HTTP/1.1 200 ")

@@ -1,88 +1,16 @@
 """Calls to an upstream: what is sent, how answers are read, what becomes of the connection."""
 
-import asyncio
-
 import pytest
 from typing_extensions import override
 
-from tests.builders.wire_plane import LineTransport, Listening, deliver, turns
-from troth.kernel.clock import ManualClock
-from troth.wire import Call, ClientLimits, Deadlines, Failure, Origin, Pool
-from troth.wire.client import Lane as LaneOf
-from troth.wire.client import Upstream
-from troth.wire.dial import Dialer, DialFailed
-from troth.wire.pool import Lane
-from troth.wire.resolver import Resolver
+from tests.builders.wire_plane import Listening, turns
+from tests.builders.wire_upstream import HEAD, OK, ORIGIN, Played
+from troth.wire import ClientLimits, Deadlines, Failure
+from troth.wire.origin import NOBODY
 
 pytestmark = pytest.mark.anyio
 
-ORIGIN = Origin("http", "127.0.0.1", 9, "upstream.example")
-HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class PlayedDialer(Dialer):
-    """Opens connections that end nowhere, when it is let."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(ORIGIN, Resolver(ClientLimits(), clock), None)
-        self.upstreams: list[Upstream] = []
-        self.lines: list[LineTransport] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.failure: Failure | None = None
-
-    @override
-    async def connect(self, call: Call, lane: LaneOf) -> Upstream:
-        call.securing()
-        await self.gate.wait()
-        if self.failure is not None:
-            raise DialFailed(self.failure)
-        upstream = Upstream(lane)
-        line = LineTransport()
-        upstream.connection_made(line)
-        self.upstreams.append(upstream)
-        self.lines.append(line)
-        return upstream
-
-
-class Played:
-    """A pool whose one origin is played."""
-
-    def __init__(self, limits: ClientLimits | None = None) -> None:
-        limits = limits or ClientLimits()
-        self.clock = ManualClock()
-        self.pool = Pool(limits, self.clock)
-        self.dialer = PlayedDialer(self.clock)
-        self.lane = Lane(self.dialer, limits, self.pool._pulse, self.pool._calls)
-        self.pool._lanes[ORIGIN] = self.lane
-
-    async def send(self, **deadlines: int) -> tuple[Listening, Call]:
-        receiver = Listening()
-        call = self.pool.send(ORIGIN, HEAD, [b"bo", b"dy"], receiver, Deadlines(**deadlines))
-        assert receiver.told == (0, b"", [])
-        await turns()
-        return receiver, call
-
-    async def answer(self, data: bytes, number: int = -1) -> None:
-        deliver(self.dialer.upstreams[number], data)
-        await turns()
-
-    async def after(self, ms: int) -> None:
-        self.clock.advance(ms)
-        self.pool.sweep()
-        await turns()
-
-    async def lose(self, error: Exception | None = None, number: int = -1) -> None:
-        upstream = self.dialer.upstreams[number]
-        upstream.eof_received()
-        upstream.connection_lost(error)
-        await turns()
-
-    @property
-    def line(self) -> LineTransport:
-        return self.dialer.lines[-1]
 
 
 async def test_a_call_is_sent_and_its_answer_told() -> None:
@@ -287,56 +215,6 @@ async def test_a_receiver_that_fails_ends_its_call() -> None:
     assert receiver.ends == ["malformed"]
 
 
-class Closing(Listening):
-    """Closes its call at a moment."""
-
-    def __init__(self, at: str) -> None:
-        super().__init__()
-        self.at = at
-        self.call: Call | None = None
-
-    def close(self, at: str) -> None:
-        assert self.call is not None
-        if self.at == at:
-            self.call.close()
-
-    @override
-    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        super().head(status, headers)
-        self.close("head")
-
-    @override
-    def piece(self, data: bytes) -> None:
-        super().piece(data)
-        self.close("piece")
-
-
-@pytest.mark.parametrize("at", ["sent", "head", "piece", "over"])
-async def test_a_closed_call_says_nothing_more(at: str) -> None:
-    played = Played()
-    receiver = Closing(at)
-    receiver.call = call = played.pool.send(ORIGIN, HEAD, [], receiver, Deadlines())
-    await turns()
-    receiver.close("sent")
-    await played.answer(OK)
-    assert receiver.ends == (["ended"] if at == "over" else [])
-    assert played.line.is_aborted == (at != "over")
-    for act in (call.close, call.close, call.pause, call.resume):
-        act()
-    assert played.pool.in_flight == 0
-    await played.lose()
-    assert played.pool.connections == 0
-
-
-async def test_a_call_may_be_closed_while_it_connects() -> None:
-    played = Played()
-    played.dialer.gate.clear()
-    receiver, call = await played.send()
-    call.close()
-    await turns()
-    assert (played.pool.connections, receiver.ends) == (0, [])
-
-
 async def test_reading_pauses_and_goes_on() -> None:
     played = Played()
     receiver, call = await played.send()
@@ -495,7 +373,7 @@ async def test_what_was_sent_is_not_kept() -> None:
     await played.answer(CHUNKED)
     assert call.parts == ()
     await played.answer(b"0\r\n\r\n")
-    assert call.receiver is None
+    assert call.receiver is NOBODY
     upstream = played.dialer.upstreams[0]
     assert upstream._call is None
     assert upstream._headers == {}
