@@ -48,7 +48,7 @@ class ChatStream(Progress):
         """`answer_id` and `created_at` (unix seconds) are used where the events are ours."""
         super().__init__()
         self._split = Splitter().feed
-        self._is_exact = offering.exact
+        self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._is_over = False
         self._expected = ask.choices
         self._finished: set[int] = set()

@@ -46,7 +46,7 @@ class ChatWhole(Progress):
         self._parts: list[bytes] = []
         self._answer: Completion | None = None
         self._expected = ask.choices
-        self._is_exact = offering.exact
+        self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._identity = (answer_id, created_at, offering.model.name)
         self._reasoning_inside = offering.reasoning_inside
         self._shows_reasoning = "reasoning_effort" in ask.fields or "reasoning" in ask.fields
