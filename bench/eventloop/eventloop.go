@@ -24,7 +24,7 @@ const (
 	clockMonotonic = 1
 	sysEpollPwait2 = 441
 	maxEvents      = 512
-	slack          = 100_000 // ns; timers this close together fire in one wake-up
+	slack          = 1_000_000 // ns; timers fire once a millisecond, as in most event loops
 )
 
 var (
