@@ -134,6 +134,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The data folder; absolute once `read` has returned."""
         return Path(self.data.folder)
 
+    @property
+    def run_folder(self) -> Path:
+        """Where the sockets of a running installation lie."""
+        return self.folder / "run"
+
+    @property
+    def database(self) -> str:
+        """The database's url."""
+        return f"sqlite:///{self.folder / 'troth.db'}"
+
 
 class Reading(msgspec.Struct, frozen=True):
     """Settings, where each value that was set came from, and the file, if there was one."""
@@ -141,6 +151,10 @@ class Reading(msgspec.Struct, frozen=True):
     settings: Settings
     origins: Origins
     file: str
+
+    def origin(self, path: tuple[str, ...]) -> str:
+        """Return who set a value: `default` when nobody did."""
+        return self.origins.get(path, "default")
 
 
 class Flags(msgspec.Struct, frozen=True):

@@ -30,6 +30,20 @@ class Changed(msgspec.Struct, frozen=True):
     until_ms: int
 
 
+class KeyAsked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a new key is asked to be, as the command line sends it."""
+
+    name: str
+    models: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    expires_at_ms: int = 0
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrency: int | None = None
+    day_limit_usd: str = "0"
+    month_limit_usd: str = "0"
+
+
 class ShownKey(msgspec.Struct, frozen=True):
     """A key as it is listed; `text` only in the answer that made it."""
 

@@ -19,6 +19,10 @@ RATE_ROWS: Final = 65_536
 _LONGEST_PATH: Final = 107
 
 
+class Taken(Misconfigured):
+    """Another process serves out of the folder."""
+
+
 class Address(msgspec.Struct, frozen=True):
     """An address and a port to listen on; port 0 lets the system choose."""
 
@@ -66,6 +70,12 @@ def open_sockets(bind: Address, control: Address, slots: int, folder: Path) -> S
     return Sockets(tuple(gateways), port, management, desk, rates)
 
 
+def address_of(listener: socket.socket) -> Address:
+    """Return where a socket listens."""
+    host, port = listener.getsockname()[:2]
+    return Address(str(host), int(port))
+
+
 def _listen(address: Address, *, is_shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -104,7 +114,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, for this user alone, and keep others from serving out of it.
 
     Raises:
-        Misconfigured: another process does, or the folder cannot be made.
+        Taken: another process does.
+        Misconfigured: the folder cannot be made.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,5 +126,5 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Misconfigured(f"another process serves out of {folder.parent}") from None
+            raise Taken(f"another process serves out of {folder.parent}") from None
         yield

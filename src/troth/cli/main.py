@@ -1,0 +1,83 @@
+"""The commands. Nothing heavy is imported here: help must be there at once."""
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from troth.cli.lazy import LazyGroup
+
+OK: Final = 0
+FINDING: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "serve": ("troth.cli.serve:serve", "Serve the API until you stop it."),
+    "init": ("troth.cli.init:init", "Write troth.toml and make the data folder."),
+    "demo": ("troth.cli.demo:demo", "Serve a small real model and show a request and its receipt."),
+    "doctor": ("troth.cli.doctor:doctor", "Check this installation; each finding has a fix."),
+    "org": ("troth.cli.org:org", "Organizations: create, list, freeze, thaw."),
+    "keys": ("troth.cli.keys:keys", "API keys: create, list, rotate, revoke."),
+    "wallet": ("troth.cli.wallet:wallet", "Wallets: show, credit."),
+    "models": ("troth.cli.models:models", "What is offered, where and at which price."),
+    "usage": ("troth.cli.usage:usage", "What was used: sums by day, model, key, ..."),
+    "receipts": ("troth.cli.receipts:receipts", "One request explained to the nano-dollar."),
+    "ledger": ("troth.cli.ledger:ledger", "The books: verify."),
+    "config": ("troth.cli.config:config", "Settings and where each comes from: show, check."),
+    "version": ("troth.cli.version:version", "Print the version."),
+}
+
+
+class Commands(LazyGroup):
+    """All commands of Troth."""
+
+    lazy = COMMANDS
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def troth() -> None:
+    """Troth, the LLM gateway that keeps its word, not yours.
+
+    Tables go to standard output, all else to standard error. Exit codes: 0 done, 1 a finding, 2 a
+    wrong request or setting, 3 nobody answers.
+    """
+
+
+def main() -> None:
+    """Run a command; turn every failure into what, why and the next command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit code."""
+    try:
+        result = troth.main(arguments, prog_name="troth", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return FINDING
+    except Exception as error:  # noqa: BLE001 - the last place: a traceback helps nobody here
+        return _failed(error)
+    return result if isinstance(result, int) else OK
+
+
+def _failed(error: Exception) -> int:
+    from troth.kernel.errors import Misconfigured
+
+    if isinstance(error, Misconfigured):
+        click.echo(f"Error: {error.problem}", err=True)
+        click.echo("Next: 'troth config check' reads the settings again.", err=True)
+        return USAGE
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "unknown"
+    click.echo(f"Error: {type(error).__name__} at {place}. This is a fault of Troth.", err=True)
+    click.echo("Next: 'troth doctor' checks the installation.", err=True)
+    return FINDING

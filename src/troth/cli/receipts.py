@@ -1,0 +1,77 @@
+"""`troth receipts`: one request explained."""
+
+import click
+
+from troth.cli.client import read
+from troth.cli.output import moment
+from troth.cli.session import Session, with_session
+
+
+@click.group()
+def receipts() -> None:
+    """Receipts: what was asked and served, how much of it, at which prices, for what."""
+
+
+@receipts.command("list")
+@click.argument("organization")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
+@with_session
+def list_(session: Session, organization: str, *, limit: int) -> None:
+    """List an organization's newest receipts."""
+    from troth.control.usage import Receipt
+
+    with session.management() as client:
+        body = client.get("organizations", organization, "receipts", limit=limit)
+    rows = [
+        (
+            each.id,
+            moment(each.started_at_ms),
+            each.model_served,
+            str(each.status),
+            each.outcome,
+            each.charged_usd,
+        )
+        for each in read(body, list[Receipt])
+    ]
+    session.output.table(body, ("receipt", "time", "model", "status", "outcome", "USD"), rows)
+
+
+@receipts.command()
+@click.argument("request_id")
+@with_session
+def show(session: Session, request_id: str) -> None:
+    """Show the receipt of a request, by the id in its `x-request-id`."""
+    from troth.control.usage import Receipt
+
+    with session.management() as client:
+        body = client.get("receipts", request_id)
+    found = read(body, Receipt)
+    lines = {
+        "receipt": found.id,
+        "time": moment(found.started_at_ms),
+        "organization": found.organization,
+        "key": found.key,
+        "asked": found.model_asked,
+        "served": f"{found.model_served} by {found.provider}"
+        + (f" in {found.region}" * bool(found.region)),
+        "outcome": f"{found.outcome}, status {found.status}, {found.latency_ms} ms",
+    }
+    used = found.quantities
+    lines |= {
+        f"  {name}": str(getattr(used, name))
+        for name in used.__struct_fields__
+        if getattr(used, name)
+    }
+    lines |= {
+        f"  price of {each.unit}": f"{each.usd} USD for {each.per}"
+        + (f", from {each.tier_start} tokens on" if each.tier_start else "")
+        for each in found.unit_prices
+        if getattr(used, each.unit)
+    }
+    lines |= {
+        "counted by": found.usage_source,
+        "price set": found.price_set,
+        "set aside": f"{found.reserved_nusd} nano-USD",
+        "charged": f"{found.charged_usd} USD",
+    }
+    session.output.document(body, lines)

@@ -1,0 +1,54 @@
+"""Management without a running installation: the same endpoints, served to one caller."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from troth.kernel.clock import SystemClock
+from troth.kernel.ids import IdMaker, system_entropy
+from troth.server.management import application
+from troth.server.management_socket import ManagementServer
+from troth.server.offer import offer_of
+from troth.server.office import NoGateways, Office
+from troth.server.settings import Settings
+from troth.server.sockets import alone_in
+from troth.store import engine
+
+SOCKET_NAME: Final = "command-line.sock"
+
+
+@contextmanager
+def local_management(settings: Settings) -> Iterator[Path]:
+    """Serve management on a socket of its own while nobody else uses the data folder.
+
+    Raises:
+        Misconfigured: somebody does, or the folder or the database cannot be used.
+    """
+    offer = offer_of(settings)
+    with alone_in(settings.run_folder), closing(engine.open(settings.database)) as store:
+        clock = SystemClock()
+        office = Office(
+            store=store,
+            clock=clock,
+            entropy=system_entropy,
+            maker=IdMaker(clock),
+            catalog=offer.catalog,
+            key_defaults=settings.keys,
+            gateways=NoGateways(),
+            warnings=offer.warnings,
+        )
+        path = settings.run_folder / SOCKET_NAME
+        path.unlink(missing_ok=True)
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listener:
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen()
+            server = ManagementServer(application(office), listener)
+            server.start()
+            try:
+                yield path
+            finally:
+                server.stop()
+                path.unlink(missing_ok=True)
