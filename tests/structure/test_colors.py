@@ -14,6 +14,7 @@ ASYNC_PLACES = (
     "troth.server.link",
     "troth.server.purses",  # the link's wallet: waits for a lease
     "troth.server.listener",
+    "troth.server.control_port",  # health and metrics through the wire
 )
 LOOPS = ("asyncio", "uvloop", "anyio", "trio")
 COLORED = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)

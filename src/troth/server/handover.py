@@ -14,7 +14,9 @@ import msgspec
 
 from troth.catalog.load import Catalog
 from troth.kernel.errors import Misconfigured
+from troth.server.settings import KeySettings
 from troth.wire.limits import ClientLimits, ServerLimits
+from troth.wire.tls import Floor
 
 _LENGTH: Final = struct.Struct(">I")
 _READ_BYTES: Final = 65_536
@@ -25,7 +27,7 @@ class Tls(msgspec.Struct, frozen=True):
 
     certificate_file: str
     key_file: str
-    floor: str = "1.3"
+    floor: Floor = "1.3"
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -95,6 +97,8 @@ class ControlHandover(msgspec.Struct, frozen=True):
     slots: int
     credentials: dict[str, str]
     catalog: Catalog
+    warnings: list[str]
+    key_defaults: KeySettings
     serving: Serving
 
 

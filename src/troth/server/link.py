@@ -189,7 +189,7 @@ class Link:
                 purses.acknowledged(upto)
             case money.Ack(seat, upto):
                 self._answer(("Ack", seat, upto), message)
-            case money.SeatClosed(seat) if purses is None or seat != purses.seat:
+            case money.SeatClosed(seat) if ("SeatClosed", seat, 0) in self._waiting:
                 self._answer(("SeatClosed", seat, 0), message)
             case money.SeatOpened():
                 self._answer(("SeatOpened", b"", 0), message)
@@ -236,7 +236,7 @@ class Link:
         await self.ask(posting, ("Ack", posting.seat, posting.upto))
 
     async def close_seat(self, close: money.CloseSeat) -> None:
-        """End an earlier seat; returns once its leases are back."""
+        """End a seat whose settlements are posted; returns once its leases are back."""
         await self.ask(close, ("SeatClosed", close.seat, 0))
 
     async def open_seat(self) -> bytes:

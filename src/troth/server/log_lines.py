@@ -119,3 +119,9 @@ class PostingRefused(Event, frozen=True):
     """A gateway's posting could not be committed; the gateway will send it again."""
 
     settlements: Count
+
+
+class ThreadFailed(Event, frozen=True):
+    """A thread of the control process met a fault of ours. `line` is where in our source."""
+
+    line: Count

@@ -31,7 +31,8 @@ from troth.server.log_lines import (
     Stopped,
 )
 from troth.server.log_lines import Serving as ServingLine
-from troth.server.sockets import Sockets
+from troth.server.settings import KeySettings
+from troth.server.sockets import Address, Sockets, address_of
 
 _MS: Final = 1_000_000
 _TICK_SECONDS: Final = 0.5
@@ -50,12 +51,16 @@ class Installation(msgspec.Struct, frozen=True):
     run_folder: str
     credentials: Mapping[str, str]
     catalog: Catalog
+    warnings: tuple[str, ...]
+    key_defaults: KeySettings
     serving: Serving
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Everything answers. `is_erasing` is what each gateway saw of its own freed memory."""
+    """Everything answers, where. `is_erasing`: all gateways saw their freed memory overwritten."""
 
+    api: Address
+    control: Address
     gateways: int
     after_ms: int
     is_erasing: bool
@@ -180,7 +185,13 @@ class Supervisor:
         self._has_stood = True
         after_ms = (self._clock.monotonic_ns() - self._began_ns) // _MS
         is_erasing = all(gateway.is_erasing for gateway in self._gateways)
-        standing = Standing(len(self._gateways), after_ms, is_erasing)
+        standing = Standing(
+            api=address_of(self._sockets.slots[0]),
+            control=address_of(self._sockets.port),
+            gateways=len(self._gateways),
+            after_ms=after_ms,
+            is_erasing=is_erasing,
+        )
         self._log.write(ServingLine(standing.gateways, after_ms, is_erasing))
         self._on_standing(standing)
 
@@ -255,6 +266,8 @@ def _control_place(installation: Installation, sockets: Sockets) -> Place:
         credentials=dict(installation.credentials),
         serving=installation.serving,
         catalog=installation.catalog,
+        warnings=list(installation.warnings),
+        key_defaults=installation.key_defaults,
     )
     return Place(
         Role.CONTROL, 0, "troth.server.control_process", handover, descriptors, dict(_PLAIN)

@@ -36,6 +36,7 @@ class Tables:
         self._has_keys = False
         self._has_catalog = False
         self._fresh_until_ns = 0
+        self.beaten_ns = 0
         self.generation = 0
 
     @property
@@ -50,6 +51,7 @@ class Tables:
 
     def beat(self, at_ns: int) -> None:
         """The desk and its database answered at `at_ns` of the monotonic clock."""
+        self.beaten_ns = max(self.beaten_ns, at_ns)
         self._fresh_until_ns = max(self._fresh_until_ns, at_ns + self._stale_ns)
 
     def find(self, public_id: str) -> KeyRow | None:

@@ -1,0 +1,146 @@
+"""The control process: the desk, the management API, health and metrics. No inference content.
+
+Started by the supervisor with its settings on a life line; ends when that closes.
+"""
+
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from troth.control import supply
+from troth.kernel.clock import Clock, SystemClock
+from troth.kernel.errors import Misconfigured
+from troth.kernel.ids import RAW_BYTES, IdMaker, system_entropy
+from troth.kernel.log import Log
+from troth.ledger.books import Teller, TellerTerms
+from troth.server.control_port import ControlPort
+from troth.server.desk import Desk, Terms
+from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
+from troth.server.hardening import forbid_dumps
+from troth.server.log_lines import ThreadFailed
+from troth.server.management import application
+from troth.server.management_socket import ManagementServer
+from troth.server.metrics import CONTENT_TYPE, Metrics
+from troth.server.office import Office
+from troth.server.records import write_usage
+from troth.store import engine
+
+_ALIVE_SECONDS: Final = 1.0
+_GO: Final = 0
+_CANNOT_START: Final = 78
+
+
+def run(line: socket.socket) -> int:
+    """Serve until the life line closes; return the exit status."""
+    forbid_dumps()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    handover = take(line, ControlHandover)
+    clock = SystemClock()
+    log = Log(_to_standard_error, clock, "control")
+    threading.excepthook = lambda failed: log.write(ThreadFailed(_line(failed)))
+    try:
+        store = engine.open(handover.database)
+        deployment = _deployment(Path(handover.data_directory))
+        with store.write() as transaction:
+            supply.remember(transaction, handover.catalog, clock.now_ms())
+    except Misconfigured as wrong:
+        tell(line, Failed(wrong.problem))
+        return _CANNOT_START
+    metrics = Metrics()
+    desk = _desk(store, handover, clock, log, deployment=deployment, metrics=metrics)
+    desk.serve(socket.socket(fileno=handover.desk))
+    port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
+    port.serve(socket.socket(fileno=handover.port))
+    management = ManagementServer(
+        application(_office(store, handover, clock, desk)),
+        socket.socket(fileno=handover.management),
+    )
+    management.start()
+    tell(line, Ready(is_erasing=False))
+    _wait(line)
+    management.stop()
+    port.stop()
+    desk.stop()
+    store.close()
+    return _GO
+
+
+def _wait(line: socket.socket) -> None:
+    """Give a sign of life each second, until the supervisor's end closes."""
+    line.settimeout(_ALIVE_SECONDS)
+    while True:
+        try:
+            if not line.recv(1):
+                return
+        except TimeoutError:
+            tell(line, Alive())
+        except OSError:
+            return
+
+
+def _deployment(folder: Path) -> bytes:
+    """Return what tells this data folder from all others; journals name it."""
+    file = folder / "deployment"
+    try:
+        if not file.exists():
+            file.write_bytes(system_entropy(RAW_BYTES))
+            file.chmod(0o600)
+        found = file.read_bytes()
+    except OSError:
+        raise Misconfigured(f"cannot read or write {file}; check who owns the folder") from None
+    if len(found) != RAW_BYTES:
+        raise Misconfigured(f"{file} is damaged; restore it from a backup")
+    return found
+
+
+def _desk(
+    store: engine.Store,
+    handover: ControlHandover,
+    clock: Clock,
+    log: Log,
+    *,
+    deployment: bytes,
+    metrics: Metrics,
+) -> Desk:
+    stale_seconds = handover.serving.stale_seconds
+    teller = Teller(TellerTerms(valid_ms=stale_seconds * 1_000), IdMaker(clock).raw, write_usage)
+    terms = Terms(deployment, handover.slots, stale_seconds, handover.catalog, handover.credentials)
+    return Desk(store, teller, terms, metrics, clock=clock, log=log)
+
+
+def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: Desk) -> Office:
+    return Office(
+        store=store,
+        clock=clock,
+        entropy=system_entropy,
+        maker=IdMaker(clock),
+        catalog=handover.catalog,
+        key_defaults=handover.key_defaults,
+        gateways=desk,
+        is_serving=True,
+        warnings=tuple(handover.warnings),
+    )
+
+
+def _line(failed: threading.ExceptHookArgs) -> int:
+    traceback = failed.exc_traceback
+    line = 0
+    while traceback is not None:
+        line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def _to_standard_error(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as inherited:
+        status = run(inherited)
+    sys.exit(status)

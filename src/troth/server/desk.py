@@ -1,0 +1,364 @@
+"""The sync end of the link: one thread a gateway, one writer, one thread for beats.
+
+What gateways ask about money goes to the teller, several messages in one transaction, and answers
+leave once it is committed. When a transaction fails, the link is cut: the gateway asks again.
+"""
+
+import socket
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Condition, Event, Lock, Thread
+from typing import Final
+
+import msgspec
+
+from troth.catalog.load import Catalog
+from troth.control import keys
+from troth.kernel.clock import Clock
+from troth.kernel.errors import InvariantBroken, TrothError
+from troth.kernel.log import Log
+from troth.kernel.secret import Secret
+from troth.ledger.books import Outgoing, Teller
+from troth.ledger.shard import messages as money
+from troth.server import snapshot
+from troth.server.desk_link import DeskLink
+from troth.server.log_lines import DatabaseBusy, LinkRefused, MoneyStopped
+from troth.server.messages import (
+    BUILD,
+    Applied,
+    Beat,
+    BrokenLink,
+    CatalogPart,
+    Counters,
+    Found,
+    Hello,
+    KeyAnswer,
+    KeyAsk,
+    ReadAnswer,
+    ReadAsk,
+    Up,
+    Welcome,
+)
+from troth.server.metrics import Metrics
+from troth.server.office import Told
+from troth.server.records import receipt_document
+from troth.store.engine import Store
+from troth.store.transaction import Locked
+
+BEAT_MS: Final = 500
+_RENEW_MS: Final = 5_000
+_APPLY_SECONDS: Final = 2.0
+_ASKS_MAX: Final = 256
+_THREADS: Final = 2
+_MS: Final = 1_000_000
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """Whose journals may be replayed here, how many gateways there are, when they distrust us.
+
+    `catalog` and `credentials` (by upstream) are what gateways sell and with what they pay.
+    """
+
+    deployment: bytes
+    slots: int
+    stale_seconds: int
+    catalog: Catalog
+    credentials: Mapping[str, str]
+
+
+class Desk:
+    """Serves gateways until it is stopped. `refresh` is management's word to them."""
+
+    def __init__(
+        self,
+        store: Store,
+        teller: Teller,
+        terms: Terms,
+        metrics: Metrics,
+        *,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._store = store
+        self._teller = teller
+        self._clock = clock
+        self._log = log
+        self._terms = terms
+        self._metrics = metrics
+        self._links: dict[bytes, DeskLink] = {}
+        self._money = Lock()
+        self._tables = Lock()
+        self._applied = Condition()
+        self._wake = Event()
+        self._is_stopping = False
+        self._asks = 0
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
+        self._generation = clock.now_ms()
+        self._count = 0
+        self._answered_ns = 0
+        self.is_broken = False
+        """A rule of the books did not hold: no money work until somebody has looked."""
+
+    # --- staying up ----------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the database answered lately and the books agree."""
+        silent_ns = self._clock.monotonic_ns() - self._answered_ns
+        return not self.is_broken and silent_ns < 4 * BEAT_MS * _MS
+
+    def serve(self, listener: socket.socket) -> None:
+        """Take gateways from the socket and beat, each in threads of their own."""
+        self._look()
+        Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True).start()
+        Thread(target=self._beat, name="desk-beat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Cut all links and end."""
+        self._is_stopping = True
+        self._wake.set()
+        for link in tuple(self._links.values()):
+            link.cut()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while not self._is_stopping:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self._count += 1
+            link = DeskLink(connection, b"?%d" % self._count)
+            Thread(target=self._attend, args=(link,), name="desk-link", daemon=True).start()
+
+    def _attend(self, link: DeskLink) -> None:
+        """Serve one gateway until it hangs up or a transaction fails."""
+        try:
+            messages = link.read()
+            while messages is not None:
+                if not self._take(link, messages):
+                    break
+                messages = link.read()
+        except BrokenLink:
+            self._log.write(LinkRefused(max(0, link.slot)))
+        except Locked:
+            self._log.write(DatabaseBusy())
+        except InvariantBroken as broken:
+            self.is_broken = True
+            self._log.write(MoneyStopped(_number(broken.rule)))
+        finally:
+            with self._money:
+                self._teller.left(link.owner)
+                self._links.pop(link.owner, None)
+            link.cut()
+            link.close()
+
+    # --- what gateways say ---------------------------------------------------------------------
+
+    def _take(self, link: DeskLink, messages: Sequence[Up]) -> bool:
+        """Do what the messages ask; False when the link must end."""
+        asked: list[money.Up] = []
+        for message in messages:
+            match message:
+                case Hello():
+                    if not self._welcome(link, message):
+                        return False
+                case Applied(generation):
+                    with self._applied:
+                        link.applied = generation
+                        self._applied.notify_all()
+                case Counters():
+                    self._metrics.take(link.slot, link.owner, message)
+                case KeyAsk() | ReadAsk():
+                    self._ask(link, message)
+                case _:
+                    asked.append(message)
+        return self._take_money(link, asked) if asked else True
+
+    def _welcome(self, link: DeskLink, hello: Hello) -> bool:
+        if hello.build != BUILD:
+            self._log.write(LinkRefused(hello.slot))
+            return False
+        link.slot = hello.slot
+        sent: list[Outgoing] = []
+        if hello.seat:
+            with self._money, self._store.write() as transaction:
+                ended = self._teller.resume(transaction, hello.seat, self._clock.now_ms())
+            link.owner = hello.seat
+            sent = [(hello.seat, ended)] if ended is not None else []
+        link.send([Welcome(self._terms.deployment), Beat(self._answered_ns)])
+        with self._tables:
+            with self._store.read() as transaction:
+                keys_parts = snapshot.key_parts(transaction, self._generation, self._clock.now_ms())
+            link.send(self._catalog_parts())
+            link.send(keys_parts)
+            self._links[link.owner] = link
+        self._deliver(sent)
+        return True
+
+    def _catalog_parts(self) -> list[CatalogPart]:
+        terms = self._terms
+        return snapshot.catalog_parts(terms.catalog, terms.credentials, self._generation)
+
+    def _take_money(self, link: DeskLink, asked: Sequence[money.Up]) -> bool:
+        if self.is_broken:
+            return False
+        sent: list[Outgoing] = []
+        with self._money:
+            with self._store.write() as transaction:
+                for message in asked:
+                    now_ms = self._clock.now_ms()
+                    sent += self._teller.receive(transaction, link.owner, message, now_ms)
+            for _, answer in sent:
+                if isinstance(answer, money.SeatOpened):
+                    self._links.pop(link.owner, None)
+                    link.owner = answer.seat
+                    self._links[answer.seat] = link
+            self._deliver(sent)
+            is_awaited = self._teller.due_ms is not None
+        if is_awaited:
+            self._wake.set()
+        return True
+
+    def _deliver(self, sent: Sequence[Outgoing]) -> None:
+        """Send what was committed, each gateway its part in one write."""
+        by_owner: dict[bytes, list[money.Down]] = {}
+        for owner, message in sent:
+            by_owner.setdefault(owner, []).append(message)
+        for owner, messages in by_owner.items():
+            link = self._links.get(owner)
+            if link is not None:
+                link.send(messages)
+
+    # --- keys and receipts ---------------------------------------------------------------------
+
+    def _ask(self, link: DeskLink, ask: KeyAsk | ReadAsk) -> None:
+        """Let the pool answer; refuse when it has too much to do."""
+        if self._asks >= _ASKS_MAX:
+            busy = isinstance(ask, KeyAsk)
+            link.send(
+                [
+                    KeyAnswer(ask.ask, is_valid=False, is_busy=True)
+                    if busy
+                    else ReadAnswer(ask.ask, Found.FAILED)
+                ]
+            )
+            return
+        self._asks += 1
+        with suppress(RuntimeError):  # the desk is closing
+            if isinstance(ask, KeyAsk):
+                self._pool.submit(self._check_key, link, ask)
+            else:
+                self._pool.submit(self._read, link, ask)
+
+    def _check_key(self, link: DeskLink, ask: KeyAsk) -> None:
+        try:
+            with self._store.read() as transaction:
+                kept = keys.hash_of(transaction, ask.public_id, self._clock.now_ms())
+            is_valid = kept is not None and keys.is_match(kept, Secret(ask.text))
+            link.send([KeyAnswer(ask.ask, is_valid)])
+        except Locked:
+            link.send([KeyAnswer(ask.ask, is_valid=False, is_busy=True)])
+        finally:
+            self._asks -= 1
+
+    def _read(self, link: DeskLink, ask: ReadAsk) -> None:
+        try:
+            with self._store.read() as transaction:
+                document = receipt_document(transaction, ask.org, ask.key, ask.request)
+            found = Found.MISSING if document is None else Found.FOUND
+            link.send([ReadAnswer(ask.ask, found, document or b"")])
+        except (Locked, TrothError):
+            link.send([ReadAnswer(ask.ask, Found.FAILED)])
+        finally:
+            self._asks -= 1
+
+    # --- unasked -------------------------------------------------------------------------------
+
+    def refresh(self, public_ids: Sequence[str], orgs: Sequence[str]) -> Told:
+        """Tell all gateways how these keys and organizations stand now; wait for their word."""
+        with self._tables:
+            self._generation += 1
+            generation = self._generation
+            with self._store.read() as transaction:
+                now_ms = self._clock.now_ms()
+                change = snapshot.delta(
+                    transaction, public_ids, orgs, generation=generation, now_ms=now_ms
+                )
+            for link in tuple(self._links.values()):
+                link.send([change])
+        with self._applied:
+            self._applied.wait_for(lambda: not self._behind(generation), _APPLY_SECONDS)
+        silent = self._behind(generation)
+        until_ms = self._clock.now_ms() + self._terms.stale_seconds * 1_000 if silent else 0
+        return Told(self._terms.slots - len(silent), silent, until_ms)
+
+    def _behind(self, generation: int) -> tuple[int, ...]:
+        """Return the slots that have not said that a generation is in force."""
+        links = tuple(self._links.values())
+        done = {link.slot for link in links if link.applied >= generation}
+        return tuple(slot for slot in range(self._terms.slots) if slot not in done)
+
+    def _beat(self) -> None:
+        """Say each half second that we live; answer those who waited for a recall."""
+        beaten_ns = renewed_ns = 0
+        while not self._is_stopping:
+            self._wake.wait(self._pause_seconds())
+            self._wake.clear()
+            now_ns = self._clock.monotonic_ns()
+            if now_ns - beaten_ns >= BEAT_MS * _MS:
+                beaten_ns = now_ns
+                if self._look():
+                    for link in tuple(self._links.values()):
+                        link.send([Beat(self._answered_ns)])
+            if now_ns - renewed_ns >= _RENEW_MS * _MS and self._renew():
+                renewed_ns = now_ns
+            self._tick()
+
+    def _pause_seconds(self) -> float:
+        due_ms = self._due_ms()
+        if due_ms is None:
+            return BEAT_MS / 4_000
+        return min(BEAT_MS, max(1, due_ms - self._clock.now_ms())) / 1_000
+
+    def _due_ms(self) -> int | None:
+        with self._money:
+            return self._teller.due_ms
+
+    def _look(self) -> bool:
+        """Ask the database anything; note when it answered."""
+        try:
+            with self._store.read() as transaction:
+                transaction.row("SELECT 1")
+        except Locked:
+            return False
+        self._answered_ns = self._clock.monotonic_ns()
+        return True
+
+    def _renew(self) -> bool:
+        """Let linked seats live on, and take back what silent ones held."""
+        now_ms = self._clock.now_ms()
+        try:
+            with self._money, self._store.write() as transaction:
+                sent = self._teller.renew(transaction, now_ms)
+                sent += self._teller.reclaim(transaction, now_ms)
+        except Locked:
+            return False
+        self._deliver(sent)
+        return True
+
+    def _tick(self) -> None:
+        due_ms = self._due_ms()
+        if due_ms is None or due_ms > self._clock.now_ms():
+            return
+        with suppress(Locked), self._money:
+            with self._store.write() as transaction:
+                sent = self._teller.tick(transaction, self._clock.now_ms())
+            self._deliver(sent)
+
+
+def _number(rule: str) -> int:
+    """Return the number of a rule of the books such as `I4 ...`, 0 for one without."""
+    digits = rule.partition(" ")[0][1:]
+    return int(digits) if digits.isdecimal() else 0

@@ -1,0 +1,312 @@
+"""A gateway process: wire, stages, shard and journal. It opens no file but its journal.
+
+Order at the start: settings, desk, what earlier lives of the slot left in the journal, a new seat,
+tables; only then a connection is accepted. Order at the end: no new connections, running requests,
+last postings, leases back.
+"""
+
+import asyncio
+import gc
+import mmap
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from troth.catalog.offering import Upstream
+from troth.gateway.counters import Counters
+from troth.gateway.estimates import Ratios
+from troth.gateway.ports import Call
+from troth.gateway.rates import Rates
+from troth.gateway.world import Limits, World
+from troth.kernel.clock import Clock, SystemClock
+from troth.kernel.ids import IdMaker, system_entropy
+from troth.kernel.log import Log
+from troth.ledger.shard import Journal, Keeper, Shard, ShardTerms, recover
+from troth.ledger.shard.messages import CloseSeat
+from troth.providers import UpstreamRequest
+from troth.providers.simulated import Simulated
+from troth.routing.health import Health
+from troth.server import messages
+from troth.server.handover import Alive, GatewayHandover, Ready, take, tell
+from troth.server.hardening import erases, forbid_dumps
+from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
+from troth.server.listener import guarded, refuse
+from troth.server.log_lines import JournalReplayed, NotErasing
+from troth.server.purses import POSTING_COUNT, Purses
+from troth.server.tables import HeldCredentials, Tables
+from troth.wire import Deadlines, Origin, Pool, Receiver, Server
+from troth.wire.tls import client_context, server_context
+
+_REPORT_SECONDS: Final = 1.0
+_LAST_WORD_SECONDS: Final = 2.0
+_GC_THRESHOLDS: Final = (50_000, 50, 50)
+_DIGEST_KEY_BYTES: Final = 32
+
+
+class Ways:
+    """The way out: a pool of connections, and the provider that lives in this process."""
+
+    def __init__(self, pool: Pool, simulated: Simulated) -> None:
+        self.pool = pool
+        self._simulated = simulated
+        self._origins: dict[str, Origin] = {}
+
+    def send(
+        self,
+        upstream: Upstream,
+        request: UpstreamRequest,
+        receiver: Receiver,
+        deadlines: Deadlines,
+    ) -> Call:
+        """Send a request to an upstream of the configuration."""
+        if upstream.dialect == "simulated":
+            return self._simulated.send(upstream, request.head, request.body, receiver, deadlines)
+        origin = self._origins.get(upstream.id)
+        if origin is None:
+            host = upstream.host
+            origin = self._origins[upstream.id] = Origin(upstream.scheme, host, upstream.port, host)
+        return self.pool.send(origin, request.head, request.body, receiver, deadlines)
+
+
+class Gateway:
+    """One process's parts, from the settings to the listening socket."""
+
+    def __init__(self, handover: GatewayHandover, clock: Clock, log: Log) -> None:
+        self._handover = handover
+        self._clock = clock
+        self._log = log
+        serving = handover.serving
+        self.tables = Tables(clock, serving.stale_seconds)
+        self.link = Link(handover.desk_socket, handover.slot, self.tables, clock, log=log)
+        self.counters = Counters()
+        tls = client_context("1.2", serving.extra_ca or None)
+        self.ways = Ways(Pool(serving.upstream, clock, tls), Simulated())
+        self._journal: Journal | None = None
+        self._keeper: Keeper | None = None
+        self._server: Server | None = None
+        self._world: World | None = None
+        self.purses: Purses | None = None
+
+    async def start(self) -> None:
+        """Come up; returns when connections are accepted."""
+        deployment = await self._settle_the_past()
+        await self._open_seat(deployment)
+        await self.link.filled()
+        world = self._world = self._make_world()
+        serving = self._handover.serving
+        tls = None
+        if serving.tls is not None:
+            files = serving.tls
+            tls = server_context(files.certificate_file, files.key_file, files.floor)
+        self._server = Server(
+            guarded(world, self._log), serving.limits, self._clock, refuse(world), tls=tls
+        )
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        await self._server.start(socket.socket(fileno=self._handover.listener))
+
+    async def _settle_the_past(self) -> bytes:
+        """Post what earlier seats of this slot journaled and end them; return the deployment."""
+        folder = Path(self._handover.journal_directory)
+        while True:
+            deployment = await self.link.welcomed()
+            found = recover(folder, deployment, self._clock.now_ms())
+            with suppress(LinkLost):
+                for old in found.seats:
+                    for posting in old.postings(POSTING_COUNT):
+                        await self.link.post(posting)
+                    await self.link.close_seat(CloseSeat(old.seat, list(old.orphans)))
+                    old.discard()
+                self._log.write(
+                    JournalReplayed(
+                        self._handover.slot,
+                        len(found.seats),
+                        sum(len(old.settlements) for old in found.seats),
+                        sum(len(old.orphans) for old in found.seats),
+                    )
+                )
+                return deployment
+
+    async def _open_seat(self, deployment: bytes) -> None:
+        seat = b""
+        while not seat:
+            await self.link.welcomed()
+            with suppress(LinkLost):
+                seat = await self.link.open_seat()
+        handover = self._handover
+        self._journal = Journal(
+            Path(handover.journal_directory), deployment, seat, handover.serving.segment_bytes
+        )
+        self._keeper = Keeper(self._journal)
+        self._keeper.start()
+        terms = ShardTerms(valid_ms=handover.serving.stale_seconds * 1_000)
+        shard = Shard(seat, self._journal, self._clock, terms)
+        self.purses = self.link.purses = Purses(shard, self._journal, self.link)
+        self.purses.beat(self.tables.beaten_ns)
+
+    def _make_world(self) -> World:
+        assert self.purses is not None
+        clock = self._clock
+        cells = memoryview(mmap.mmap(self._handover.rates, 0)).cast("q")
+        return World(
+            keys=LinkedKeys(self.tables, self.link, clock),
+            offerings=self.tables,
+            wallet=self.purses,
+            credentials=HeldCredentials(self.tables),
+            reads=LinkedReads(self.link),
+            upstreams=self.ways,
+            clock=clock,
+            ids=IdMaker(clock),
+            entropy=system_entropy,
+            rates=Rates(cells, self._handover.slot),
+            health=Health(clock),
+            ratios=Ratios(),
+            counters=self.counters,
+            pause=_pause,
+            limits=Limits(body_bytes=self._handover.serving.limits.body_bytes),
+            verified={},
+            digest_key=system_entropy(_DIGEST_KEY_BYTES),
+        )
+
+    async def stop(self) -> None:
+        """Let running requests end, post what they owe, give the leases back."""
+        if self._server is not None and self._world is not None:
+            self._world.is_ready = False
+            left = await self._server.drain(self._handover.serving.drain_seconds)
+            if left:
+                self._server.close()
+                await asyncio.sleep(0)
+        await self._last_words()
+        if self._keeper is not None and self._journal is not None:
+            self._keeper.stop()
+            self._journal.close()
+        await self.ways.pool.close()
+        if self._server is not None:
+            self._server.close()
+
+    async def _last_words(self) -> None:
+        """Post everything and end the seat; what the desk does not hear, the journal keeps."""
+        purses = self.purses
+        if purses is None:
+            return
+        with suppress(TimeoutError, LinkLost):
+            async with asyncio.timeout(_LAST_WORD_SECONDS):
+                purses.flush()
+                while purses.unposted_count:
+                    await asyncio.sleep(0.005)
+                    purses.flush()
+                self.report()
+                if not purses.open_count:
+                    await self.link.close_seat(CloseSeat(purses.seat, []))
+
+    def report(self) -> None:
+        """Tell the desk what was counted."""
+        counters = self.counters
+        purses = self.purses
+        server = self._server
+        if purses is None or server is None:
+            return
+        self.link.send(
+            messages.Counters(
+                requests=[
+                    messages.SeriesCount(
+                        each.endpoint,
+                        each.model,
+                        each.provider,
+                        each.status,
+                        each.reason,
+                        count,
+                    )
+                    for each, count in counters.requests.items()
+                ],
+                first_byte=counters.first_byte.counts,
+                first_byte_sum_ms=counters.first_byte.sum_ms,
+                events=counters.events,
+                tokens=counters.tokens,
+                charged_nusd=counters.charged_nusd,
+                in_flight=server.in_flight,
+                connections=server.connections,
+                upstream_connections=self.ways.pool.connections,
+                reservations=purses.open_count,
+                unposted=purses.unposted_count,
+            )
+        )
+        if self._world is not None:
+            self._world.is_ready = purses.is_writable and not server.is_draining
+
+
+async def _pause(ms: int) -> None:
+    await asyncio.sleep(ms / 1_000)
+
+
+async def serve(line: socket.socket, handover: GatewayHandover) -> None:
+    """Serve until the life line closes or the books have closed our seat."""
+    clock = SystemClock()
+    log = Log(_to_standard_error, clock, f"gateway-{handover.slot}")
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    line.settimeout(0)
+    loop.add_reader(line, lambda: _heard(line, ended))
+    gateway = Gateway(handover, clock, log)
+    linked = loop.create_task(gateway.link.run())
+    starting = loop.create_task(gateway.start())
+    ending = loop.create_task(ended.wait())
+    beating = loop.create_task(_beat(line, gateway, ended))
+    await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        is_erasing = erases(system_entropy)
+        if handover.serving.erase_on_free and not is_erasing:
+            log.write(NotErasing(handover.slot))
+        tell(line, Ready(is_erasing))
+        await ending
+    else:
+        starting.cancel()
+    await gateway.stop()
+    for task in (linked, beating):
+        task.cancel()
+    loop.remove_reader(line)
+
+
+def _heard(line: socket.socket, ended: asyncio.Event) -> None:
+    """The supervisor says nothing: whatever is heard is its end."""
+    with suppress(BlockingIOError):
+        line.recv(1)
+        ended.set()
+
+
+async def _beat(line: socket.socket, gateway: Gateway, ended: asyncio.Event) -> None:
+    """Each second, a sign of life to the supervisor and a report to the desk."""
+    while True:
+        tell(line, Alive())
+        gateway.report()
+        if gateway.link.is_over.is_set():
+            ended.set()
+        await asyncio.sleep(_REPORT_SECONDS)
+
+
+def _to_standard_error(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
+
+
+def main(number: int) -> None:
+    """Run a gateway whose life line is the descriptor `number`."""
+    forbid_dumps()
+    with socket.socket(fileno=number) as line:
+        handover = take(line, GatewayHandover)
+        Path(handover.journal_directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(line, handover))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

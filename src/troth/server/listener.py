@@ -1,0 +1,51 @@
+"""Where requests enter a gateway: what fails unforeseen is caught here, and nowhere else."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from troth.gateway.door import handle
+from troth.gateway.refuse import framing_error, refusal
+from troth.gateway.world import World
+from troth.kernel.ids import text
+from troth.kernel.log import Log
+from troth.server.log_lines import RequestFailed
+from troth.wire import Arrival, Handler, Head, Header, Sink
+
+
+def guarded(world: World, log: Log) -> Handler:
+    """Return the handler of a gateway: a fault of ours ends one request, and is told by its line.
+
+    The wire answers for a handler that left no answer. No text of the fault goes anywhere.
+    """
+
+    async def serve(arrival: Arrival, sink: Sink) -> None:
+        try:
+            await handle(arrival, sink, world)
+        except Exception as fault:  # noqa: BLE001 - the one place that catches what is unforeseen
+            log.write(RequestFailed(_last_line(fault.__traceback__)))
+            world.counters.event("internal")
+            fault.__traceback__ = None
+
+    return serve
+
+
+def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Header], bytes]]:
+    """Return what shapes the answers to requests that the wire itself refuses."""
+
+    def shape(status: int, code: str, head: Head | None) -> tuple[Sequence[Header], bytes]:
+        del code
+        error = framing_error(status)
+        world.counters.event(error.code)
+        _, headers, answer = refusal(error, head, text("req", world.ids.raw()))
+        return headers, answer
+
+    return shape
+
+
+def _last_line(traceback: TracebackType | None) -> int:
+    """Return the line number of the innermost frame; no name, no value."""
+    line = 0
+    while traceback is not None:
+        line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

@@ -1,0 +1,107 @@
+"""What gateways must know, read from the control slices and cut into messages.
+
+Plain functions over an open transaction: who sends them, and to whom, is the desk's business.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+from troth.catalog.load import Catalog
+from troth.control import accounts, keys
+from troth.control.accounts import Organization
+from troth.control.keys import Key
+from troth.gateway.ports import KeyRow, OrgRow
+from troth.kernel.errors import Missing
+from troth.ledger.books import wallet_purse
+from troth.server.messages import CatalogPart, Delta, KeysPart, UpstreamCredential, row
+from troth.store.transaction import Transaction
+
+_KEYS_A_PART: Final = 1_000
+_OFFERINGS_A_PART: Final = 100
+
+Item = TypeVar("Item")
+
+
+def key_row(key: Key) -> KeyRow:
+    """Return a key as gateways know it; its wallet is the first of its purses."""
+    terms = key.terms
+    return KeyRow(
+        public_id=key.public_id,
+        ref=key.ref,
+        org=key.org,
+        project="",
+        purses=(wallet_purse(bytes.fromhex(key.org.partition("_")[2])), *key.purses),
+        models=frozenset(terms.models),
+        networks=terms.networks,
+        expires_at_ms=terms.expires_at_ms,
+        requests_per_minute=terms.requests_per_minute,
+        tokens_per_minute=terms.tokens_per_minute,
+        concurrency=terms.concurrency,
+        may_read_wallet=terms.may_read_wallet,
+        rate_slot=max(0, key.rate_slot),
+    )
+
+
+def org_row(organization: Organization) -> OrgRow:
+    """Return an organization as gateways know it."""
+    return OrgRow(organization.ref, organization.frozen_at_ms > 0)
+
+
+def key_parts(transaction: Transaction, generation: int, now_ms: int) -> list[KeysPart]:
+    """Return all live keys and all organizations."""
+    rows = [row(key_row(key)) for key in keys.live(transaction, now_ms)]
+    orgs = [org_row(organization) for organization in accounts.on_list(transaction)]
+    parts = [KeysPart(generation, part, [], is_last=False) for part in _cut(rows, _KEYS_A_PART)]
+    parts += [KeysPart(generation, [], part, is_last=False) for part in _cut(orgs, _KEYS_A_PART)]
+    return [*parts, KeysPart(generation, [], [], is_last=True)]
+
+
+def catalog_parts(
+    catalog: Catalog, credentials: Mapping[str, str], generation: int
+) -> list[CatalogPart]:
+    """Return all offerings and the operator's credentials."""
+    offerings = [offering for row in catalog.offerings.values() for offering in row]
+    held = [UpstreamCredential(upstream, text) for upstream, text in credentials.items()]
+    parts = [
+        CatalogPart(generation, part, [], is_last=False)
+        for part in _cut(offerings, _OFFERINGS_A_PART)
+    ]
+    return [*parts, CatalogPart(generation, [], held, is_last=True)]
+
+
+def delta(
+    transaction: Transaction,
+    public_ids: Sequence[str],
+    orgs: Sequence[str],
+    *,
+    generation: int,
+    now_ms: int,
+) -> Delta:
+    """Return how the named keys and organizations stand now."""
+    rows = []
+    gone = []
+    for public_id in public_ids:
+        key = _key(transaction, public_id)
+        if key is None or not _is_live(key, now_ms):
+            gone.append(public_id)
+        else:
+            rows.append(row(key_row(key)))
+    changed = [org_row(accounts.find(transaction, ref)) for ref in orgs]
+    return Delta(generation, rows, gone, changed)
+
+
+def _key(transaction: Transaction, public_id: str) -> Key | None:
+    try:
+        return keys.find(transaction, public_id)
+    except Missing:
+        return None
+
+
+def _is_live(key: Key, now_ms: int) -> bool:
+    ends_at_ms = key.terms.expires_at_ms
+    return not key.revoked_at_ms and (not ends_at_ms or ends_at_ms > now_ms)
+
+
+def _cut(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
