@@ -8,7 +8,7 @@ per thousand requests or searches; no float comes near them.
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path as File
 from typing import Final
 
 import msgspec
@@ -29,6 +29,7 @@ PER: Final[Mapping[str, int]] = {
 }
 """For how many units a price is quoted; a million for every class that is not here."""
 
+SHIPPED: Final = File(__file__).parent / "shipped"
 _PER_MILLION: Final = 1_000_000
 
 
@@ -159,7 +160,7 @@ def read_models(file: str, text: str) -> dict[str, ModelTable]:
 
 def shipped(kind: str) -> dict[str, ModelTable]:
     """Return the models that come with Troth for a kind of provider; often none."""
-    file = files("troth.catalog").joinpath("shipped", f"{kind}.toml")
+    file = SHIPPED / f"{kind}.toml"
     if not file.is_file():
         return {}
     return read_models(f"shipped/{kind}.toml", file.read_text("utf-8"))
