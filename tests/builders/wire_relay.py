@@ -8,6 +8,7 @@ import asyncio
 import gc
 import sys
 
+import uvloop
 from typing_extensions import override
 
 from tests.builders.wire_plane import Listening, refuse
@@ -85,8 +86,6 @@ def main() -> None:
     pair = (sys.argv[3], sys.argv[4]) if len(sys.argv) > 3 else None
     run = relaying(int(sys.argv[1]), pair)
     if sys.argv[2] == "uvloop":
-        import uvloop  # noqa: PLC0415 - the other loop runs without it
-
         uvloop.run(run)
     else:
         asyncio.run(run)
