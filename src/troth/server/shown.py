@@ -20,6 +20,13 @@ class State(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
+class Verified(msgspec.Struct, frozen=True):
+    """How much was recomputed and agrees."""
+
+    batches: int
+    audit_entries: int
+
+
 class Changed(msgspec.Struct, frozen=True):
     """A change and where it is in force: gateways that confirmed, slots that did not."""
 

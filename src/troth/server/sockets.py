@@ -118,7 +118,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         Misconfigured: the folder cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         lock = (folder / "lock").open("ab")
     except OSError as error:
         raise Misconfigured(f"cannot use {folder}: {os.strerror(error.errno or 0)}") from None

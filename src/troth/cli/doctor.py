@@ -1,0 +1,25 @@
+"""`troth doctor`: what is wrong with an installation, why, and what to do."""
+
+import click
+import msgspec
+
+from troth.cli.session import Session, with_session
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Only ask whether the running installation is ready.")
+@with_session
+def doctor(session: Session, *, live: bool) -> int:
+    """Check this installation; each finding has a cause and a fix."""
+    from troth.cli.findings import Finding, findings, readiness
+
+    settings = session.reading().settings
+    found: list[Finding] = readiness(settings) if live else findings(settings)
+    session.output.table(
+        msgspec.json.encode(found),
+        ("finding", "cause", "fix"),
+        [(each.what, each.cause, each.fix) for each in found],
+    )
+    if not found:
+        session.output.say("All is well.")
+    return 1 if found else 0

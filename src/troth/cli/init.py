@@ -1,0 +1,66 @@
+"""`troth init`: a settings file to fill in, and the data folder."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from troth.cli.session import Session, with_session
+
+_TEMPLATE: Final = """\
+# Settings of Troth. Flags and variables (TROTH_SERVER__GATEWAYS=2) go over what stands here.
+# 'troth config show' lists every setting with its value and where it comes from.
+
+[server]
+bind = "127.0.0.1:8080"          # the API
+control_bind = "127.0.0.1:8081"  # health and metrics
+gateways = 1                     # about one for each core
+
+[data]
+folder = "{folder}"
+
+# A provider, and its key in a file or a variable; the shipped catalog knows some of its models.
+# [providers.groq]
+# kind = "groq"
+# api_key_file = "groq.key"      # or the variable GROQ_API_KEY
+
+# A server of your own needs its address and its models.
+# [providers.house]
+# kind = "llamacpp"
+# url = "http://127.0.0.1:8000/v1"
+#
+# [models."house/small"]
+# provider = "house"
+# upstream_model = "small"
+# context_length = 8192
+# max_output = 2048
+# price = {{ input = "0.05", output = "0.10" }}  # US dollars per million tokens
+"""
+
+
+@click.command()
+@with_session
+def init(session: Session) -> None:
+    """Write troth.toml here, unless there is one, and make the data folder and its database."""
+    from troth.server.settings import FILE_NAME
+    from troth.server.sockets import alone_in
+    from troth.store import engine
+
+    file = Path(session.config or FILE_NAME)
+    is_new = not file.exists()
+    if is_new:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_TEMPLATE.format(folder=session.data or "troth-data"), "utf-8")
+        file.chmod(0o600)
+    settings = msgspec.structs.replace(session, config=str(file)).reading().settings
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone_in(settings.run_folder), closing(engine.open(settings.database)):
+        pass
+    body = msgspec.json.encode({"config": str(file), "data": str(settings.folder), "new": is_new})
+    session.output.document(
+        body,
+        {"settings": f"{file}{'' if is_new else ' (was there)'}", "data": str(settings.folder)},
+    )
+    session.output.say("Next: troth serve")
