@@ -9,7 +9,7 @@ from troth.kernel.clock import ManualClock
 from troth.wire import Arrival, Failure, Handler, Server, ServerLimits, Sink
 from troth.wire.connection import Connection
 from troth.wire.framing import Head
-from troth.wire.shared_buffer import SIZE, VIEW
+from troth.wire.shared_buffer import VIEW
 from troth.wire.sink import Header
 
 
@@ -92,13 +92,15 @@ class LineTransport(asyncio.Transport):
 
 def deliver(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
     """Let bytes arrive, as a loop would: into the protocol's buffer, then the call."""
-    for at in range(0, len(data), SIZE):
-        part = data[at : at + SIZE]
+    at = 0
+    while at < len(data):
         buffer = protocol.get_buffer(-1)
         assert isinstance(buffer, memoryview)
+        part = data[at : at + len(buffer)]
         buffer[: len(part)] = part
         protocol.buffer_updated(len(part))
         assert bytes(VIEW[: len(part)]) == bytes(len(part)), "the buffer was not wiped"
+        at += len(part)
 
 
 async def turns(count: int = 4) -> None:

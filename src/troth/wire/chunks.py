@@ -8,6 +8,10 @@ from troth.wire.framing import BODY_TOO_LARGE, FIELD_BYTES, TOKEN, Refusal
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e]*)?")
 SIZE_LINE_BYTES = 256
 TRAILER_BYTES = 8_192
+# Chunks of a byte or two are six times their content in work: some are free, the rest must be
+# worth it.
+FREE_CHUNKS = 4_096
+CHUNK_BYTES = 64
 
 _SIZE, _DATA, _AFTER, _TRAILER, _ENDED = range(5)
 
@@ -15,10 +19,11 @@ _SIZE, _DATA, _AFTER, _TRAILER, _ENDED = range(5)
 class Chunks:
     """The decoder of one body. `size` counts what it has been promised so far, in bytes."""
 
-    __slots__ = ("_left", "_limit", "_line", "_state", "_trailer_bytes", "size")
+    __slots__ = ("_count", "_left", "_limit", "_line", "_state", "_trailer_bytes", "size")
 
     def __init__(self, limit: int) -> None:
         self.size = 0
+        self._count = 0
         self._limit = limit
         self._left = 0
         self._line = b""
@@ -44,7 +49,12 @@ class Chunks:
                 pieces.append(piece)
                 at += len(piece)
                 self._left -= len(piece)
-                if not self._left:
+                if self._left:
+                    break
+                if data[at : at + 2] == b"\r\n":
+                    self._state = _SIZE
+                    at += 2
+                else:
                     self._state = _AFTER
             else:
                 at = self._read_line(data, at)
@@ -88,8 +98,11 @@ class Chunks:
             raise Refusal(400)
         self._left = int(match[1], 16)
         self.size += self._left
+        self._count += 1
         if self.size > self._limit:
             raise Refusal(413, BODY_TOO_LARGE)
+        if self._count > FREE_CHUNKS + self.size // CHUNK_BYTES:
+            raise Refusal(400)
         self._state = _DATA if self._left else _TRAILER
 
     def _take_trailer(self, line: bytes) -> None:

@@ -9,7 +9,7 @@ from typing_extensions import override
 from troth.wire.call import Call
 from troth.wire.origin import NOBODY, Failure
 from troth.wire.pulse import Pulse
-from troth.wire.shared_buffer import VIEW, ZEROS
+from troth.wire.shared_buffer import SHORT_VIEW, VIEW, ZEROS
 
 FIRST_FINAL = 200
 WITHOUT_BODY = frozenset((204, 304))
@@ -132,7 +132,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     @override
     def get_buffer(self, sizehint: int) -> memoryview:
-        return VIEW
+        return SHORT_VIEW
 
     @override
     def buffer_updated(self, nbytes: int) -> None:

@@ -8,4 +8,5 @@ keep the last prompt readable.
 SIZE = 256 * 1024
 BUFFER = bytearray(SIZE)
 VIEW = memoryview(BUFFER)
+SHORT_VIEW = VIEW[: 64 * 1024]  # for upstreams: no one stream takes the loop for long
 ZEROS = memoryview(bytes(SIZE))

@@ -79,3 +79,12 @@ def test_trailers_are_limited() -> None:
     with pytest.raises(Refusal) as caught:
         decode(b"0\r\n" + b"aaa: bbb\r\n" * 1_000)
     assert caught.value.status == 431
+
+
+def test_a_flood_of_tiny_chunks_is_refused() -> None:
+    tiny = b"1\r\na\r\n"
+    assert decode(tiny * 4_000 + b"0\r\n\r\n", limit=10_000)[2]
+    with pytest.raises(Refusal) as caught:
+        decode(tiny * 5_000, limit=10_000)
+    assert caught.value.status == 400
+    assert decode((b"40\r\n" + b"a" * 64 + b"\r\n") * 9_000, limit=10_000_000)[0]
