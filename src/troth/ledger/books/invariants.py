@@ -23,7 +23,7 @@ def touched(tx: Transaction, purses: list[bytes]) -> None:
     wrong = tx.bulk_rows(
         "SELECT book.id FROM {rows} AS d JOIN book ON book.id = d.column1"
         " WHERE posted <> (SELECT coalesce(sum(granted - spent - returned), 0) FROM lot"
-        " WHERE lot.book = book.id AND spent + returned < granted)",
+        " WHERE lot.book = book.id AND granted > spent + returned)",
         (Column.BLOB,),
         rows,
         tuple[bytes],

@@ -27,7 +27,7 @@ def draw(tx: Transaction, wanted: Mapping[bytes, int]) -> list[Draw]:
 def _open(tx: Transaction, wallets: list[bytes]) -> list[Draw]:
     return tx.bulk_rows(
         "SELECT lot.book, lot.id, granted - spent - returned FROM {rows} AS d"
-        " JOIN lot ON lot.book = d.column1 WHERE spent + returned < granted"
+        " JOIN lot ON lot.book = d.column1 WHERE granted > spent + returned"
         " ORDER BY lot.book, CASE kind WHEN 'paid' THEN 1 ELSE 0 END,"
         " CASE WHEN expires_at IS NULL THEN 1 ELSE 0 END, expires_at, created_at, lot.id",
         (Column.BLOB,),

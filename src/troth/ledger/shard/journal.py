@@ -39,21 +39,33 @@ Promised = Callable[[], Iterable[tuple[bytes, int]]]
 """Tells what is promised and not settled, with its amounts."""
 
 
+class Disk:
+    """What the journal asks of the operating system; a simulation gives one that fails."""
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Set blocks aside for a file, so that writing to its memory cannot fail."""
+        os.posix_fallocate(fd, 0, size)
+
+    def sync(self, fd: int) -> None:
+        """Write a file's data to disk."""
+        os.fdatasync(fd)
+
+
 class _Segment:
     """One mapped file. `last` is the highest settlement in it; a full one is synced once more."""
 
     __slots__ = ("fd", "is_synced", "last", "memory", "path")
 
-    def __init__(self, path: Path, head: bytes, size: int) -> None:
+    def __init__(self, path: Path, head: bytes, size: int, disk: Disk) -> None:
         self.path = path
         self.last = 0
         self.is_synced = False
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(self.fd, 0, size)
+            disk.allocate(self.fd, size)
             self.memory = mmap.mmap(self.fd, size)
             self.memory[: len(head)] = head
-            os.fdatasync(self.fd)
+            disk.sync(self.fd)
             _sync_folder(path.parent)
         except OSError:
             os.close(self.fd)
@@ -79,8 +91,15 @@ class Journal:
     """Appends records for one seat. One thread appends, one keeps."""
 
     def __init__(
-        self, folder: Path, deployment: bytes, seat: bytes, segment_bytes: int = SEGMENT_BYTES
+        self,
+        folder: Path,
+        deployment: bytes,
+        seat: bytes,
+        segment_bytes: int = SEGMENT_BYTES,
+        *,
+        disk: Disk | None = None,
     ) -> None:
+        self._disk = disk or Disk()
         self._promised: Promised = tuple
         self._folder = folder
         self._deployment = deployment
@@ -102,7 +121,8 @@ class Journal:
     def _make(self) -> _Segment:
         self._made += 1
         path = self._folder / f"{self._seat.hex()}-{self._made:06d}{SUFFIX}"
-        return _Segment(path, records.header(self._deployment, self._seat, self._made), self._size)
+        head = records.header(self._deployment, self._seat, self._made)
+        return _Segment(path, head, self._size, self._disk)
 
     def carry(self, promised: Promised) -> None:
         """Let each new segment begin with what is then promised."""
@@ -206,9 +226,9 @@ class Journal:
         try:
             for segment in tuple(self._full):
                 if not segment.is_synced:
-                    os.fdatasync(segment.fd)
+                    self._disk.sync(segment.fd)
                     segment.is_synced = True
-            os.fdatasync(current.fd)
+            self._disk.sync(current.fd)
         except OSError:
             self.has_failed = True
         while self._gone:

@@ -43,7 +43,7 @@ CREATE TABLE lot (
   created_at bigint NOT NULL,
   CHECK (spent + returned <= granted)
 );
-CREATE INDEX lot_open ON lot (book) WHERE spent + returned < granted;
+CREATE INDEX lot_open ON lot (book) WHERE granted > spent + returned;
 
 CREATE TABLE batch (
   desk bigint NOT NULL,

@@ -43,7 +43,7 @@ CREATE TABLE lot (
   created_at INTEGER NOT NULL,
   CHECK (spent + returned <= granted)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lot_open ON lot (book) WHERE spent + returned < granted;
+CREATE INDEX lot_open ON lot (book) WHERE granted > spent + returned;
 
 CREATE TABLE batch (
   desk INTEGER NOT NULL,
