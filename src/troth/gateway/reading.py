@@ -6,7 +6,7 @@ from troth.gateway.authenticate import Caller, authenticate
 from troth.gateway.dialects import model_body, models_body
 from troth.gateway.endpoints.table import Match
 from troth.gateway.world import World
-from troth.kernel.errors import ModelNotFound, NotFound
+from troth.kernel.errors import Missing, ModelNotFound
 from troth.kernel.ids import raw_of, text
 from troth.wire import Arrival, Sink
 
@@ -42,15 +42,15 @@ async def receipt(found: Match, arrival: Arrival, sink: Sink, world: World) -> N
     """Show the receipt of one request of this key.
 
     Raises:
-        NotFound: no such receipt for this key.
+        Missing: no such receipt for this key.
         ReceiptNotPosted: the request ended and is not posted yet.
     """
     caller = await authenticate(arrival.head, world)
     if raw_of("req", found.subject) is None:
-        raise NotFound
+        raise Missing
     body = await world.reads.receipt(caller.key.org, caller.key.ref, found.subject)
     if body is None:
-        raise NotFound
+        raise Missing
     _send(sink, body, world)
 
 

@@ -73,7 +73,9 @@ def refusal(
     headers = [*_ALWAYS, (b"x-request-id", shown), *_advice(error, status)]
     if dialect is ANTHROPIC_MESSAGES:
         headers.append((b"request-id", shown))
-    return status, headers, dialect.error_body(error, status, request_id)
+    shows_wallet = isinstance(error, errors.CreditsExhausted) and error.shows_wallet
+    body = dialect.error_body(error, status, request_id, shows_wallet=shows_wallet)
+    return status, headers, body
 
 
 def framing_error(status: int) -> errors.TrothError:

@@ -13,7 +13,7 @@ from troth.gateway.authenticate import Caller
 from troth.gateway.exchange import Ask
 from troth.gateway.route import Choice
 from troth.gateway.world import World
-from troth.kernel.errors import ContextLengthExceeded
+from troth.kernel.errors import ContextLengthExceeded, CreditsExhausted
 
 _A_MESSAGE: Final = 16
 _A_CALL: Final = 512
@@ -50,7 +50,11 @@ async def reserve(
     most = _most_output(offering, ask)
     want = _dearest(choice, ask, tokens, most * ask.choices)
     least = _dearest(choice, ask, tokens, min(most, 1) * ask.choices)
-    granted = await world.wallet.admit(raw, caller.key.purses, want, least)
+    try:
+        granted = await world.wallet.admit(raw, caller.key.purses, want, least)
+    except CreditsExhausted as refused:
+        refused.shows_wallet = caller.key.may_read_wallet
+        raise
     if granted >= want:
         return Reservation(granted, most, is_clamped=most < ask.max_tokens)
     affordable = min(

@@ -6,7 +6,7 @@
     │   ├── InvalidKey, AmbiguousKey
     │   ├── CreditsExhausted
     │   ├── Forbidden        AddressNotAllowed OrganizationFrozen NoEligibleProvider
-    │   ├── Missing          ModelNotFound UnknownUrl NotFound ReceiptNotPosted
+    │   ├── Missing          ModelNotFound UnknownUrl ReceiptNotPosted
     │   ├── BadFraming       one leaf a limit of the wire
     │   └── RateLimited
     ├── UpstreamFailed   theirs and ours to wait for: UpstreamError UpstreamTimeout UpstreamCut ...
@@ -161,12 +161,16 @@ class CreditsExhausted(Refused):
     def __init__(
         self, needed_nusd: int, available_nusd: int, in_flight_nusd: int, source: str
     ) -> None:
-        """Keep the amounts in nano-USD; `source` is wallet, key_budget, ... or in_flight."""
+        """Keep the amounts in nano-USD; `source` is wallet, key_budget, ... or in_flight.
+
+        `shows_wallet` is set where the caller's key may read what is available.
+        """
         super().__init__()
         self.needed_nusd = needed_nusd
         self.available_nusd = available_nusd
         self.in_flight_nusd = in_flight_nusd
         self.source = source
+        self.shows_wallet = False
 
     @property
     def remedy(self) -> str:

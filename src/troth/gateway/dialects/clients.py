@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from troth.gateway.dialects import envelopes, openai_chat, openai_embeddings
+from troth.gateway.dialects import anthropic_messages, envelopes, openai_chat, openai_embeddings
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import TrothError
 
@@ -86,7 +86,7 @@ class AnthropicMessages:
 
     def read(self, body: bytes) -> Ask:
         """Return the request that a body holds."""
-        return openai_chat.read(body)
+        return anthropic_messages.read(body)
 
     def error_body(
         self, error: TrothError, status: int, request_id: str, *, shows_wallet: bool = False

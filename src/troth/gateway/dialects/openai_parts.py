@@ -13,7 +13,7 @@ from troth.gateway.dialects.checks import (
     utf8_bytes,
 )
 from troth.gateway.dialects.strict_json import encode
-from troth.gateway.dialects.tally import Tally
+from troth.gateway.dialects.tally import Tally, without_unknown
 from troth.gateway.exchange import Fields, Json
 from troth.kernel.errors import InvalidValue, MissingParameter, RefusedByPolicy
 from troth.policy.strict import CONTENT_AT_REST
@@ -90,15 +90,6 @@ def read_messages(value: Json, tally: Tally) -> list[Json]:
     for at, turn in changed:
         cleaned[at] = turn
     return cleaned
-
-
-def without_unknown(owner: Fields, known: frozenset[str], tally: Tally) -> Fields:
-    """Return the object with known and filled fields only; itself when nothing is to go."""
-    if owner.keys() <= known:
-        return owner
-    kept = {name: value for name, value in owner.items() if name in known}
-    tally.drop_unknown(len(owner) - len(kept))
-    return kept
 
 
 def _message(path: str, value: Json, tally: Tally) -> Fields:

@@ -4,7 +4,7 @@ from typing import Final
 
 from troth.catalog.model import Feature
 from troth.gateway.dialects.checks import utf8_bytes
-from troth.gateway.exchange import InputSize
+from troth.gateway.exchange import Fields, InputSize
 
 _BASE64_IN: Final = 4
 _BASE64_OUT: Final = 3
@@ -78,3 +78,12 @@ class Tally:
             self.tokens,
             self.asks_cache,
         )
+
+
+def without_unknown(owner: Fields, known: frozenset[str], tally: Tally) -> Fields:
+    """Return the object with known and filled fields only; itself when nothing is to go."""
+    if owner.keys() <= known:
+        return owner
+    kept = {name: value for name, value in owner.items() if name in known}
+    tally.drop_unknown(len(owner) - len(kept))
+    return kept
