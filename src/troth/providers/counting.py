@@ -76,6 +76,23 @@ def openai_quantities(usage: bytes, *, reasoning_inside: bool) -> Quantities | N
         return None
 
 
+def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
+    """Return a stream's counts so far: each event's values replace those before.
+
+    An event whose usage is not believable makes the totals unknown.
+    """
+    try:
+        new = _ANTHROPIC(usage)
+    except _FAULTS:
+        return msgspec.structs.replace(known, output_tokens=None)
+    told = {
+        name: value
+        for name in new.__struct_fields__
+        if (value := getattr(new, name)) or (value is not None and getattr(known, name) is None)
+    }
+    return msgspec.structs.replace(known, **told) if told else known
+
+
 def anthropic_quantities(usage: bytes) -> Quantities | None:
     """Return the vector of Anthropic's usage object, as bytes; None when it is not believable."""
     try:

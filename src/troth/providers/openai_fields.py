@@ -28,6 +28,10 @@ BEYOND: Final = frozenset(
 
 _SMALLEST_TEMPERATURE: Final = 1e-8
 _PLAIN_FIELDS: Final = 2
+_MOST_STOPS: Final = 4
+_NOT_IN_MESSAGES: Final[frozenset[Feature]] = frozenset(
+    {"logprobs", "logit_bias", "many_choices", "audio_input", "audio_output"}
+)
 _FIELD_OF: Final[dict[Feature, str]] = {
     "tools": "tools",
     "json_schema": "response_format",
@@ -48,12 +52,34 @@ def lacking(needs: frozenset[Feature], fields: Fields, offering: Offering) -> st
     """Return the field that the offering cannot honor though it changes the answer, or None."""
     row = provider_of(offering.upstream.provider)
     if needs:
-        missing = (needs - offering.model.features) | (needs & (offering.lacks | row.lacks))
+        lacks = offering.lacks | row.lacks
+        if offering.upstream.dialect == "anthropic":
+            lacks |= _NOT_IN_MESSAGES
+        missing = (needs - offering.model.features) | (needs & lacks)
         if missing:
             return _FIELD_OF[min(missing)]
     if not row.has_tool_choice and _forces_a_tool(fields.get("tool_choice")):
         return "tool_choice"
     return None
+
+
+def untranslatable(fields: Fields) -> str | None:
+    """Return the field that only the caller's own dialect can say, or None."""
+    tools = fields.get("tools")
+    if type(tools) is list and not all(_is_function(tool) for tool in tools):
+        return "tools"
+    for name in ("functions", "function_call"):
+        if name in fields:
+            return name
+    stops = fields.get("stop_sequences")
+    if type(stops) is list and len(stops) > _MOST_STOPS:
+        return "stop_sequences"
+    return None
+
+
+def _is_function(tool: Json) -> bool:
+    """Tell whether a tool is a plain function of the caller's, in either dialect."""
+    return type(tool) is dict and ("function" in tool or "input_schema" in tool)
 
 
 def left_out(fields: Fields, offering: Offering) -> tuple[str, ...]:
@@ -119,4 +145,5 @@ def _fitted_turn(message: Fields, row: Provider) -> Fields:
 
 
 def _forces_a_tool(choice: Json) -> bool:
-    return choice is not None and choice not in ("auto", "none")
+    kind = choice.get("type") if type(choice) is dict else choice
+    return kind is not None and kind not in ("auto", "none")

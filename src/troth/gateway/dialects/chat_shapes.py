@@ -46,6 +46,7 @@ class Delta(msgspec.Struct, omit_defaults=True):
     function_call: Function | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: object = None
     audio: object = None
 
 
@@ -80,6 +81,7 @@ class Message(msgspec.Struct):
     audio: object = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: object = None
 
 
 class Choice(msgspec.Struct):
@@ -113,6 +115,7 @@ class MessageOut(msgspec.Struct, omit_defaults=True):
     audio: object = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: object = None
 
 
 class ChoiceOut(msgspec.Struct):

@@ -82,22 +82,15 @@ class ChatWhole(Progress):
     @override
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the answer with its cost."""
-        answer = self._answer
-        if answer is None:
-            return b""
-        answer_id, created_at, model = self._identity
-        if self._is_exact:
-            answer_id, created_at, model = answer.id, answer.created, answer.model
-        choices = [self._written(choice) for choice in answer.choices]
-        return (
-            b'{"id":%b,"object":"chat.completion","created":%d,"model":%b,"choices":%b,"usage":%b}'
-        ) % (
-            _encode(answer_id),
-            created_at,
-            _encode(model),
-            _encode(choices),
-            openai_usage(used, cost_nusd),
-        )
+        identity = self._identity
+        if self._is_exact and self._answer is not None:
+            identity = (self._answer.id, self._answer.created, self._answer.model)
+        choices = [self._written(choice) for choice in self.choices()]
+        return completion(identity, choices, used, cost_nusd)
+
+    def choices(self) -> list[Choice]:
+        """Return the choices that were read; none before the end."""
+        return [] if self._answer is None else self._answer.choices
 
     def _read(self, choice: Choice) -> None:
         """Count a choice, and give it a reason that the published document knows."""
@@ -128,10 +121,27 @@ class ChatWhole(Progress):
                 message.audio,
                 message.reasoning_content if shown else None,
                 message.reasoning if shown else None,
+                message.reasoning_details if shown else None,
             ),
             choice.logprobs,
             choice.finish_reason or "stop",
         )
+
+
+def completion(
+    identity: tuple[str, int, str], choices: list[ChoiceOut], used: Quantities, cost_nusd: int
+) -> bytes:
+    """Return a completion: `identity` is id, unix seconds and model."""
+    answer_id, created_at, model = identity
+    return (
+        b'{"id":%b,"object":"chat.completion","created":%d,"model":%b,"choices":%b,"usage":%b}'
+    ) % (
+        _encode(answer_id),
+        created_at,
+        _encode(model),
+        _encode(choices),
+        openai_usage(used, cost_nusd),
+    )
 
 
 def _whole_calls(calls: list[ToolCall] | None) -> list[ToolCall] | None:

@@ -84,7 +84,7 @@ class ChatWriter:
         delta.role = None
         delta.content = delta.content or None
         if not self._shows_reasoning:
-            delta.reasoning = delta.reasoning_content = None
+            delta.reasoning = delta.reasoning_content = delta.reasoning_details = None
         if delta.tool_calls:
             self._fit_calls(index, delta.tool_calls)
         said = _encode(delta)
@@ -131,6 +131,7 @@ def _is_plain(choice: StreamChoice, delta: Delta) -> bool:
         and delta.tool_calls is None
         and delta.reasoning_content is None
         and delta.reasoning is None
+        and delta.reasoning_details is None
         and delta.refusal is None
         and delta.function_call is None
         and delta.audio is None

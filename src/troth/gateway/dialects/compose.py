@@ -10,16 +10,23 @@ from typing import Final
 from troth.catalog.offering import Offering
 from troth.gateway.dialects.clients import ClientDialect
 from troth.gateway.dialects.strict_json import encode
-from troth.gateway.exchange import Ask
+from troth.gateway.exchange import Ask, Fields
 from troth.kernel.errors import UnsupportedParameter
 from troth.kernel.secret import Secret
-from troth.providers.openai_fields import LIMITS, changes, lacking, left_out
+from troth.providers import anthropic_dialect, openai_dialect
+from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, untranslatable
 from troth.providers.provider import provider_of
 from troth.providers.request import UpstreamRequest, build
 
 _LARGE: Final = 16_384
-_STREAM: Final = b',"stream":true,"stream_options":{"include_usage":true}'
+_STREAM: Final = b',"stream":true'
+_STREAM_WITH_USAGE: Final = b',"stream":true,"stream_options":{"include_usage":true}'
 _GATEWAYS_OWN: Final = frozenset({"model", "stream", "stream_options"}) | LIMITS
+_LOST_TO_MESSAGES: Final = frozenset(
+    {"frequency_penalty", "presence_penalty", "seed", "service_tier", "verbosity", "prediction"}
+)
+_LOST_TO_CHAT: Final = frozenset({"service_tier", "speed"})
+_DEFAULT_MAX_TOKENS: Final = 4_096
 
 
 def compose(
@@ -34,32 +41,77 @@ def compose(
     Raises:
         UnsupportedParameter: the offering cannot honor a field that changes the answer.
     """
+    check_support(ask, offering)
+    upstream = offering.upstream
+    if ask.endpoint == "embeddings":
+        return build(upstream, "/embeddings", credential, _embeddings(ask, offering))
+    if upstream.dialect == "anthropic":
+        most = max_tokens or ask.max_tokens or offering.model.max_output or _DEFAULT_MAX_TOKENS
+        return build(upstream, "/messages", credential, _messages(ask, offering, most))
+    return build(upstream, "/chat/completions", credential, _chat(ask, offering, max_tokens))
+
+
+def check_support(ask: Ask, offering: Offering) -> None:
+    """Refuse what this offering cannot do though it changes the answer.
+
+    Raises:
+        UnsupportedParameter: names the caller's field.
+    """
     param = lacking(ask.needs, ask.fields, offering)
+    if param is None and is_translated(ask, offering):
+        param = untranslatable(ask.fields)
     if param is not None:
         raise UnsupportedParameter(param)
-    if ask.endpoint == "embeddings":
-        return build(offering.upstream, "/embeddings", credential, _embeddings(ask, offering))
-    return build(
-        offering.upstream, "/chat/completions", credential, _chat(ask, offering, max_tokens)
-    )
+
+
+def is_translated(ask: Ask, offering: Offering) -> bool:
+    """Tell whether client and upstream speak different dialects."""
+    return (ask.endpoint == "messages") is not (offering.upstream.dialect == "anthropic")
 
 
 def dropped(ask: Ask, offering: Offering) -> tuple[str, ...]:
     """Return the known fields that have no effect with this offering; the answer names them."""
+    if ask.endpoint == "embeddings":
+        return ask.dropped
+    if not is_translated(ask, offering):
+        return ask.dropped if ask.endpoint == "messages" else _with_left_out(ask, offering)
+    lost = _LOST_TO_CHAT if ask.endpoint == "messages" else _LOST_TO_MESSAGES
+    return (*ask.dropped, *sorted(ask.fields.keys() & lost))
+
+
+def _with_left_out(ask: Ask, offering: Offering) -> tuple[str, ...]:
     return (*ask.dropped, *left_out(ask.fields, offering))
 
 
 def _chat(ask: Ask, offering: Offering, max_tokens: int | None) -> list[bytes]:
-    """Return the body of a chat request for an upstream of the same dialect."""
-    pieces = ask.encoded
-    changed = changes(ask.fields, offering, has_cache_marks=ask.size.asks_cache)
+    """Return the body of a request in OpenAI's chat dialect."""
+    fields, pieces = ask.fields, ask.encoded
+    if ask.endpoint == "messages":
+        fields = openai_dialect.fields_from(anthropic_dialect.conversation_of(fields))
+        pieces = _pieces(fields)
+    changed = changes(fields, offering, has_cache_marks=ask.size.asks_cache)
     if changed:
-        pieces = pieces | {name: encode(value) for name, value in changed.items()}
-    skip = _GATEWAYS_OWN.union(left_out(ask.fields, offering))
-    end = [b',"%b":%b' % (name.encode(), pieces[name]) for name in ask.fields if name not in skip]
+        pieces = pieces | _pieces(changed)
+    skip = _GATEWAYS_OWN.union(left_out(fields, offering))
+    end = [b',"%b":%b' % (name.encode(), pieces[name]) for name in fields if name not in skip]
     if max_tokens is not None:
         limit = provider_of(offering.upstream.provider).limit_field
         end.append(b',"%b":%d' % (limit.encode(), max_tokens))
+    if ask.streamed:
+        end.append(_STREAM_WITH_USAGE)
+    return _parts(offering, end)
+
+
+def _messages(ask: Ask, offering: Offering, max_tokens: int) -> list[bytes]:
+    """Return the body of a request in Anthropic's messages dialect."""
+    fields, pieces = ask.fields, ask.encoded
+    if ask.endpoint == "chat":
+        fields = anthropic_dialect.fields_from(openai_dialect.conversation_of(fields), max_tokens)
+        pieces = _pieces(fields)
+    end = [
+        b',"%b":%b' % (name.encode(), pieces[name]) for name in fields if name not in _GATEWAYS_OWN
+    ]
+    end.append(b',"max_tokens":%d' % max_tokens)
     if ask.streamed:
         end.append(_STREAM)
     return _parts(offering, end)
@@ -78,6 +130,10 @@ def _embeddings(ask: Ask, offering: Offering) -> list[bytes]:
         else b',"encoding_format":"float"'
     )
     return _parts(offering, end)
+
+
+def _pieces(fields: Fields) -> dict[str, bytes]:
+    return {name: encode(value) for name, value in fields.items()}
 
 
 def _parts(offering: Offering, end: Iterable[bytes]) -> list[bytes]:

@@ -4,8 +4,6 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.exchange import Json
-
 STOP_REASONS: Final = frozenset(
     {
         "end_turn",
@@ -25,10 +23,10 @@ class Block(msgspec.Struct):
 
     type: str = ""
     text: str | None = None
-    citations: Json = None
+    citations: object = None
     id: str | None = None
     name: str | None = None
-    input: Json = None
+    input: object = None
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
@@ -42,7 +40,7 @@ class Delta(msgspec.Struct):
     partial_json: str | None = None
     thinking: str | None = None
     signature: str | None = None
-    citation: Json = None
+    citation: object = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -73,7 +71,7 @@ class TextOut(msgspec.Struct, tag_field="type", tag="text"):
     """A text block as the published type has it."""
 
     text: str
-    citations: Json
+    citations: object
 
 
 class ToolUseOut(msgspec.Struct, tag_field="type", tag="tool_use"):
@@ -81,8 +79,8 @@ class ToolUseOut(msgspec.Struct, tag_field="type", tag="tool_use"):
 
     id: str
     name: str
-    input: dict[str, Json]
-    caller: dict[str, Json]
+    input: dict[str, object]
+    caller: dict[str, object]
 
 
 class ThinkingOut(msgspec.Struct, tag_field="type", tag="thinking"):
@@ -100,7 +98,7 @@ class RedactedOut(msgspec.Struct, tag_field="type", tag="redacted_thinking"):
 
 BlockOut = TextOut | ToolUseOut | ThinkingOut | RedactedOut
 
-_DIRECT: Final[dict[str, Json]] = {"type": "direct"}
+_DIRECT: Final[dict[str, object]] = {"type": "direct"}
 
 
 def block_out(block: Block) -> BlockOut | None:
@@ -118,7 +116,7 @@ def block_out(block: Block) -> BlockOut | None:
             return None
 
 
-def tool_use_out(call_id: str, name: str, arguments: Json) -> ToolUseOut:
+def tool_use_out(call_id: str, name: str, arguments: object) -> ToolUseOut:
     """Return a tool call; arguments that are no object become an empty one."""
     return ToolUseOut(call_id, name, arguments if type(arguments) is dict else {}, _DIRECT)
 

@@ -1,10 +1,15 @@
 """Chooses what turns an upstream's answer into the client's: client dialect by upstream dialect."""
 
 from troth.catalog.offering import Offering
+from troth.gateway.dialects.chat_from_messages import ChatFromMessages
 from troth.gateway.dialects.chat_stream import ChatStream
 from troth.gateway.dialects.chat_whole import ChatWhole
 from troth.gateway.dialects.clients import ClientDialect
 from troth.gateway.dialects.embeddings_whole import EmbeddingsWhole
+from troth.gateway.dialects.messages_from_chat import MessagesFromChat
+from troth.gateway.dialects.messages_stream import MessagesStream
+from troth.gateway.dialects.messages_whole import MessagesWhole
+from troth.gateway.dialects.translated_whole import ChatFromMessagesWhole, MessagesFromChatWhole
 from troth.gateway.exchange import Ask, Rendering
 
 
@@ -12,10 +17,26 @@ def rendering(
     _dialect: ClientDialect, ask: Ask, offering: Offering, request_id: str, created_at: int
 ) -> Rendering:
     """Return the rendering of one answer; `created_at` in unix seconds."""
-    digits = request_id.partition("_")[2]
     if ask.endpoint == "embeddings":
         return EmbeddingsWhole(ask, offering)
-    answer_id = f"chatcmpl-{digits}"
+    digits = request_id.partition("_")[2]
+    if ask.endpoint == "messages":
+        return _for_messages(ask, offering, f"msg_{digits}", request_id)
+    return _for_chat(ask, offering, f"chatcmpl-{digits}", created_at)
+
+
+def _for_chat(ask: Ask, offering: Offering, answer_id: str, created_at: int) -> Rendering:
+    if offering.upstream.dialect == "anthropic":
+        kind = ChatFromMessages if ask.streamed else ChatFromMessagesWhole
+        return kind(ask, offering, answer_id, created_at)
+    return (ChatStream if ask.streamed else ChatWhole)(ask, offering, answer_id, created_at)
+
+
+def _for_messages(ask: Ask, offering: Offering, answer_id: str, request_id: str) -> Rendering:
+    if offering.upstream.dialect == "anthropic":
+        if ask.streamed:
+            return MessagesStream(offering, answer_id, request_id)
+        return MessagesWhole(offering, answer_id)
     if ask.streamed:
-        return ChatStream(ask, offering, answer_id, created_at)
-    return ChatWhole(ask, offering, answer_id, created_at)
+        return MessagesFromChat(offering, answer_id, request_id)
+    return MessagesFromChatWhole(ask, offering, answer_id, 0)
