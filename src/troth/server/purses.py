@@ -45,7 +45,8 @@ class Purses:
         self._shard = shard
         self._journal = journal
         self._way = way
-        self._waiting: dict[bytes, list[Waiter]] = {}
+        self._noted: dict[bytes, list[Waiter]] = {}
+        self._asked: dict[bytes, list[Waiter]] = {}
         self._is_due = False
         self._unflushed = 0
         self._outstanding: list[int] = []
@@ -63,11 +64,10 @@ class Purses:
         """
         drawn = tuple(purses)
         got = self._shard.admit(reservation, drawn, want, least)
-        while not isinstance(got, int):
-            if got.kind is not ShortKind.DRY:
-                raise _refused(got)
-            await self._filled(got.purse)
-            got = self._shard.admit(reservation, drawn, want, least)
+        if not isinstance(got, int) and got.kind is ShortKind.DRY:
+            got = await self._filled(got.purse, reservation, drawn, want=want, least=least)
+        if not isinstance(got, int):
+            raise _refused(got)
         return got
 
     def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
@@ -145,7 +145,7 @@ class Purses:
         if self._outstanding and not self._shard.unposted_count:
             self._outstanding.clear()
         if filled:
-            for waiter in self._waiting.pop(filled, ()):
+            for waiter in self._asked.pop(filled, ()):
                 waiter()
         self.flush()
 
@@ -159,8 +159,9 @@ class Purses:
         """The link broke: whoever waits is told to come back later."""
         self._shard.lost()
         self._outstanding.clear()
-        waiting, self._waiting = self._waiting, {}
-        for waiters in waiting.values():
+        waiting = [*self._asked.values(), *self._noted.values()]
+        self._asked, self._noted = {}, {}
+        for waiters in waiting:
             for waiter in waiters:
                 waiter()
 
@@ -171,8 +172,7 @@ class Purses:
         way = self._way
         if not way.is_up:
             return
-        for ask in self._shard.wanted():
-            way.send(ask)
+        self._ask()
         for given in self._shard.idle():
             way.send(given)
         while len(self._outstanding) < _OUTSTANDING_MAX:
@@ -189,30 +189,51 @@ class Purses:
         asyncio.get_running_loop().call_later(POSTING_MS / 1_000, self.flush)
 
     def _wait(self, purse: bytes, waiter: Waiter) -> None:
-        self._waiting.setdefault(purse, []).append(waiter)
+        """Let `waiter` try again when the desk has answered; its need is noted in the shard."""
+        self._noted.setdefault(purse, []).append(waiter)
+        self._ask()
+
+    def _ask(self) -> None:
+        """Send what the shard wants: those whose need goes with it wait for its answer."""
         for ask in self._shard.wanted():
             self._way.send(ask)
+            self._asked.setdefault(ask.purse, []).extend(self._noted.pop(ask.purse, ()))
 
-    async def _filled(self, purse: bytes) -> None:
-        """Wait until the desk has answered for a purse.
+    async def _filled(
+        self, purse: bytes, reservation: bytes, drawn: tuple[bytes, ...], *, want: int, least: int
+    ) -> int | Short:
+        """Wait until the desk's answers let the reservation be made, or say that it cannot.
+
+        It is made in the same step in which an answer comes: what was lent for it would else be
+        offered back with the next ask.
 
         Raises:
-            Overloaded: it cannot be asked, or is silent for a second.
+            Overloaded: the desk cannot be asked, or is silent for a second.
         """
+        made: asyncio.Future[int | Short] = asyncio.get_running_loop().create_future()
+
+        def retry() -> None:
+            if made.done():
+                return
+            got = self._shard.admit(reservation, drawn, want, least)
+            if isinstance(got, Short) and got.kind is ShortKind.DRY and self._way.is_up:
+                self._noted.setdefault(got.purse, []).append(retry)
+            else:
+                made.set_result(got)
+
         if not self._way.is_up:
             raise Overloaded
-        filled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not filled.done():
-                filled.set_result(None)
-
-        self._wait(purse, wake)
+        self._wait(purse, retry)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await filled
-        except TimeoutError:
-            raise Overloaded from None
+                return await made
+        except (TimeoutError, asyncio.CancelledError) as ended:
+            made.cancel()
+            if self._shard.is_open(reservation):
+                self.abort(reservation)
+            if isinstance(ended, TimeoutError):
+                raise Overloaded from None
+            raise
 
 
 def _refused(short: Short) -> CreditsExhausted | Overloaded:
