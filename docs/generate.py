@@ -4,6 +4,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
+
+from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
 from troth.kernel import errors
 
@@ -86,7 +89,44 @@ def errors_page() -> str:
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors_page}
+_CLI_HEAD = """# Command line
+
+Written by `make docs` from the commands' own help.
+
+`troth` is a client of the management API, which the running control process serves on a Unix
+socket in the data folder; with none running it does the same work in its own process. Tables go to
+standard output, everything else to standard error. Secrets are never arguments: they come from a
+variable or a file.
+"""
+_COLUMNS = 96
+
+
+def context_of(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """Return a command's context, as wide as the page."""
+    return click.Context(command, parent, name, terminal_width=_COLUMNS, max_content_width=_COLUMNS)
+
+
+def commands(context: click.Context) -> Iterator[click.Context]:
+    """Yield a command's context and those of all beneath it, in the order of their help."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None, name
+            yield from commands(context_of(command, name, context))
+
+
+def cli_page() -> str:
+    """Return the page of all commands."""
+    root = context_of(troth, "troth", None)
+    parts = [_CLI_HEAD]
+    for context in commands(root):
+        title = context.command_path
+        parts.append(f"## {title}\n\n```\n{context.get_help().strip()}\n```\n")
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "errors.md": errors_page}
 
 
 def main() -> None:
