@@ -1,6 +1,5 @@
 """`troth init`: a settings file to fill in, and the data folder."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +43,8 @@ folder = "{folder}"
 @with_session
 def init(session: Session) -> None:
     """Write troth.toml here, unless there is one, and make the data folder and its database."""
+    from troth.server.local import prepare
     from troth.server.settings import FILE_NAME
-    from troth.server.sockets import alone_in
-    from troth.store import engine
 
     file = Path(session.config or FILE_NAME)
     is_new = not file.exists()
@@ -55,9 +53,7 @@ def init(session: Session) -> None:
         file.write_text(_TEMPLATE.format(folder=session.data or "troth-data"), "utf-8")
         file.chmod(0o600)
     settings = msgspec.structs.replace(session, config=str(file)).reading().settings
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with alone_in(settings.run_folder), closing(engine.open(settings.database)):
-        pass
+    prepare(settings)
     body = msgspec.json.encode({"config": str(file), "data": str(settings.folder), "new": is_new})
     session.output.document(
         body,

@@ -394,10 +394,6 @@ class InvariantBroken(TrothError):
 
 
 def invariant(holds: bool, rule: str) -> None:  # noqa: FBT001
-    """Stop when a rule does not hold. Unlike `assert`, `-O` cannot strip it.
-
-    Raises:
-        InvariantBroken: the rule does not hold.
-    """
+    """Raise InvariantBroken when a rule does not hold. Unlike `assert`, `-O` cannot strip it."""
     if not holds:
         raise InvariantBroken(rule)

@@ -19,6 +19,17 @@ from troth.store import engine
 SOCKET_NAME: Final = "command-line.sock"
 
 
+def prepare(settings: Settings) -> None:
+    """Make the data folder and its database, or bring them up to date.
+
+    Raises:
+        Misconfigured: somebody uses the folder, or it cannot be used.
+    """
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone_in(settings.run_folder), closing(engine.open(settings.database)):
+        pass
+
+
 @contextmanager
 def local_management(settings: Settings) -> Iterator[Path]:
     """Serve management on a socket of its own while nobody else uses the data folder.
