@@ -13,7 +13,7 @@ def ledger() -> None:
 
 @ledger.command()
 @with_session
-def verify(session: Session) -> None:
+def verify(session: Session) -> int:
     """Recompute the books from their start; a rule that does not hold is named."""
     from troth.server.shown import Verified
 
@@ -24,7 +24,14 @@ def verify(session: Session) -> None:
         body,
         {
             "batches": str(found.batches),
+            "charges": str(found.charges),
+            "entries": str(found.entries),
             "audit entries": str(found.audit_entries),
-            "books": "agree",
+            "books": "do not agree" if found.problems else "agree",
         },
     )
+    for problem in found.problems:
+        session.output.say(f"Problem: {problem}")
+    if found.problems:
+        session.output.say("Next: stop serving and restore the last backup that verifies.")
+    return 1 if found.problems else 0

@@ -26,7 +26,7 @@ from troth.kernel.money import nusd_of
 from troth.ledger import books
 from troth.server.office import DESK, Office
 from troth.server.records import receipt_document
-from troth.server.shown import Changed, State, shown_key, shown_models, shown_wallet
+from troth.server.shown import Changed, State, Verified, shown_key, shown_models, shown_wallet
 from troth.store.transaction import Locked
 
 LIST_MAX: Final = 1_000
@@ -341,3 +341,14 @@ def show_audit(office: Here, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 2
     """List the newest changes."""
     with office.store.read() as tx:
         return _answer(list(audit.recent(tx, limit)))
+
+
+@_ROUTER.post("/ledger/verify")
+def verify_ledger(office: Here) -> Response:
+    """Recompute the books and the list of changes from their start."""
+    with office.store.read() as tx:
+        report = books.verify(tx)
+        entries = audit.verify(tx)
+    return _answer(
+        Verified(report.batches, report.charges, report.entries, entries, report.problems)
+    )

@@ -21,10 +21,13 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """How much was recomputed and agrees."""
+    """How much was recomputed, and what does not agree."""
 
     batches: int
+    charges: int
+    entries: int
     audit_entries: int
+    problems: list[str]
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -94,8 +94,8 @@ def verify(transaction: Transaction) -> int:
         (),
         tuple[int, int, int, str, str, str, int, bytes, bytes],
     )
-    for *fields, before, kept in rows:
-        entry = msgspec.convert(fields, Entry)
+    for n, at_ms, uid, action, subject, other, amount_nusd, before, kept in rows:
+        entry = Entry(n, at_ms, uid, action, subject, other, amount_nusd)
         count += 1
         invariant(entry.n == count and before == previous, "audit entries follow each other")
         invariant(_hash(previous, entry) == kept, "audit entries are what they were")

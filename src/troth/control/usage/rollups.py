@@ -14,6 +14,12 @@ GROUPINGS: Final[tuple[Grouping, ...]] = ("hour", "day", "organization", "key", 
 _HOURS_OF_DAY: Final = 24
 
 
+_SELECT: Final = """
+SELECT hour, org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out, images,
+  audio_ms, characters, charged, cost
+FROM rollup_hour WHERE hour >= ? AND hour < ?"""
+
+
 class Period(msgspec.Struct, frozen=True):
     """From `start_ms` up to but not including `end_ms`; both are cut down to whole hours."""
 
@@ -37,32 +43,14 @@ class Total(msgspec.Struct, frozen=True):
     cost_nusd: int
 
 
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    hour: int
-    org: bytes
-    api_key: bytes
-    model: str
-    count: int
-    failed: int
-    tokens_in: int
-    tokens_cached: int
-    tokens_out: int
-    images: int
-    audio_ms: int
-    characters: int
-    charged: int
-    cost: int
-
-
 def totals(
     transaction: Transaction, period: Period, by: Grouping, org_raw: bytes | None = None
 ) -> list[Total]:
     """Return the sums of a period, grouped, in the order of the groups; `org_raw` narrows."""
+    span = (period.start_ms // MS_OF_HOUR, -(-period.end_ms // MS_OF_HOUR))
     rows = transaction.stream(
-        "SELECT hour, org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out,"
-        " images, audio_ms, characters, charged, cost FROM rollup_hour"
-        " WHERE hour >= ? AND hour < ? AND (? IS NULL OR org = ?)",
-        (period.start_ms // MS_OF_HOUR, -(-period.end_ms // MS_OF_HOUR), org_raw, org_raw),
+        _SELECT if org_raw is None else f"{_SELECT} AND org = ?",
+        span if org_raw is None else (*span, org_raw),
         tuple[int, bytes, bytes, str, int, int, int, int, int, int, int, int, int, int],
     )
     sums: dict[str | int, tuple[int, ...]] = {}
