@@ -98,7 +98,14 @@ CASES: tuple[Case, ...] = (
         needs="translation",
     ),
     Case("embeddings", "64 connections, embeddings", Prompt(dialect="embeddings"), 64, seconds=2),
-    Case("poor", "16 connections, wallet near zero", Prompt(), 16, seconds=2, is_poor=True),
+    Case(
+        "poor",
+        "4 connections, wallet near zero",
+        Prompt(max_tokens=100_000),
+        4,
+        seconds=1.5,
+        is_poor=True,
+    ),
     Case(
         "idle",
         "10,000 open streams, one event in 5 s",

@@ -50,7 +50,8 @@ class Prompt(msgspec.Struct, frozen=True):
 
     def write(self, folder: Path, model: str) -> Path:
         """Write the body into a folder and return the file."""
-        name = f"{self.dialect}-{self.events}-{self.every_ms}-{self.size}-{model}.json"
+        sizes = f"{self.size}-{self.max_tokens}"
+        name = f"{self.dialect}-{self.events}-{self.every_ms}-{sizes}-{model}.json"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name.replace("/", "_").replace(":", "_")
         path.write_bytes(self.body(model))

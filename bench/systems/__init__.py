@@ -8,10 +8,13 @@ from bench.systems.nginx import Nginx
 from bench.systems.portkey import Portkey
 from bench.systems.system import System
 from bench.systems.tensorzero import TensorZero
+from bench.systems.troth import Troth, TrothPlain
 
 SYSTEMS: dict[str, Callable[[], System]] = {
     "direct": Direct,
     "nginx": Nginx,
+    "troth": Troth,
+    "troth-plain": TrothPlain,
     "tensorzero": TensorZero,
     "portkey": Portkey,
     "litellm": LiteLLM,
