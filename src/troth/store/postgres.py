@@ -43,6 +43,7 @@ class PostgresTransaction:
         if text is None:
             # Statements are constants of the code; only their marks are filled in here.
             text = sql.replace("?", "%s").replace("{lock}", "FOR UPDATE")
+            text = text.replace("{share}", "FOR SHARE")
             self._texts[sql] = text
         try:
             return self._connection.execute(text, params, binary=True)
@@ -79,7 +80,7 @@ class PostgresTransaction:
         """Return the rows of a large result, a few thousand at a time."""
         del shape
         text = sql.replace("?", "%s")
-        with self._connection.cursor(name="stream", binary=True) as cursor:
+        with self._connection.cursor(name=f"stream_{id(sql)}", binary=True) as cursor:
             cursor.execute(text, params)
             while block := cursor.fetchmany(_FETCH):
                 yield from cast("list[Shape]", block)

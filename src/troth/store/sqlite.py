@@ -39,7 +39,9 @@ class SqliteTransaction:
 
     def _run(self, sql: str, params: Sequence[Value]) -> sqlite3.Cursor:
         try:
-            return self._connection.execute(sql.replace("{lock}", ""), params)
+            return self._connection.execute(
+                sql.replace("{lock}", "").replace("{share}", ""), params
+            )
         except sqlite3.IntegrityError as error:
             raise Conflict(error.sqlite_errorname) from None
 

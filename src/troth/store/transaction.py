@@ -1,7 +1,8 @@
 """One unit of work: hand-written SQL with `?` placeholders, the same text for both databases.
 
-Two marks are filled in by the dialect: `{rows}` stands for a table of the given rows with columns
-`column1`, `column2`, ..., `{lock}` for what locks the rows a SELECT found.
+Three marks are filled in by the dialect: `{rows}` stands for a table of the given rows with columns
+`column1`, `column2`, ..., `{lock}` for what locks the rows a SELECT found, `{share}` for what keeps
+them as they are.
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from tests.builders.money_world import USD, GatewayProcess, MoneyWorld
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.books import wallet_purse
 from troth.ledger.shard import Short, ShortKind
-from troth.ledger.shard.messages import LeaseAsk, LeaseReturn, Posting, SeatClosed
+from troth.ledger.shard.messages import LeaseAsk, LeaseReturn, Posting, SeatClosed, Up
 
 
 def sums(world: MoneyWorld) -> tuple[int, int]:
@@ -141,7 +141,8 @@ def test_a_lost_ask_or_return_is_asked_again(world: MoneyWorld, *, is_executed: 
     purses = (wallet_purse(org),)
     for _ in range(3):
         gateway.shard.admit(world.ids.raw(), purses, 2_000_000, 1)
-        for message in [*gateway.shard.wanted(), *gateway.shard.idle()]:
+        messages: list[Up] = [*gateway.shard.wanted(), *gateway.shard.idle()]
+        for message in messages:
             if is_executed:
                 with world.store.write() as tx:
                     world.teller.receive(tx, gateway.seat, message, world.clock.now_ms())

@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.shard import Journal, Keeper, records, recover
@@ -24,12 +25,14 @@ class FullDisk(Disk):
         self.segments = segments
         self.is_broken = False
 
+    @override
     def allocate(self, fd: int, size: int) -> None:
         if self.segments == 0:
             raise OSError(errno.ENOSPC, "full")
         self.segments -= 1
         super().allocate(fd, size)
 
+    @override
     def sync(self, fd: int) -> None:
         if self.is_broken:
             raise OSError(errno.EIO, "broken")

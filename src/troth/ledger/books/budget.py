@@ -15,6 +15,8 @@ from troth.store.transaction import Transaction
 
 UNLIMITED: Final = 2**62
 FOREVER: Final = 0
+WARNINGS: Final = (50, 80, 100)
+"""Percent of a limit at which somebody is told."""
 _DECEMBER: Final = 12
 
 
@@ -119,6 +121,36 @@ def at(tx: Transaction, purse: bytes, starts_at: int) -> Budget | None:
         tuple[bytes, int, int, str, int, int, int],
     )
     return Budget(*found) if found else None
+
+
+class Crossing(msgspec.Struct, frozen=True, gc=False):
+    """A budget's spending has passed a part of its limit for the first time in its period."""
+
+    purse: bytes
+    starts_at: int
+    percent: int
+    spent: int
+    limit_nusd: int
+
+
+def crossings(tx: Transaction) -> list[Crossing]:
+    """Return what was passed since the last call; each part of each period once."""
+    found = tx.rows(
+        "SELECT purse, starts_at, spent, limit_nusd, warned FROM budget"
+        " WHERE warned < 100 AND spent * 100 >= limit_nusd * ?",
+        (WARNINGS[0],),
+        tuple[bytes, int, int, int, int],
+    )
+    crossed = []
+    for purse, starts_at, spent, limit_nusd, warned in found:
+        percent = max(each for each in WARNINGS if spent * 100 >= limit_nusd * each)
+        if percent > warned:
+            tx.execute(
+                "UPDATE budget SET warned = ? WHERE purse = ? AND starts_at = ?",
+                (percent, purse, starts_at),
+            )
+            crossed.append(Crossing(purse, starts_at, percent, spent, limit_nusd))
+    return crossed
 
 
 def holding(tx: Transaction, purse: bytes, at_ms: int) -> Budget | None:

@@ -130,13 +130,20 @@ def receipt_holds(leaf: bytes, path: Sequence[tuple[bool, bytes]], root: bytes) 
 
 
 def today(tx: Transaction, now_ms: int) -> int:
-    """Return the open day; the first one ever is the day of `now_ms`."""
-    found = tx.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
-    if found:
-        return found[0]
-    day = now_ms // MS_OF_DAY
-    tx.execute("INSERT INTO open_day (id, day) VALUES (1, ?)", (day,))
-    return day
+    """Return the open day, and keep it open until this transaction ends.
+
+    The first one ever is the day of `now_ms`; only a day's close moves it on.
+    """
+    statement = "SELECT day FROM open_day WHERE id = 1 {share}"
+    found = tx.row(statement, (), tuple[int])
+    if found is None:
+        tx.execute(
+            "INSERT INTO open_day (id, day) VALUES (1, ?) ON CONFLICT DO NOTHING",
+            (now_ms // MS_OF_DAY,),
+        )
+        found = tx.row(statement, (), tuple[int])
+    assert found
+    return found[0]
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):

@@ -1,5 +1,7 @@
 """The rules of the books, as queries that must find nothing."""
 
+from typing import Final
+
 from troth.kernel.errors import invariant
 from troth.store.transaction import Column, Transaction
 
@@ -38,3 +40,30 @@ def touched(tx: Transaction, purses: list[bytes]) -> None:
         tuple[bytes],
     )
     invariant(not wrong, "I11 held of a budget is what is lent")
+
+
+_RULES: Final = {
+    "I2 a wallet is below zero": "SELECT 1 FROM book WHERE floor0 = 1 AND posted - held < 0",
+    "I3 a lease is overdrawn": "SELECT 1 FROM lease WHERE settled < 0 OR settled > granted",
+    "I8 a wallet is not the rest of its lots": (
+        "SELECT 1 FROM book WHERE kind = 'wallet' AND posted <> (SELECT"
+        " coalesce(sum(granted - spent - returned), 0) FROM lot"
+        " WHERE lot.book = book.id AND granted > spent + returned)"
+    ),
+    "I11 held of a wallet is not what is lent": (
+        "SELECT 1 FROM book WHERE held <> (SELECT coalesce(sum(granted - settled), 0)"
+        " FROM lease WHERE lease.purse = book.id)"
+    ),
+    "I11 held of a budget is not what is lent": (
+        "SELECT 1 FROM budget WHERE held <> (SELECT coalesce(sum(granted - settled), 0)"
+        " FROM lease WHERE lease.purse = budget.purse AND lease.starts_at = budget.starts_at)"
+    ),
+    "I11 a closed seat has a lease": (
+        "SELECT 1 FROM lease JOIN seat ON seat.id = lease.seat WHERE closed_at IS NOT NULL"
+    ),
+}
+
+
+def everywhere(tx: Transaction) -> list[str]:
+    """Return the rules that do not hold somewhere in the books."""
+    return [rule for rule, wrong in _RULES.items() if tx.row(wrong) is not None]

@@ -80,6 +80,7 @@ CREATE TABLE entry (
   CHECK (dr <> cr)
 );
 CREATE INDEX entry_batch ON entry (desk, batch);
+CREATE INDEX entry_day ON entry (day);
 
 CREATE TABLE charge (
   desk bigint NOT NULL,
@@ -94,6 +95,7 @@ CREATE TABLE charge (
   PRIMARY KEY (desk, batch, n),
   CHECK (dr <> cr)
 );
+CREATE INDEX charge_day ON charge (day);
 
 CREATE TABLE seen (
   reservation bytea NOT NULL PRIMARY KEY,

@@ -1,0 +1,80 @@
+"""The close of a day: each book's sums, frozen and hashed, so that requests' rows may expire.
+
+Postings share the open day with each other and never with its close: what is posted before the
+close is in it, what comes later belongs to the next day.
+"""
+
+import struct
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from troth.kernel.errors import invariant
+from troth.ledger.books import chain
+from troth.store.transaction import Transaction
+
+_CLOSE: Final = struct.Struct(">32sq32sqqqqq")
+
+_SUMS: Final = """
+SELECT book.id, book.posted, coalesce(moved.paid_in, 0), coalesce(moved.charged, 0),
+  coalesce(moved.paid_out, 0)
+FROM book LEFT JOIN (
+  SELECT book, sum(paid_in) AS paid_in, sum(charged) AS charged, sum(paid_out) AS paid_out FROM (
+    SELECT cr AS book, amount AS paid_in, 0 AS charged, 0 AS paid_out FROM entry WHERE day = ?
+    UNION ALL SELECT dr, 0, 0, amount FROM entry WHERE day = ?
+    UNION ALL SELECT dr, 0, amount, 0 FROM charge WHERE day = ?
+    UNION ALL SELECT cr, 0, -amount, 0 FROM charge WHERE day = ?
+  ) AS parts GROUP BY book
+) AS moved ON moved.book = book.id ORDER BY book.id"""
+
+
+def seal(before: bytes, day: int, book: bytes, figures: Sequence[int]) -> bytes:
+    """Return the hash of a book's day; `figures` are opening, in, charged, out, closing."""
+    return sha256(_CLOSE.pack(before, day, book, *figures)).digest()
+
+
+def close_day(tx: Transaction, now_ms: int) -> int | None:
+    """Close the open day if it is over; return it, None when it still runs.
+
+    Call it until it returns None: it closes one day at a time, and never goes back.
+    """
+    chain.today(tx, now_ms)
+    found = tx.row("SELECT day FROM open_day WHERE id = 1 {lock}", (), tuple[int])
+    assert found
+    day = found[0]
+    if day >= now_ms // chain.MS_OF_DAY:
+        return None
+    before = _last(tx)
+    rows = []
+    for book, posted, paid_in, charged, paid_out in tx.rows(
+        _SUMS, (day,) * 4, tuple[bytes, int, int, int, int]
+    ):
+        opening, prev_hash = before.get(book, (0, chain.GENESIS))
+        moved = int(paid_in), int(charged), int(paid_out)
+        closing = opening + moved[0] - moved[1] - moved[2]
+        invariant(closing == posted, "I9 a day's movements lead to its close")
+        figures = (opening, *moved, closing)
+        rows.append((day, book, *figures, seal(prev_hash, day, book, figures)))
+    tx.insert(
+        "INSERT INTO day_close (day, book, opening, paid_in, charged, paid_out, closing, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    tx.execute("UPDATE open_day SET day = ? WHERE id = 1", (day + 1,))
+    return day
+
+
+def _last(tx: Transaction) -> dict[bytes, tuple[int, bytes]]:
+    """Return the closing and the hash of each book at the last close."""
+    rows = tx.rows(
+        "SELECT book, closing, hash FROM day_close WHERE day = (SELECT max(day) FROM day_close)",
+        (),
+        tuple[bytes, int, bytes],
+    )
+    return {book: (closing, sealed) for book, closing, sealed in rows}
+
+
+def expire(tx: Transaction, before_day: int) -> int:
+    """Remove charges and replay guards of closed days; return how many charges went."""
+    tx.execute("DELETE FROM seen WHERE day < ?", (before_day,))
+    return tx.execute("DELETE FROM charge WHERE day < ?", (before_day,))
