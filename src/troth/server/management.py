@@ -188,7 +188,7 @@ def create_organization(body: NewOrganization, office: Here, by: By) -> Response
     return _answer(made, 201)
 
 
-@_ROUTER.post("/organizations/{name}/freeze")
+@_ROUTER.post("/organizations/{name:path}/freeze")
 def freeze_organization(name: str, office: Here, by: By) -> Response:
     """Stop an organization's requests."""
     with office.store.write() as tx:
@@ -196,7 +196,7 @@ def freeze_organization(name: str, office: Here, by: By) -> Response:
     return _changed(office, ref, (), (ref,))
 
 
-@_ROUTER.post("/organizations/{name}/thaw")
+@_ROUTER.post("/organizations/{name:path}/thaw")
 def thaw_organization(name: str, office: Here, by: By) -> Response:
     """Let an organization make requests again."""
     with office.store.write() as tx:
@@ -221,7 +221,7 @@ def list_keys(office: Here, organization: str = "") -> Response:
     return _answer([shown_key(key, now_ms) for key in found])
 
 
-@_ROUTER.post("/organizations/{name}/keys")
+@_ROUTER.post("/organizations/{name:path}/keys")
 def create_key(name: str, body: NewKey, office: Here, by: By) -> Response:
     """Issue a key; this answer is the only place that ever holds it."""
     minted = keys.mint(office.maker, office.entropy)
@@ -270,7 +270,7 @@ def revoke_key(reference: str, office: Here, by: By) -> Response:
     return _changed(office, key.ref, (key.public_id,), ())
 
 
-@_ROUTER.get("/organizations/{name}/wallet")
+@_ROUTER.get("/organizations/{name:path}/wallet")
 def show_wallet(name: str, office: Here) -> Response:
     """Show an organization's wallet."""
     with office.store.read() as tx:
@@ -279,7 +279,7 @@ def show_wallet(name: str, office: Here) -> Response:
     return _answer(shown_wallet(owner.ref, wallet))
 
 
-@_ROUTER.post("/organizations/{name}/credits")
+@_ROUTER.post("/organizations/{name:path}/credits")
 def credit_wallet(name: str, body: NewCredit, office: Here, by: By) -> Response:
     """Put credit into a wallet; the same movement is made once."""
     amount = _dollars("amount_usd", body.amount_usd)
@@ -327,7 +327,7 @@ def show_receipt(request_id: str, office: Here) -> Response:
     return Response(document, media_type=_JSON)
 
 
-@_ROUTER.get("/organizations/{name}/receipts")
+@_ROUTER.get("/organizations/{name:path}/receipts")
 def list_receipts(
     name: str, office: Here, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 20
 ) -> Response:
