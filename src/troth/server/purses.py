@@ -72,17 +72,27 @@ class Purses:
 
     def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
         """Add to a reservation; `done` hears whether that was possible, at once or soon."""
-        short = self._shard.extend(reservation, amount)
-        if short is None:
-            done(True)  # noqa: FBT003 - the port's one argument
-        elif short.kind is ShortKind.DRY and self._way.is_up:
-            self._wait(short.purse, lambda: self._extend_again(reservation, amount, done))
-        else:
-            done(False)  # noqa: FBT003
+        loop = asyncio.get_running_loop()
+        self._extend(reservation, amount, done, loop.time() + _PATIENCE_SECONDS)
 
-    def _extend_again(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
-        if self._shard.is_open(reservation):
-            self.extend(reservation, amount, done)
+    def _extend(
+        self, reservation: bytes, amount: int, done: Callable[[bool], None], until: float
+    ) -> None:
+        short = self._shard.extend(reservation, amount)
+        loop = asyncio.get_running_loop()
+        if short is None or short.kind is not ShortKind.DRY or loop.time() >= until:
+            done(short is None)
+            return
+        is_over = False
+
+        def retry() -> None:
+            nonlocal is_over
+            if not is_over and self._shard.is_open(reservation):
+                self._extend(reservation, amount, done, until)
+            is_over = True
+
+        self._wait(short.purse, retry)
+        loop.call_at(until, retry)
 
     def cover(self, reservation: bytes, nusd: int) -> int:
         """Return how much of `nusd` can be charged."""
@@ -189,9 +199,13 @@ class Purses:
         asyncio.get_running_loop().call_later(POSTING_MS / 1_000, self.flush)
 
     def _wait(self, purse: bytes, waiter: Waiter) -> None:
-        """Let `waiter` try again when the desk has answered; its need is noted in the shard."""
+        """Let `waiter` try again when the desk has answered; its need is noted in the shard.
+
+        A desk that is away may be back within a waiter's patience: then it is asked.
+        """
         self._noted.setdefault(purse, []).append(waiter)
-        self._ask()
+        if self._way.is_up:
+            self._ask()
 
     def _ask(self) -> None:
         """Send what the shard wants: those whose need goes with it wait for its answer."""
@@ -208,7 +222,7 @@ class Purses:
         offered back with the next ask.
 
         Raises:
-            Overloaded: the desk cannot be asked, or is silent for a second.
+            Overloaded: the desk was away or silent for a second.
         """
         made: asyncio.Future[int | Short] = asyncio.get_running_loop().create_future()
 
@@ -216,13 +230,11 @@ class Purses:
             if made.done():
                 return
             got = self._shard.admit(reservation, drawn, want, least)
-            if isinstance(got, Short) and got.kind is ShortKind.DRY and self._way.is_up:
+            if isinstance(got, Short) and got.kind is ShortKind.DRY:
                 self._noted.setdefault(got.purse, []).append(retry)
             else:
                 made.set_result(got)
 
-        if not self._way.is_up:
-            raise Overloaded
         self._wait(purse, retry)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
