@@ -1,0 +1,182 @@
+"""A budget is a purse of its own: nobody passes a hard one, and each period starts anew."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.builders.money_world import USD, MoneyWorld
+from troth.ledger.books import (
+    Mode,
+    Period,
+    Rule,
+    crossings,
+    drop_rule,
+    rule,
+    set_rule,
+    wallet_purse,
+)
+from troth.ledger.books.budget import span
+from troth.ledger.shard import Short, ShortKind
+
+KEY = b"k" + bytes(range(16))
+DAY_MS = 86_400_000
+
+
+def limited(
+    world: MoneyWorld, limit_nusd: int, period: Period = Period.TOTAL, mode: Mode = Mode.HARD
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return an organization with plenty and the purses of a key with a limit."""
+    org = world.organization(USD)
+    with world.store.write() as tx:
+        set_rule(tx, Rule(KEY, period, "Europe/Zurich", mode, limit_nusd), world.clock.now_ms())
+    return org, (wallet_purse(org), KEY)
+
+
+def spent(world: MoneyWorld) -> list[int]:
+    with world.store.read() as tx:
+        found = tx.rows("SELECT spent FROM budget ORDER BY starts_at", (), tuple[int])
+    return [each for (each,) in found]
+
+
+def test_a_hard_budget_is_never_passed_whatever_the_number_of_processes(world: MoneyWorld) -> None:
+    org, purses = limited(world, 50_000)
+    gateways = [world.gateway(slot) for slot in range(4)]
+    charged = 0
+    for number in range(60):
+        gateway = gateways[number % 4]
+        admitted = gateway.admit(purses, 3_000, 3_000)
+        if isinstance(admitted, Short):
+            assert admitted.purse == KEY
+            continue
+        gateway.shard.settle(admitted[0], 1_700, b"")
+        charged += 1_700
+    world.pump()
+    assert spent(world) == [charged]
+    assert 47_000 < charged <= 50_000
+    assert world.wallet(org).posted == USD - charged
+
+
+def test_an_alert_stops_nobody_and_counts(world: MoneyWorld) -> None:
+    _, purses = limited(world, 1_000, mode=Mode.ALERT)
+    gateway = world.gateway()
+    for _ in range(3):
+        gateway.spend(purses, 3_000, 2_000)
+    world.pump()
+    assert spent(world) == [6_000]
+
+
+def test_a_new_period_is_a_new_row_and_running_requests_settle_into_the_old(
+    world: MoneyWorld,
+) -> None:
+    org, purses = limited(world, 10_000, Period.DAY)
+    gateway = world.gateway()
+    admitted = gateway.admit(purses, 9_000, 9_000)
+    assert not isinstance(admitted, Short)
+    short = gateway.admit(purses, 2_000, 2_000)
+    assert isinstance(short, Short)
+    world.clock.advance(DAY_MS)
+    gateway.shard.beat(world.clock.monotonic_ns())
+    world.pump()
+    gateway.spend(purses, 8_000, 8_000)
+    gateway.shard.settle(admitted[0], 6_000, b"")
+    world.pump()
+    assert spent(world) == [6_000, 8_000]
+    assert world.wallet(org).posted == USD - 14_000
+    assert world.number("SELECT count(*) FROM book WHERE kind = 'operator:orphan'") == 0
+
+
+def test_a_stream_over_midnight_is_extended_from_the_new_period(world: MoneyWorld) -> None:
+    _, purses = limited(world, 10_000, Period.DAY)
+    gateway = world.gateway()
+    admitted = gateway.admit(purses, 3_000, 3_000)
+    assert not isinstance(admitted, Short)
+    world.clock.advance(DAY_MS)
+    gateway.shard.beat(world.clock.monotonic_ns())
+    world.pump()
+    gateway.spend(purses, 100, 100)
+    for _ in range(3):
+        if gateway.shard.extend(admitted[0], 2_000) is None:
+            break
+        world.pump()
+        world.wait(50)
+    gateway.shard.settle(admitted[0], 5_000, b"")
+    world.pump()
+    assert spent(world) == [0, 5_100]
+
+
+def test_a_lowered_limit_stops_the_next_request(world: MoneyWorld) -> None:
+    _, purses = limited(world, 10_000)
+    gateway = world.gateway()
+    gateway.spend(purses, 4_000, 4_000)
+    world.pump()
+    with world.store.write() as tx:
+        set_rule(tx, Rule(KEY, Period.TOTAL, "UTC", Mode.HARD, 3_000), world.clock.now_ms())
+    world.wait(12_000)
+    world.wait(12_000)
+    short = gateway.admit(purses, 4_000, 4_000)
+    assert isinstance(short, Short)
+    assert short.kind is ShortKind.BROKE
+
+
+def test_a_dropped_budget_lends_nothing_and_its_epochs_do_not_repeat(world: MoneyWorld) -> None:
+    _, purses = limited(world, 10_000)
+    gateway = world.gateway()
+    gateway.spend(purses, 4_000, 4_000)
+    world.pump()
+    with world.store.write() as tx:
+        drop_rule(tx, KEY)
+        assert rule(tx, KEY) is None
+    assert isinstance(gateway.admit(purses, 40_000, 40_000), Short)
+    with world.store.write() as tx:
+        again = Rule(KEY, Period.TOTAL, "UTC", Mode.HARD, 90_000)
+        set_rule(tx, again, world.clock.now_ms())
+        assert rule(tx, KEY) == again
+    world.wait(200)
+    gateway.spend(purses, 40_000, 1_000)
+    world.pump()
+    assert world.number("SELECT epoch FROM lease WHERE purse = ?", KEY) > 1
+    assert spent(world) == [5_000]
+
+
+def test_a_part_of_a_limit_is_told_once(world: MoneyWorld) -> None:
+    _, purses = limited(world, 10_000)
+    gateway = world.gateway()
+    told = []
+    for _ in range(10):
+        gateway.spend(purses, 1_000, 1_000)
+        world.pump()
+        with world.store.write() as tx:
+            told += [(each.percent, each.spent) for each in crossings(tx)]
+    assert told == [(50, 5_000), (80, 8_000), (100, 10_000)]
+
+
+def moment(year: int, month: int, day: int, hour: int = 0) -> int:
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1_000
+
+
+@pytest.mark.parametrize(
+    ("period", "zone", "now_ms", "expected"),
+    [
+        (Period.DAY, "UTC", moment(2026, 3, 4, 5), (moment(2026, 3, 4), moment(2026, 3, 5))),
+        (
+            Period.DAY,  # the clocks go forward: a day of 23 hours
+            "Europe/Zurich",
+            moment(2026, 3, 29, 12),
+            (moment(2026, 3, 28, 23), moment(2026, 3, 29, 22)),
+        ),
+        (
+            Period.DAY,  # and back: a day of 25 hours
+            "Europe/Zurich",
+            moment(2026, 10, 25, 12),
+            (moment(2026, 10, 24, 22), moment(2026, 10, 25, 23)),
+        ),
+        (Period.WEEK, "UTC", moment(2026, 11, 21), (moment(2026, 11, 16), moment(2026, 11, 23))),
+        (Period.MONTH, "UTC", moment(2028, 2, 29), (moment(2028, 2, 1), moment(2028, 3, 1))),
+        (Period.MONTH, "UTC", moment(2026, 12, 31), (moment(2026, 12, 1), moment(2027, 1, 1))),
+        (Period.TOTAL, "UTC", moment(2026, 12, 31), (0, 0)),
+    ],
+)
+def test_periods_follow_the_calendar_of_the_zone(
+    period: Period, zone: str, now_ms: int, expected: tuple[int, int]
+) -> None:
+    assert span(period, zone, now_ms) == expected
