@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
+from bench import profile
 from bench.harness.places import BENCH
 from bench.harness.processes import NotReady, run
 from bench.systems import litellm, portkey, tensorzero
@@ -24,6 +25,7 @@ INSTALLERS: dict[str, Callable[[], None]] = {
     "nginx": _nginx,
     "TensorZero": tensorzero.ENVIRONMENT.install,
     "Portkey": portkey.ENVIRONMENT.install,
+    "py-spy": profile.ENVIRONMENT.install,
     "LiteLLM": litellm.ENVIRONMENT.install,
 }
 
