@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Final
 
 from troth.gateway.door import handle
 from troth.gateway.refuse import framing_error, refusal
 from troth.gateway.world import World
+from troth.kernel.errors import TrothError
 from troth.kernel.ids import text
 from troth.kernel.log import Log
 from troth.server.log_lines import RequestFailed
 from troth.wire import Arrival, Handler, Head, Header, Sink
+
+_OURS: Final = 500
+"""A handler that left no answer: a fault of ours, not of the request's framing."""
 
 
 def guarded(world: World, log: Log) -> Handler:
@@ -34,7 +39,7 @@ def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Hea
 
     def shape(status: int, code: str, head: Head | None) -> tuple[Sequence[Header], bytes]:
         del code
-        error = framing_error(status)
+        error = TrothError() if status == _OURS else framing_error(status)
         world.counters.event(error.code)
         _, headers, answer = refusal(error, head, text("req", world.ids.raw()))
         return headers, answer
