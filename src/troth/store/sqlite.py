@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Literal, TypeVar, cast, overload
 
+from troth.kernel.errors import Misconfigured
 from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
 
 Shape = TypeVar("Shape")
@@ -22,6 +23,7 @@ _WRITER: Final = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -65536",
 )
+_DAMAGED: Final = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 _READER: Final = (
     "PRAGMA query_only = ON",
     "PRAGMA trusted_schema = OFF",
@@ -122,15 +124,26 @@ class SqliteStore:
         self._idle: list[sqlite3.Connection] = []
 
     def _connect(self, pragmas: tuple[str, ...]) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path,
-            timeout=_BUSY_MS / 1_000,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
-        for pragma in pragmas:
-            connection.execute(pragma)
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                timeout=_BUSY_MS / 1_000,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+            )
+        except sqlite3.OperationalError:
+            raise Misconfigured(f"{self._path} cannot be opened: check who owns it") from None
+        try:
+            for pragma in pragmas:
+                connection.execute(pragma)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if error.sqlite_errorname in _DAMAGED:
+                raise Misconfigured(
+                    f"{self._path} is damaged: nothing was changed; restore it from a backup"
+                ) from None
+            raise
         return connection
 
     @contextmanager

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.builders.postgres_cluster import Cluster, running
 from troth.control.audit import Actor
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker, system_entropy
@@ -14,6 +16,23 @@ from troth.server.office import NoGateways, Office
 from troth.server.settings import ProviderSettings, Settings
 from troth.store import engine
 
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running(tmp_path_factory.mktemp("postgres") / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both databases for every test that asks for an office."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'troth.db'}"
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.url(f"control_{next(_NUMBERS)}")
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -21,9 +40,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def office(tmp_path: Path, clock: ManualClock) -> Iterator[Office]:
+def office(url: str, clock: ManualClock) -> Iterator[Office]:
     settings = Settings(providers={"simulated": ProviderSettings(kind="simulated")})
-    with closing(engine.open(f"sqlite:///{tmp_path / 'troth.db'}")) as store:
+    with closing(engine.open(url)) as store:
         yield Office(
             store=store,
             clock=clock,
