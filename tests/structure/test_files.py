@@ -8,6 +8,17 @@ from tests.structure.source import Module, functions, is_within, module_of, own_
 
 CONTENT_PLANES = ("troth.wire", "troth.providers", "troth.routing", "troth.gateway")
 JOURNAL = frozenset(("troth.ledger.shard.journal", "troth.ledger.shard.replay"))
+CONTENT_OPENED = frozenset(("troth.gateway.receive.receive",))
+SECRETS_REVEALED = frozenset(
+    (
+        "troth.control.keys.issue",
+        "troth.control.keys.rows",
+        "troth.providers.request",
+        "troth.server.assemble",
+        "troth.server.link",
+        "troth.server.management",
+    )
+)
 WRITERS = frozenset(
     (
         "write_text",
@@ -62,6 +73,21 @@ def openings(module: Module, verb: str) -> list[str]:
 
 def test_the_content_planes_reach_no_file() -> None:
     assert [fault for module in own_modules() for fault in file_calls(module)] == []
+
+
+def test_content_is_opened_where_it_is_listed() -> None:
+    found = {place for module in own_modules() for place in openings(module, "open")}
+    assert found == CONTENT_OPENED
+
+
+def test_secrets_are_revealed_where_it_is_listed() -> None:
+    found = {module.name for module in own_modules() if openings(module, "reveal")}
+    assert found == SECRETS_REVEALED
+
+
+def test_a_planted_opening_is_found() -> None:
+    planted = module_of("def peek(body):\n    return body.open()\n", "troth.gateway.relay")
+    assert openings(planted, "open") == ["troth.gateway.relay.peek"]
 
 
 @pytest.mark.parametrize(
