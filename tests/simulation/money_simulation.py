@@ -1,0 +1,310 @@
+"""The real ledger under a seeded scheduler: links break, processes die, sleep and wake, time jumps.
+
+One process, one thread, a virtual clock. Every step is drawn from one seed, so a failure replays.
+`Oracle` knows only what was credited and what was settled; it compares the books with that.
+"""
+
+import random as randomness  # noqa: TID251 - seeded below; the seed is printed on failure
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tests.builders.money_world import GatewayProcess, MoneyWorld
+from troth.kernel.errors import TrothError
+from troth.ledger.books import (
+    Mode,
+    Outgoing,
+    Period,
+    Rule,
+    close_day,
+    set_rule,
+    verify,
+    wallet_purse,
+)
+from troth.ledger.shard import Short, ShortKind
+from troth.ledger.shard.messages import Down, Up  # noqa: TC001
+from troth.store.engine import Store
+
+_SLOTS = 3
+_LIMIT = 400_000
+
+
+class StoreFailed(TrothError):
+    """The database failed before or after its commit, as the scheduler wished."""
+
+
+def fail_if(is_due: bool) -> None:  # noqa: FBT001
+    """Fail inside a transaction."""
+    if is_due:
+        raise StoreFailed
+
+
+class Line:
+    """A gateway process with its link: messages on the way, and whether either end sleeps."""
+
+    def __init__(self, process: GatewayProcess) -> None:
+        self.process = process
+        self.up: deque[Up] = deque()
+        self.down: deque[Down] = deque()
+        self.is_linked = True
+        self.is_asleep = False
+        self.open: dict[bytes, tuple[bytes, ...]] = {}
+        self.waiting: list[tuple[tuple[bytes, ...], int, int]] = []
+
+
+class Oracle:
+    """What must come out: kept apart from the books."""
+
+    def __init__(self) -> None:
+        self.credited: Counter[bytes] = Counter()
+        self.settled: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
+        self.reclaimed = False
+
+    def check(self, world: MoneyWorld, *, is_power_lost: bool) -> None:
+        """Compare at rest: everything is posted and every seat closed."""
+        posted = {each.reservation: each for each in world.posted}
+        assert len(posted) == len(world.posted), "a settlement was posted twice"
+        assert posted.keys() <= self.settled.keys(), "something was posted that nobody settled"
+        if not is_power_lost:
+            assert posted.keys() == self.settled.keys(), "a settlement was lost"
+        paid: Counter[bytes] = Counter()
+        for reservation, each in posted.items():
+            charge, purses = self.settled[reservation]
+            assert each.charged + each.late == charge
+            assert each.late == 0 or self.reclaimed, "the operator pays only for lost seats"
+            for purse in purses:
+                paid[purse] += each.charged
+        for purse, amount in self.credited.items():
+            if purse[:1] == b"w":
+                found = world.wallet(purse[1:])
+                assert (found.posted, found.held) == (amount - paid[purse], 0)
+        budgets = "SELECT coalesce(sum(spent), 0) FROM budget WHERE purse = ?"
+        for purse in paid:
+            if purse[:1] == b"k":
+                assert world.number(budgets, purse) == paid[purse] <= _LIMIT
+        with world.store.read() as tx:
+            assert verify(tx).problems == []
+
+
+class Simulation:
+    """Draws one step after another."""
+
+    def __init__(self, store: Store, folder: Path, seed: int) -> None:
+        self.world = MoneyWorld(store, folder)
+        self.random = randomness.Random(seed)  # noqa: S311
+        self.oracle = Oracle()
+        self.is_power_lost = False
+        self.purses: list[tuple[bytes, ...]] = []
+        for number, amount in enumerate((30_000, 900_000, 80_000_000)):
+            org = self.world.organization()
+            self.credit(wallet_purse(org), amount)
+            key = b"k" + number.to_bytes(16, "big")
+            rule = Rule(key, Period.TOTAL, "UTC", Mode.HARD, _LIMIT)
+            with store.write() as tx:
+                set_rule(tx, rule, self.world.clock.now_ms())
+            self.purses += [(wallet_purse(org),), (wallet_purse(org), key)]
+        self.lines = [Line(self.world.gateway(slot)) for slot in range(_SLOTS)]
+        self.steps: list[tuple[int, Callable[[], None]]] = [
+            (300, self.arrive), (80, self.extend), (300, self.finish), (30, self.abort),
+            (300, self.speak), (500, self.serve), (500, self.hear), (10, self.break_link),
+            (100, self.mend_link), (3, self.kill), (6, self.fall_asleep), (40, self.wake),
+            (100, self.pass_time), (6, self.jump), (8, self.top_up), (2, self.end_day),
+            (2, self.restart_desk),
+        ]  # fmt: skip
+
+    def run(self, count: int) -> None:
+        """Draw steps, then come to rest and ask the oracle."""
+        weights = [weight for weight, _ in self.steps]
+        for _, step in self.random.choices(self.steps, weights, k=count):
+            step()
+        self.rest()
+        self.oracle.check(self.world, is_power_lost=self.is_power_lost)
+
+    def credit(self, purse: bytes, amount: int) -> None:
+        self.world.credit(purse[1:], amount)
+        self.oracle.credited[purse] += amount
+
+    def awake(self) -> Line:
+        lines = [
+            line for line in self.lines if not line.is_asleep and not line.process.shard.is_over
+        ]
+        lines = lines or self.lines
+        return self.random.choice(lines)
+
+    # --- requests
+
+    def arrive(self) -> None:
+        line = self.awake()
+        purses = self.random.choice(self.purses)
+        want = self.random.choice((10, 700, 5_000, 20_000, 60_000))
+        self.admit(line, purses, want, max(1, self.random.choice((1, want // 2, want))))
+
+    def admit(self, line: Line, purses: tuple[bytes, ...], want: int, least: int) -> None:
+        """Reserve, or wait for the desk as the wallet port does."""
+        reservation = self.world.ids.raw()
+        found = line.process.shard.admit(reservation, purses, want, least)
+        if not isinstance(found, Short):
+            line.open[reservation] = purses
+        elif found.kind is ShortKind.DRY and line.is_linked:
+            line.waiting.append((purses, want, least))
+
+    def some_open(self) -> tuple[Line, bytes] | None:
+        line = self.awake()
+        return (line, self.random.choice(list(line.open))) if line.open else None
+
+    def extend(self) -> None:
+        if found := self.some_open():
+            found[0].process.shard.extend(found[1], self.random.choice((1, 500, 9_000)))
+
+    def finish(self) -> None:
+        if found := self.some_open():
+            line, reservation = found
+            used = self.random.choice((0, 1, 300, 5_000, 70_000))
+            charge = line.process.shard.cover(reservation, used)
+            line.process.shard.settle(reservation, charge, b"u" * self.random.randrange(300))
+            self.oracle.settled[reservation] = charge, line.open.pop(reservation)
+
+    def abort(self) -> None:
+        if found := self.some_open():
+            found[0].process.shard.abort(found[1])
+            del found[0].open[found[1]]
+
+    # --- the link
+
+    def speak(self) -> None:
+        line = self.awake()
+        if not line.is_linked:
+            return
+        shard = line.process.shard
+        line.up.extend(shard.wanted())
+        line.up.extend(shard.idle())
+        if posting := shard.unposted(self.random.choice((1, 3, 200))):
+            line.up.append(posting)
+
+    def serve(self) -> None:
+        """The desk takes one message; sometimes its database fails."""
+        ready = [line for line in self.lines if line.up]
+        if not ready:
+            return
+        line = self.random.choice(ready)
+        message = line.up.popleft()
+        fate = self.random.random()
+        posted = len(self.world.posted)
+        world = self.world
+        try:
+            with world.store.write() as tx:
+                seat = line.process.seat
+                sent = world.teller.receive(tx, seat, message, world.clock.now_ms())
+                fail_if(fate < 0.01)
+        except StoreFailed:
+            del world.posted[posted:]
+            self.drop(line)
+            return
+        if fate < 0.02:
+            self.drop(line)
+            sent = [each for each in sent if each[0] != line.process.seat]
+        self.send(sent)
+
+    def send(self, sent: Sequence[Outgoing]) -> None:
+        for seat, message in sent:
+            for line in self.lines:
+                if line.process.seat == seat and line.is_linked:
+                    line.down.append(message)
+
+    def hear(self) -> None:
+        line = self.awake()
+        if line.down and not line.is_asleep:
+            filled = line.process.shard.apply(line.down.popleft())
+            if filled:
+                waiting, line.waiting = line.waiting, []
+                for each in waiting:
+                    self.admit(line, *each)
+
+    def drop(self, line: Line) -> None:
+        line.up.clear()
+        line.down.clear()
+        line.waiting.clear()
+        line.is_linked = False
+        line.process.shard.lost()
+        self.world.teller.left(line.process.seat)
+
+    def break_link(self) -> None:
+        self.drop(self.random.choice(self.lines))
+
+    def mend_link(self) -> None:
+        for line in self.lines:
+            if line.is_linked or line.is_asleep:
+                continue
+            with self.world.store.write() as tx:
+                seat = line.process.seat
+                ended = self.world.teller.resume(tx, seat, self.world.clock.now_ms())
+            if ended is not None:
+                self.replace(line)
+            line.is_linked = True
+
+    # --- the machine
+
+    def kill(self) -> None:
+        self.replace(self.random.choice(self.lines))
+
+    def replace(self, line: Line) -> None:
+        """End a process and start another in its slot; sometimes the power took the tail."""
+        self.world.teller.left(line.process.seat)
+        line.process.kill()
+        at = self.lines.index(line)
+        self.lines[at] = Line(self.world.gateway(line.process.slot))
+
+    def restart_desk(self) -> None:
+        for line in self.lines:
+            self.drop(line)
+        self.world.teller = self.world.new_teller()
+
+    def fall_asleep(self) -> None:
+        self.random.choice(self.lines).is_asleep = True
+
+    def wake(self) -> None:
+        line = self.random.choice(self.lines)
+        line.is_asleep = False
+        if line.process.shard.is_over:
+            self.replace(line)
+
+    def pass_time(self) -> None:
+        self.advance(self.random.choice((1, 10, 50, 500)))
+
+    def jump(self) -> None:
+        self.advance(self.random.choice((5_000, 12_000, 27_000, 40_000)))
+
+    def advance(self, ms: int) -> None:
+        world = self.world
+        world.clock.advance(ms)
+        now_ms = world.clock.now_ms()
+        for line in self.lines:
+            if line.is_asleep:
+                world.teller.left(line.process.seat)
+        with world.store.write() as tx:
+            self.send(world.teller.tick(tx, now_ms))
+            self.send(world.teller.renew(tx, now_ms))
+            taken = world.teller.reclaim(tx, now_ms)
+        if taken:
+            self.oracle.reclaimed = True
+        self.send(taken)
+        for line in self.lines:
+            if line.is_linked and not line.is_asleep:
+                line.process.shard.beat(world.clock.monotonic_ns())
+
+    def top_up(self) -> None:
+        self.credit(self.random.choice(self.purses)[0], self.random.choice((1, 5_000, 200_000)))
+
+    def end_day(self) -> None:
+        self.world.clock.advance(self.random.choice((0, 86_400_000)))
+        with self.world.store.write() as tx:
+            close_day(tx, self.world.clock.now_ms())
+
+    def rest(self) -> None:
+        """Everybody wakes, dies and is succeeded; the journals tell the rest."""
+        for line in list(self.lines):
+            with suppress(KeyError):
+                self.replace(line)
+        for line in list(self.lines):
+            self.replace(line)
