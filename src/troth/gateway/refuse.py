@@ -89,6 +89,8 @@ def framing_error(status: int) -> errors.TrothError:
     ):
         if STATUSES[kind] == status:
             return kind()
+    if status == STATUSES[errors.TrothError]:
+        return errors.TrothError()  # a fault of ours, whatever the request was
     return errors.Overloaded() if status == STATUSES[errors.Unavailable] else errors.BadFraming()
 
 
