@@ -32,6 +32,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=env,
+            process_group=0,  # a Ctrl-C is for us; they end when we let them go
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
