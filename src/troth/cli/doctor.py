@@ -15,11 +15,12 @@ def doctor(session: Session, *, live: bool) -> int:
 
     settings = session.reading().settings
     found: list[Finding] = readiness(settings) if live else findings(settings)
+    if not found and not session.output.is_json:
+        session.output.say("All is well.")
+        return 0
     session.output.table(
         msgspec.json.encode(found),
         ("finding", "cause", "fix"),
         [(each.what, each.cause, each.fix) for each in found],
     )
-    if not found:
-        session.output.say("All is well.")
     return 1 if found else 0

@@ -48,7 +48,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 def findings(settings: Settings) -> list[Finding]:
     """Return all findings."""
-    checks = (_folder, _disk, _ports, _offer, _tls, _limits, _clock, _dumps, _erasing, _management)
+    checks = (
+        *(_folder, _journal, _disk, _ports, _offer, _tls),
+        *(_limits, _clock, _dumps, _erasing, _management),
+    )
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -105,6 +108,14 @@ def _file_system(folder: Path) -> str:
         if len(point) > len(best) and folder.is_relative_to(point):
             best, kind = point, found
     return kind
+
+
+def _journal(settings: Settings) -> Iterator[Finding]:
+    journal = settings.folder / "journal"
+    for file in sorted(journal.rglob("*")) if journal.exists() else ():
+        if not os.access(file, os.R_OK | os.W_OK):
+            cause = "what it holds could not be charged after a crash"
+            yield Finding(f"{file} cannot be used", cause, f"chown -R $(id -u) {journal}")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -33,12 +33,13 @@ class Output(msgspec.Struct, frozen=True):
         if self.is_json:
             click.echo(body)
             return
+        if not rows:
+            self.say("(none)")
+            return
         widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
         for row in (head, *rows):
             cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
             click.echo("  ".join(cells).rstrip())
-        if not rows:
-            self.say("(none)")
 
 
 def moment(ms: int) -> str:

@@ -113,6 +113,7 @@ def _warnings(client: Client) -> tuple[str, ...]:
 
 def first_key(client: Client, settings: "Settings") -> FirstKey | None:
     """Give a fresh installation an organization with demo credit and a key."""
+    from troth.kernel.money import nusd_of
     from troth.server.shown import ShownKey, State
 
     state = read(client.get("state"), State)
@@ -120,7 +121,7 @@ def first_key(client: Client, settings: "Settings") -> FirstKey | None:
         return None
     usd = settings.wallet.demo_credit_usd
     client.post("organizations", body={"name": FIRST})
-    if float(usd):
+    if nusd_of(usd):
         credit: dict[str, str | int] = {"amount_usd": usd, "key": "first", "is_demo": True}
         client.post("organizations", FIRST, "credits", body=credit)
     key = read(client.post("organizations", FIRST, "keys", body={"name": FIRST}), ShownKey)

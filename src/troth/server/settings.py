@@ -15,6 +15,7 @@ import msgspec
 from troth.catalog.load import ModelTable
 from troth.kernel.closed_tables import dotted, into
 from troth.kernel.errors import Misconfigured
+from troth.kernel.money import nusd_of
 from troth.kernel.secret import Secret
 from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
 from troth.wire.limits import ClientLimits, ServerLimits
@@ -235,6 +236,9 @@ def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
         if parse_bind(bind) is None:
             where = layers.place(("server", key))
             raise Misconfigured(f"{where}: 'server.{key}' must be like \"127.0.0.1:8080\".")
+    if nusd_of(settings.wallet.demo_credit_usd) is None:
+        where = layers.place(("wallet", "demo_credit_usd"))
+        raise Misconfigured(f"{where}: 'wallet.demo_credit_usd' must be US dollars, like \"5\".")
     if bool(server.tls_certificate) != bool(server.tls_key):
         where = layers.place(("server",))
         raise Misconfigured(f"{where}: 'server.tls_certificate' and 'server.tls_key' go together.")

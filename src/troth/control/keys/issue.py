@@ -17,6 +17,8 @@ from troth.ledger.books import Mode, Period, Rule, set_rule
 from troth.store.transaction import Transaction
 
 BCRYPT_COST: Final = 8
+LIVE_KEYS_MAX: Final = 65_536
+"""As many as the table of rates has rows, which all gateways of a machine share."""
 OVERLAP_MS_MAX: Final = 90 * 86_400_000
 
 
@@ -94,9 +96,27 @@ def _insert(transaction: Transaction, actor: Actor, minted: Minted, owned: _Owne
             day_purse,
             month_purse,
             int(terms.may_read_wallet),
-            _free_slot(transaction),
+            _slot(transaction, actor.at_ms),
         ),
     )
+
+
+def _slot(transaction: Transaction, now_ms: int) -> int:
+    """Return a row of the table of rates for a new key.
+
+    Raises:
+        InvalidValue: all are taken by live keys.
+    """
+    slot = _free_slot(transaction)
+    if slot >= LIVE_KEYS_MAX:
+        transaction.execute(
+            "UPDATE api_key SET rate_slot = NULL WHERE expires_at > 0 AND expires_at <= ?",
+            (now_ms,),
+        )
+        slot = _free_slot(transaction)
+    if slot >= LIVE_KEYS_MAX:
+        raise InvalidValue("key", f"there are {LIVE_KEYS_MAX} live keys; revoke some first")
+    return slot
 
 
 def _free_slot(transaction: Transaction) -> int:
