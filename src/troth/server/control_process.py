@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from troth.control import supply
@@ -18,9 +19,10 @@ from troth.kernel.log import Log
 from troth.ledger.books import Teller, TellerTerms
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
+from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
-from troth.server.log_lines import ThreadFailed
+from troth.server.log_lines import ProcessFailed
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.metrics import CONTENT_TYPE, Metrics
@@ -41,7 +43,7 @@ def run(line: socket.socket) -> int:
     handover = take(line, ControlHandover)
     clock = SystemClock()
     log = Log(_to_standard_error, clock, "control")
-    threading.excepthook = lambda failed: log.write(ThreadFailed(_line(failed)))
+    _tell_faults(log)
     try:
         store = engine.open(handover.database)
         deployment = _deployment(Path(handover.data_directory))
@@ -126,13 +128,15 @@ def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: 
     )
 
 
-def _line(failed: threading.ExceptHookArgs) -> int:
-    traceback = failed.exc_traceback
-    line = 0
-    while traceback is not None:
-        line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line
+def _tell_faults(log: Log) -> None:
+    """Let a fault of ours be one closed line, wherever it ends a thread or the process."""
+
+    def tell_where(error: BaseException | None, traceback: TracebackType | None) -> None:
+        found = where(error, traceback)
+        log.write(ProcessFailed(found.plane, found.line, found.kind))
+
+    threading.excepthook = lambda args: tell_where(args.exc_value, args.exc_traceback)
+    sys.excepthook = lambda _, error, traceback: tell_where(error, traceback)
 
 
 def _to_standard_error(line: bytes) -> None:

@@ -10,9 +10,11 @@ import gc
 import mmap
 import signal
 import socket
+import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import uvloop
@@ -24,6 +26,7 @@ from troth.gateway.ports import Call
 from troth.gateway.rates import Rates
 from troth.gateway.world import Limits, World
 from troth.kernel.clock import Clock, SystemClock
+from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
 from troth.ledger.shard import Journal, Keeper, Shard, ShardTerms, recover
@@ -32,11 +35,20 @@ from troth.providers import UpstreamRequest
 from troth.providers.simulated import Simulated
 from troth.routing.health import Health
 from troth.server import messages
-from troth.server.handover import Alive, GatewayHandover, Ready, take, tell
+from troth.server.faults import where
+from troth.server.handover import (
+    Alive,
+    Failed,
+    GatewayHandover,
+    Ready,
+    Serving,
+    take,
+    tell,
+)
 from troth.server.hardening import erases, forbid_dumps
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse
-from troth.server.log_lines import JournalReplayed, NotErasing
+from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed
 from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.tables import HeldCredentials, Tables
 from troth.wire import Deadlines, Origin, Pool, Receiver, Server
@@ -99,12 +111,8 @@ class Gateway:
         await self.link.filled()
         world = self._world = self._make_world()
         serving = self._handover.serving
-        tls = None
-        if serving.tls is not None:
-            files = serving.tls
-            tls = server_context(files.certificate_file, files.key_file, files.floor)
         self._server = Server(
-            guarded(world, self._log), serving.limits, self._clock, refuse(world), tls=tls
+            guarded(world, self._log), serving.limits, self._clock, refuse(world), tls=_tls(serving)
         )
         gc.collect()
         gc.freeze()
@@ -241,14 +249,30 @@ class Gateway:
             self._world.is_ready = purses.is_writable and not server.is_draining
 
 
+def _tls(serving: Serving) -> ssl.SSLContext | None:
+    """Return the context of the API port.
+
+    Raises:
+        Misconfigured: certificate or key cannot be read or do not fit.
+    """
+    files = serving.tls
+    if files is None:
+        return None
+    try:
+        return server_context(files.certificate_file, files.key_file, files.floor)
+    except OSError:  # what is wrong with a certificate is one too
+        raise Misconfigured(
+            f"cannot serve TLS with {files.certificate_file} and {files.key_file}: check that "
+            "both are PEM files that this user may read, and that they belong together"
+        ) from None
+
+
 async def _pause(ms: int) -> None:
     await asyncio.sleep(ms / 1_000)
 
 
-async def serve(line: socket.socket, handover: GatewayHandover) -> None:
+async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, log: Log) -> None:
     """Serve until the life line closes or the books have closed our seat."""
-    clock = SystemClock()
-    log = Log(_to_standard_error, clock, f"gateway-{handover.slot}")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -257,12 +281,13 @@ async def serve(line: socket.socket, handover: GatewayHandover) -> None:
     loop.add_reader(line, lambda: _heard(line, ended))
     gateway = Gateway(handover, clock, log)
     linked = loop.create_task(gateway.link.run())
+    linked.add_done_callback(lambda _: ended.set())
     starting = loop.create_task(gateway.start())
     ending = loop.create_task(ended.wait())
     beating = loop.create_task(_beat(line, gateway, ended))
     await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
-        await starting
+        await _started(starting, line)
         is_erasing = erases(system_entropy)
         if handover.serving.erase_on_free and not is_erasing:
             log.write(NotErasing(handover.slot))
@@ -271,9 +296,20 @@ async def serve(line: socket.socket, handover: GatewayHandover) -> None:
     else:
         starting.cancel()
     await gateway.stop()
-    for task in (linked, beating):
-        task.cancel()
+    beating.cancel()
     loop.remove_reader(line)
+    if linked.done():
+        await linked  # it never ends by itself: this raises what ended it
+    linked.cancel()
+
+
+async def _started(starting: asyncio.Task[None], line: socket.socket) -> None:
+    """Let the operator know why a gateway could not start."""
+    try:
+        await starting
+    except Misconfigured as wrong:
+        tell(line, Failed(wrong.problem))
+        raise
 
 
 def _heard(line: socket.socket, ended: asyncio.Event) -> None:
@@ -298,14 +334,22 @@ def _to_standard_error(line: bytes) -> None:
     sys.stderr.buffer.flush()
 
 
+def _tell_fault(log: Log, error: BaseException, traceback: TracebackType | None) -> None:
+    found = where(error, traceback)
+    log.write(ProcessFailed(found.plane, found.line, found.kind))
+
+
 def main(number: int) -> None:
     """Run a gateway whose life line is the descriptor `number`."""
     forbid_dumps()
     with socket.socket(fileno=number) as line:
         handover = take(line, GatewayHandover)
         Path(handover.journal_directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        clock = SystemClock()
+        log = Log(_to_standard_error, clock, f"gateway-{handover.slot}")
+        sys.excepthook = lambda _, error, traceback: _tell_fault(log, error, traceback)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(line, handover))
+            runner.run(serve(line, handover, clock, log))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Where requests enter a gateway: what fails unforeseen is caught here, and nowhere else."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Final
 
 from troth.gateway.door import handle
@@ -10,6 +9,7 @@ from troth.gateway.world import World
 from troth.kernel.errors import TrothError
 from troth.kernel.ids import text
 from troth.kernel.log import Log
+from troth.server.faults import where
 from troth.server.log_lines import RequestFailed
 from troth.wire import Arrival, Handler, Head, Header, Sink
 
@@ -27,7 +27,8 @@ def guarded(world: World, log: Log) -> Handler:
         try:
             await handle(arrival, sink, world)
         except Exception as fault:  # noqa: BLE001 - the one place that catches what is unforeseen
-            log.write(RequestFailed(_last_line(fault.__traceback__)))
+            found = where(fault, fault.__traceback__)
+            log.write(RequestFailed(found.plane, found.line, found.kind))
             world.counters.event("internal")
             fault.__traceback__ = None
 
@@ -45,12 +46,3 @@ def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Hea
         return headers, answer
 
     return shape
-
-
-def _last_line(traceback: TracebackType | None) -> int:
-    """Return the line number of the innermost frame; no name, no value."""
-    line = 0
-    while traceback is not None:
-        line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line

@@ -2,6 +2,7 @@
 
 from troth.kernel.fields import Code, Count, Flag, Milliseconds
 from troth.kernel.log import Event
+from troth.server.faults import Kind, Plane
 
 
 class Role(Code):
@@ -100,9 +101,19 @@ class NotErasing(Event, frozen=True):
 
 
 class RequestFailed(Event, frozen=True):
-    """A request met a fault of ours. `line` is where in our source, by a closed list of files."""
+    """A request met a fault of ours: the plane and line of our code, the kind of error."""
 
+    plane: Plane
     line: Count
+    kind: Kind
+
+
+class ProcessFailed(Event, frozen=True):
+    """A process or thread met a fault of ours that ends it."""
+
+    plane: Plane
+    line: Count
+    kind: Kind
 
 
 class DatabaseBusy(Event, frozen=True):
@@ -119,9 +130,3 @@ class PostingRefused(Event, frozen=True):
     """A gateway's posting could not be committed; the gateway will send it again."""
 
     settlements: Count
-
-
-class ThreadFailed(Event, frozen=True):
-    """A thread of the control process met a fault of ours. `line` is where in our source."""
-
-    line: Count
