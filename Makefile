@@ -7,7 +7,8 @@ INSTALL := $(PIP) install --require-hashes --requirement
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint bench bench-peers docs requirements clean
+.PHONY: help run demo test check lint bench bench-peers bench-stages bench-profile docs \
+	requirements clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -32,11 +33,17 @@ lint: .venv/dev.stamp ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --verbose > .venv/lint-imports.txt 2>&1 || { cat .venv/lint-imports.txt; exit 1; }
 
-bench: .venv/dev.stamp ## measure one gateway process beside nginx; writes the performance page
+bench: .venv/dev.stamp ## measure one gateway process; writes the performance page
 	$(BIN)/python -m bench
 
-bench-peers: .venv/dev.stamp ## the same with other gateways beside, installed from their registries
-	$(BIN)/python -m bench --peers
+bench-peers: .venv/dev.stamp ## install what bench measures beside ours: nginx, other gateways
+	$(BIN)/python -m bench peers
+
+bench-stages: .venv/dev.stamp ## measure each stage alone
+	$(BIN)/python -m bench stages
+
+bench-profile: .venv/dev.stamp ## show where the CPU of a loaded gateway goes
+	$(BIN)/python -m bench profile
 
 docs: .venv/dev.stamp ## write the generated pages of docs/reference anew
 	$(BIN)/python docs/generate.py
