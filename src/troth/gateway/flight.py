@@ -13,7 +13,7 @@ from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
 from troth.providers import failure_of
-from troth.wire import Failure, Sink
+from troth.wire import Failure, Moment, Sink
 
 if TYPE_CHECKING:
     from troth.gateway.ports import Call
@@ -40,7 +40,6 @@ class Flight:
         "_drain_ms",
         "_failed_head",
         "_failed_parts",
-        "_is_landed",
         "_loop",
         "_most_bytes",
         "_received",
@@ -70,8 +69,8 @@ class Flight:
     ) -> None:
         """Take what turns bytes, and the bounds past which an upstream is cut off."""
         self._loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = self._loop.create_future()
-        self.landed: asyncio.Future[None] | None = None
+        self.ready = Moment(self._loop)
+        self.landed = Moment(self._loop)
         self.rendering = rendering
         self.offering = offering
         self.call: Call | None = None
@@ -87,7 +86,6 @@ class Flight:
         self._failed_head: tuple[int, Mapping[bytes, bytes]] | None = None
         self._failed_parts: list[bytes] = []
         self._received = 0
-        self._is_landed = False
         self._drain_ms = limits.drain_ms
         tokens = (max_tokens or offering.model.max_output or 1) * ask.choices
         stream_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
@@ -103,7 +101,7 @@ class Flight:
 
     def piece(self, data: bytes) -> None:
         """Bytes of the upstream's body are here."""
-        if self._is_landed:
+        if self.landed.is_over:
             return
         self._received += len(data)
         if self._failed_head is not None:
@@ -117,8 +115,7 @@ class Flight:
                 sink.write(shown)
             else:
                 self.waiting.append(shown)
-                if not self.ready.done():
-                    self.ready.set_result(None)
+                self.ready.happen()
         if rendering.failure is not None:
             self._break(rendering.failure)
         elif self._received > self._most_bytes and not self.has_client_left:
@@ -126,7 +123,7 @@ class Flight:
 
     def ended(self) -> None:
         """The upstream's body ended as its framing said."""
-        if self._is_landed:
+        if self.landed.is_over:
             return
         if self._failed_head is not None:
             status, headers = self._failed_head
@@ -145,12 +142,12 @@ class Flight:
 
     def failed(self, failure: Failure) -> None:
         """The wire gave up: no connection, a reset, a deadline, bytes that are no HTTP."""
-        if not self._is_landed:
+        if not self.landed.is_over:
             self._break(UpstreamTimeout() if failure in _TIMEOUTS else UpstreamError())
 
     def client_left(self) -> None:
         """The client is gone: stop the upstream, or hear it out where it bills the whole."""
-        if self._is_landed or self.has_client_left:
+        if self.landed.is_over or self.has_client_left:
             return
         self.has_client_left = True
         if self.offering.cancel == "bills_full" and self._received and self._failed_head is None:
@@ -169,14 +166,6 @@ class Flight:
         if self.call is not None:
             sink.on_drain(self.call.pause, self.call.resume)
 
-    def landing(self) -> asyncio.Future[None]:
-        """Return what is done when the answer is over."""
-        if self.landed is None:
-            self.landed = self._loop.create_future()
-            if self._is_landed:
-                self.landed.set_result(None)
-        return self.landed
-
     def release(self) -> None:
         """Drop what refers to content, so that it is freed when the request ends."""
         self.waiting.clear()
@@ -186,7 +175,7 @@ class Flight:
         self.call = None
 
     def _drained(self) -> None:
-        if not self._is_landed:
+        if not self.landed.is_over:
             self._close()
             self._land()
 
@@ -213,8 +202,5 @@ class Flight:
             self.call.close()
 
     def _land(self) -> None:
-        self._is_landed = True
-        if not self.ready.done():
-            self.ready.set_result(None)
-        if self.landed is not None and not self.landed.done():
-            self.landed.set_result(None)
+        self.landed.happen()
+        self.ready.happen()

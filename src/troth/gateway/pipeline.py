@@ -53,7 +53,7 @@ async def serve(
             if ask.streamed and not flight.has_client_left:
                 await relay(flight, of_answer(journey, world.clock.now_ms()), sink)
             elif not flight.is_whole:
-                await flight.landing()
+                await flight.landed
         finally:  # plain calls: a cancellation cannot land inside
             charge = settle(journey, world)
             record(journey, charge, world)

@@ -10,4 +10,4 @@ async def relay(flight: Flight, headers: Headers, sink: Sink) -> None:
     """Deliver a stream but for its end; a buffered answer is whole already."""
     sink.begin(200, headers)
     flight.deliver_to(sink)
-    await flight.landing()
+    await flight.landed

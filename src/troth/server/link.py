@@ -218,12 +218,11 @@ class Link:
         future: asyncio.Future[Down] = asyncio.get_running_loop().create_future()
         self._waiting[key] = future
         self.send(message)
+        timer = future.get_loop().call_later(_PATIENCE_SECONDS, _give_up, future)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await future
-        except TimeoutError:
-            raise LinkLost from None
+            return await future
         finally:
+            timer.cancel()
             self._waiting.pop(key, None)
 
     def number(self) -> int:
@@ -337,3 +336,9 @@ class LinkedReads:
         if raw is not None and purses is not None and purses.is_unposted(raw):
             raise ReceiptNotPosted
         return None
+
+
+def _give_up(future: asyncio.Future[Down]) -> None:
+    """Tell whoever waits that the desk was silent too long."""
+    if not future.done():
+        future.set_exception(LinkLost())

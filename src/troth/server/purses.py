@@ -236,16 +236,17 @@ class Purses:
                 made.set_result(got)
 
         self._wait(purse, retry)
+        timer = made.get_loop().call_later(_PATIENCE_SECONDS, _give_up, made)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await made
-        except (TimeoutError, asyncio.CancelledError) as ended:
-            made.cancel()
-            if self._shard.is_open(reservation):
-                self.abort(reservation)
-            if isinstance(ended, TimeoutError):
-                raise Overloaded from None
-            raise
+            return await made
+        finally:
+            timer.cancel()
+
+
+def _give_up(made: asyncio.Future[int | Short]) -> None:
+    """Tell whoever waits that the desk was silent too long."""
+    if not made.done():
+        made.set_exception(Overloaded())
 
 
 def _refused(short: Short) -> CreditsExhausted | Overloaded:

@@ -9,6 +9,7 @@ number. Read `connection` and `client` first: all else serves them.
 
 from troth.wire.arrival import Arrival, BodyRefused, ClientLeft
 from troth.wire.call import Call
+from troth.wire.errand import Errand, Moment
 from troth.wire.events import Event, Splitter, StreamTooLarge
 from troth.wire.framing import Head
 from troth.wire.limits import ClientLimits, ServerLimits
@@ -24,11 +25,13 @@ __all__ = (
     "ClientLeft",
     "ClientLimits",
     "Deadlines",
+    "Errand",
     "Event",
     "Failure",
     "Handler",
     "Head",
     "Header",
+    "Moment",
     "Origin",
     "Pool",
     "Receiver",

@@ -11,6 +11,7 @@ from typing import Protocol
 from troth.kernel.clock import Clock
 from troth.wire.arrival import Arrival
 from troth.wire.connection import Connection
+from troth.wire.errand import Errand
 from troth.wire.framing import Head, HeadReader
 from troth.wire.limits import ServerLimits
 from troth.wire.roles import Accepted, Refuse
@@ -57,7 +58,8 @@ class Server:
         self._tls = tls
         self._connections: set[Accepted] = set()
         self._addresses: Counter[str] = Counter()
-        self._tasks: dict[Arrival, asyncio.Task[None]] = {}
+        self._errands: dict[Arrival, Errand] = {}
+        self._is_starting = False
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
@@ -153,17 +155,28 @@ class Server:
         return name in self.hosts
 
     def serve(self, arrival: Arrival, sink: Sink) -> None:
-        """Start the task of one request."""
+        """Start one request: at once, or at the loop's next turn if another is just starting.
+
+        Pipelined requests that are answered without a wait would else start within each other.
+        """
         self.in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._run(arrival, sink))
-        self._tasks[arrival] = task
+        errand = Errand(self._run(arrival, sink))
+        self._errands[arrival] = errand
+        if self._is_starting:
+            asyncio.get_running_loop().call_soon(errand.go)
+            return
+        self._is_starting = True
+        try:
+            errand.go()
+        finally:
+            self._is_starting = False
 
     async def _run(self, arrival: Arrival, sink: Sink) -> None:
         try:
             await self._handler(arrival, sink)
         finally:
             self.in_flight -= 1
-            del self._tasks[arrival]
+            del self._errands[arrival]
             if sink.is_open:
                 self._answer_for(arrival, sink)
             if self._idle is not None and not self.in_flight and not self._idle.done():

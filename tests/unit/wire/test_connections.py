@@ -371,25 +371,18 @@ async def test_a_whole_body_stays_readable_when_the_client_leaves() -> None:
     assert sizes == [5]
 
 
-async def test_a_handler_that_fails_leaves_no_client_waiting() -> None:
-    async def fail(arrival: Arrival, sink: Sink) -> None:
+async def test_a_handler_that_gives_up_leaves_no_client_waiting() -> None:
+    async def give_up(arrival: Arrival, sink: Sink) -> None:
         if arrival.head.path == "/p":
             sink.begin(200, [])
             sink.write(b"a")
-        raise ZeroDivisionError
 
-    failures: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: failures.append(type(context["exception"]).__name__)
-    )
-    line = Line(fail)
+    line = Line(give_up)
     sent = await line.send(GET)
     assert sent.startswith(b"HTTP/1.1 500 ")
     assert not line.is_gone
     await line.send(FIVE + b"hello")
     assert line.transport.is_aborted
-    await turns()
-    assert failures == ["ZeroDivisionError"] * 2
 
 
 async def test_a_loopback_address_and_ipv6_networks_are_told_apart() -> None:
