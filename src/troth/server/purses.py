@@ -239,6 +239,10 @@ class Purses:
         timer = made.get_loop().call_later(_PATIENCE_SECONDS, _give_up, made)
         try:
             return await made
+        except asyncio.CancelledError:
+            if self._shard.is_open(reservation):  # it was made, and nobody will use it
+                self.abort(reservation)
+            raise
         finally:
             timer.cancel()
 

@@ -1,0 +1,197 @@
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from troth.kernel.clock import ManualClock
+from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.ledger.shard import Journal, Shard, ShardTerms
+from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Posting
+from troth.server.purses import Purses
+
+PURSE = b"w" + bytes(16)
+SEAT = bytes(range(16))
+
+
+class Desk:
+    """The way to a desk that does nothing by itself."""
+
+    def __init__(self) -> None:
+        self.is_up = True
+        self.asks: list[LeaseAsk] = []
+        self.postings: list[Posting] = []
+
+    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
+        match message:
+            case LeaseAsk():
+                self.asks.append(message)
+            case Posting():
+                self.postings.append(message)
+            case LeaseReturn():
+                pass
+
+
+class Place:
+    """A wallet over a real journal, and the desk's answers at hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.desk = Desk()
+        self.journal = Journal(folder, bytes(16), SEAT, 256 * 1024)
+        self.journal.keep()
+        shard = Shard(SEAT, self.journal, self.clock, ShardTerms())
+        self.purses = Purses(shard, self.journal, self.desk)
+        self.purses.beat(self.clock.monotonic_ns())
+        self.granted = 0
+
+    def lend(self, amount: int, *, is_short: bool = False, held: int = 0) -> None:
+        """Answer the last ask."""
+        ask = self.desk.asks[-1]
+        self.granted += amount - ask.offer
+        self.purses.apply(
+            Lease(
+                op=ask.op,
+                purse=PURSE,
+                epoch=1,
+                granted=self.granted,
+                is_direct=False,
+                is_short=is_short,
+                available=0,
+                held=held,
+                ends_at_ms=0,
+            )
+        )
+
+    def admit(self, number: int, want: int, least: int = 0) -> asyncio.Task[int]:
+        """Begin to reserve."""
+        asked = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want)
+        return asyncio.get_running_loop().create_task(asked)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    one = Place(tmp_path)
+    yield one
+    one.journal.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+pytestmark = pytest.mark.anyio
+
+
+async def turn() -> None:
+    """Let all that can run, run."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_those_who_wait_reserve_in_the_step_in_which_the_lease_comes(place: Place) -> None:
+    first, second, third = place.admit(1, 10), place.admit(2, 20), place.admit(3, 30)
+    await turn()
+    assert place.desk.asks[0].need == 10
+    place.lend(10)
+    assert place.desk.asks[-1].need == 50
+    assert place.desk.asks[-1].offer == 0
+    place.lend(50)
+    assert [await first, await second, await third] == [10, 20, 30]
+    assert place.purses.open_count == 3
+
+
+async def test_an_empty_wallet_is_told_as_such(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(0, is_short=True)
+    with pytest.raises(CreditsExhausted) as refused:
+        await waiting
+    assert refused.value.source == "wallet"
+    waiting = place.admit(2, 10)
+    place.clock.advance(200)
+    await turn()
+    place.lend(0, is_short=True, held=100)
+    with pytest.raises(CreditsExhausted) as refused:
+        await waiting
+    assert refused.value.source == "in_flight"
+
+
+async def test_a_desk_that_is_away_is_asked_when_it_is_back(place: Place) -> None:
+    place.desk.is_up = False
+    waiting = place.admit(1, 10)
+    await turn()
+    assert place.desk.asks == []
+    place.purses.lost()
+    place.desk.is_up = True
+    place.purses.flush()
+    place.lend(10)
+    assert await waiting == 10
+
+
+async def test_nobody_waits_for_a_silent_desk_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+    with pytest.raises(Overloaded):
+        await place.admit(1, 10)
+    place.lend(10)
+    assert place.purses.open_count == 0
+
+
+async def test_a_caller_who_is_cancelled_keeps_nothing(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(10)
+    assert place.purses.open_count == 1
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert place.purses.open_count == 0
+
+
+async def test_settlements_are_posted_together_and_kept_until_acknowledged(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(100)
+    await waiting
+    assert await place.admit(2, 10) == 10
+    for number in (1, 2):
+        assert place.purses.cover(bytes([number]) * 16, 7) == 7
+        place.purses.settle(bytes([number]) * 16, 7, b"record")
+    assert place.purses.is_unposted(bytes([1]) * 16)
+    place.purses.flush()
+    assert [(one.first, one.upto) for one in place.desk.postings] == [(1, 2)]
+    assert place.purses.unposted_count == 2
+    place.purses.lost()
+    place.purses.flush()
+    assert [(one.first, one.upto) for one in place.desk.postings] == [(1, 2), (1, 2)]
+    place.purses.acknowledged(2)
+    assert place.purses.unposted_count == 0
+    assert place.purses.is_writable
+
+
+async def test_an_extension_waits_for_the_desk_once(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(10)
+    await waiting
+    heard: list[bool] = []
+    place.purses.extend(bytes([1]) * 16, 5, heard.append)
+    assert heard == []
+    place.lend(0)  # what was asked for before it was needed
+    place.lend(5)
+    assert heard == [True]
+    place.purses.extend(bytes([1]) * 16, 5, heard.append)
+    place.lend(0)
+    place.lend(0, is_short=True)
+    assert heard == [True, False]
+    place.purses.abort(bytes([1]) * 16)
+    assert place.purses.open_count == 0
+
+
+async def test_a_stale_wallet_serves_nobody(place: Place) -> None:
+    place.clock.advance(60_000)
+    with pytest.raises(Overloaded):
+        await place.admit(1, 10)
