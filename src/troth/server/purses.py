@@ -237,14 +237,15 @@ class Purses:
 
         self._wait(purse, retry)
         timer = made.get_loop().call_later(_PATIENCE_SECONDS, _give_up, made)
+        is_used = False
         try:
-            return await made
-        except asyncio.CancelledError:
-            if self._shard.is_open(reservation):  # it was made, and nobody will use it
-                self.abort(reservation)
-            raise
+            got = await made
+            is_used = True
         finally:
             timer.cancel()
+            if not is_used and self._shard.is_open(reservation):
+                self.abort(reservation)  # the request ended while the answer was on its way
+        return got
 
 
 def _give_up(made: asyncio.Future[int | Short]) -> None:
