@@ -9,6 +9,7 @@ import click
 from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
 from troth.kernel import errors
+from troth.server.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
 GROUPS = (
@@ -126,7 +127,32 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "errors.md": errors_page}
+_METRICS_HEAD = """# Metrics
+
+Written by `make docs` from `server/metrics.py`. Prometheus reads them at `/metrics` on the control
+port. Labels have closed sets: there is no organization, no key and no address among them.
+
+| name | kind | labels | what it counts |
+|---|---|---|---|
+"""
+
+
+def metrics_page() -> str:
+    """Return the page of all metrics."""
+    rows = []
+    for family in Metrics().collect():
+        total = "_total" if family.type == "counter" else ""
+        labels = ", ".join(f"`{name}`" for name in vars(family)["_labelnames"])
+        name = f"`{family.name}{total}`"
+        rows.append(f"| {name} | {family.type} | {labels} | {family.documentation} |\n")
+    return _METRICS_HEAD + "".join(rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "metrics.md": metrics_page,
+}
 
 
 def main() -> None:

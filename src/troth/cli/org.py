@@ -1,5 +1,7 @@
 """`troth org`: organizations."""
 
+from shlex import quote
+
 import click
 
 from troth.cli.client import read
@@ -27,7 +29,7 @@ def create(session: Session, name: str) -> None:
         body = client.post("organizations", body={"name": name})
     made = read(body, Organization)
     session.output.document(body, {"organization": made.ref, "name": made.name})
-    session.output.say(f"Next: troth wallet credit '{made.name}' 5")
+    session.output.say(f"Next: troth wallet credit {quote(made.name)} 5")
 
 
 @org.command("list")
