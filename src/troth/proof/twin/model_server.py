@@ -13,7 +13,8 @@ from pathlib import Path
 
 import xllamacpp  # type: ignore[import-untyped]
 
-NAME = "tiny-chat"
+from troth.proof.twin.names import CHAT
+
 CONTEXT = 32_768
 SLOTS = 4
 
@@ -22,7 +23,7 @@ def serve(path: Path, port: int) -> None:
     """Serve the file until the standard input ends."""
     wanted = xllamacpp.CommonParams()
     wanted.model.path = str(path)
-    wanted.model_alias = {NAME}
+    wanted.model_alias = {CHAT}
     wanted.hostnames = ["127.0.0.1"]
     wanted.port = port
     wanted.n_ctx = CONTEXT
