@@ -21,17 +21,18 @@ class Waitable(Protocol):
 
 
 class Moment:
-    """Something that will have happened; whoever waits goes on within `happen`.
+    """Something that will have happened; an errand that waits goes on within `happen`.
 
-    For one waiter. May be awaited by an errand and by a task alike.
+    For one waiter. A task may wait too; it goes on at the loop's next turn, as tasks do.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_loop", "is_over")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_is_task", "_loop", "is_over")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._callback: Callable[[Moment], None] | None = None
         self._asyncio_future_blocking = False
+        self._is_task = False
         self.is_over = False
 
     def happen(self) -> None:
@@ -40,14 +41,18 @@ class Moment:
             self.is_over = True
             callback = self._callback
             self._callback = None
-            if callback is not None:
+            if callback is None:
+                return
+            if self._is_task:
+                self._loop.call_soon(callback, self)
+            else:
                 callback(self)
 
     def add_done_callback(
         self, callback: "Callable[[Moment], None]", *, context: Context | None = None
     ) -> None:
-        """Call back when it happens; at the loop's next turn if it has happened."""
-        del context
+        """Call back when it happens; only a task names a context, and needs none of its own."""
+        self._is_task = context is not None
         if self.is_over:
             self._loop.call_soon(callback, self)
         else:
@@ -59,6 +64,11 @@ class Moment:
 
     def result(self) -> None:
         """Return nothing, for a task that goes on."""
+
+    def cancel(self, msg: str | None = None) -> bool:
+        """Tell a task that what it waits for cannot be cancelled."""
+        del msg
+        return False
 
     def __await__(self) -> Generator["Moment", None, None]:
         """Wait until it has happened."""
