@@ -108,7 +108,8 @@ def _turn(message: Fields) -> Turn:
     """Return one message as a turn; a tool's answer belongs to the user's side."""
     role = message.get("role")
     if role == "tool":
-        said = tuple(part for part in _parts(message) if isinstance(part, Text | Image))
+        content: Fields = {"content": message.get("content")}
+        said = tuple(part for part in _parts(content) if isinstance(part, Text | Image))
         call_id = string(message.get("tool_call_id"))
         return Turn("user", (Result(call_id, said, cache=message.get("cache_control")),))
     parts = list(_parts(message))

@@ -21,6 +21,7 @@ from troth.gateway.exchange import Ask
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
 
+_ASKS_REASONING: Final = frozenset({"output_config", "reasoning", "reasoning_effort", "thinking"})
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode: Final = msgspec.json.Decoder(Completion).decode
@@ -49,7 +50,7 @@ class ChatWhole(Progress):
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._identity = (answer_id, created_at, offering.model.name)
         self._reasoning_inside = offering.reasoning_inside
-        self._shows_reasoning = "reasoning_effort" in ask.fields or "reasoning" in ask.fields
+        self._shows_reasoning = not ask.fields.keys().isdisjoint(_ASKS_REASONING)
 
     @override
     def piece(self, data: bytes) -> bytes:
@@ -103,6 +104,8 @@ class ChatWhole(Progress):
         if reason == "stop" and message.tool_calls:
             reason = "tool_calls"
         choice.finish_reason = reason
+        if message.tool_calls and not message.content:
+            message.content = None
         if reason == "length":
             self.hit_length = True
 

@@ -4,6 +4,8 @@ import binascii
 import sys
 from array import array
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -106,6 +108,7 @@ class EmbeddingsWhole(Progress):
 def _packed(vector: list[float]) -> bytes:
     """Return little-endian 32-bit floats."""
     numbers = array("f", vector)
+    _check_finite(numbers)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
@@ -130,4 +133,15 @@ def _floats(raw: bytes) -> list[float]:
     numbers = array("f", raw)
     if sys.byteorder == "big":
         numbers.byteswap()
+    _check_finite(numbers)
     return numbers.tolist()
+
+
+def _check_finite(numbers: Iterable[float]) -> None:
+    """Refuse a vector with an infinite or undefined number: JSON cannot say it.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if not isfinite(sum(numbers)):
+        raise ValueError

@@ -17,6 +17,7 @@ from troth.gateway.dialects.messages_shapes import BlockOut, TextOut, ThinkingOu
 from troth.gateway.dialects.progress import Progress
 from troth.gateway.dialects.reasons import stop_reason_of
 from troth.gateway.dialects.statuses import status_in_stream
+from troth.gateway.exchange import Ask, InputSize
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
@@ -24,6 +25,8 @@ from troth.wire.events import Event, Splitter, StreamTooLarge
 
 MAX_WAITING: Final = 1_048_576
 
+_A_MESSAGE: Final = 4
+_A_PIECE: Final = 64
 _DONE: Final = b"[DONE]"
 _NULL: Final = b"null"
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -38,6 +41,7 @@ class MessagesFromChat(Progress):
 
     __slots__ = (
         "_calls",
+        "_guess",
         "_identity",
         "_index",
         "_is_begun",
@@ -45,18 +49,21 @@ class MessagesFromChat(Progress):
         "_open",
         "_reasoning_inside",
         "_request_id",
+        "_shows_thinking",
         "_split",
         "_stop_reason",
         "_waiting",
         "_waiting_bytes",
     )
 
-    def __init__(self, offering: Offering, answer_id: str, request_id: str) -> None:
+    def __init__(self, ask: Ask, offering: Offering, answer_id: str, request_id: str) -> None:
         """`answer_id` is the message's id."""
         super().__init__()
         self._split = Splitter().feed
         self._identity = (answer_id, offering.model.name)
         self._request_id = request_id
+        self._guess = Quantities(input=guessed_tokens(ask.size))
+        self._shows_thinking = "thinking" in ask.fields or "output_config" in ask.fields
         self._reasoning_inside = offering.reasoning_inside
         self._is_begun = False
         self._is_over = False
@@ -122,12 +129,12 @@ class MessagesFromChat(Progress):
         out: list[bytes] = []
         if not self._is_begun:
             self._is_begun = True
-            out.append(write.start(*self._identity, None))
+            out.append(write.start(*self._identity, self._guess))
         delta = choice.delta
         if delta is not None and not self._stop_reason:
             self.delivered_bytes += size_of_delta(delta)
             thought = delta.reasoning_content or delta.reasoning
-            if thought:
+            if thought and self._shows_thinking:
                 self._enter(_THINKING, ThinkingOut("", ""), out)
                 out.append(write.thinking(self._index, thought))
             said = delta.content or delta.refusal
@@ -164,7 +171,7 @@ class MessagesFromChat(Progress):
         elif self._open == number:
             self._argue(call, out)
         else:
-            self._waiting_bytes += 64 + size_of_piece(call)
+            self._waiting_bytes += _A_PIECE + size_of_piece(call)
             self._waiting.setdefault(number, []).append(call)
             if self._waiting_bytes > MAX_WAITING:
                 self.fail()
@@ -194,6 +201,11 @@ class MessagesFromChat(Progress):
         self._waiting.clear()
         self._stop_reason = stop_reason_of(reason, has_calls=bool(self._calls))
         self.hit_length = reason == "length"
+
+
+def guessed_tokens(size: InputSize) -> int:
+    """Return about how many tokens an input has: the upstream tells it at the end only."""
+    return (size.text_bytes + size.tool_bytes) * 2 // 9 + _A_MESSAGE * size.messages
 
 
 def size_of_piece(call: ToolCall) -> int:

@@ -75,8 +75,8 @@ def read_messages(value: Json, tally: Tally) -> list[Json]:
     changed: list[tuple[int, Json]] = []
     for at, message in enumerate(messages):
         if type(message) is dict and len(message) == 2:  # noqa: PLR2004 - role and content
-            content = message.get("content")
-            if type(content) is str and message.get("role") in _PLAIN_ROLES:
+            content, role = message.get("content"), message.get("role")
+            if type(content) is str and type(role) is str and role in _PLAIN_ROLES:
                 size += len(content) if content.isascii() else utf8_bytes(content)
                 continue
         clean = _message(f"messages[{at}]", message, tally)

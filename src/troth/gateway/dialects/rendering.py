@@ -38,5 +38,5 @@ def _for_messages(ask: Ask, offering: Offering, answer_id: str, request_id: str)
             return MessagesStream(offering, answer_id, request_id)
         return MessagesWhole(offering, answer_id)
     if ask.streamed:
-        return MessagesFromChat(offering, answer_id, request_id)
+        return MessagesFromChat(ask, offering, answer_id, request_id)
     return MessagesFromChatWhole(ask, offering, answer_id, 0)

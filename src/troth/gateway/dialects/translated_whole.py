@@ -40,7 +40,12 @@ class MessagesFromChatWhole(ChatWhole):
         choice = self.choices()[0]
         message = choice.message
         reason = stop_reason_of(choice.finish_reason or "", has_calls=bool(message.tool_calls))
-        return write.whole((answer_id, model), blocks_of(message), (reason, None), used)
+        return write.whole(
+            (answer_id, model),
+            blocks_of(message, shows_thinking=self._shows_reasoning),
+            (reason, None),
+            used,
+        )
 
 
 class ChatFromMessagesWhole(MessagesWhole):
@@ -64,11 +69,11 @@ class ChatFromMessagesWhole(MessagesWhole):
         return completion((answer_id, self._created_at, model), [choice], used, cost_nusd)
 
 
-def blocks_of(message: Message) -> list[BlockOut]:
+def blocks_of(message: Message, *, shows_thinking: bool) -> list[BlockOut]:
     """Return a chat message as blocks: thinking, words, calls."""
     blocks: list[BlockOut] = []
     thought = message.reasoning_content or message.reasoning
-    if thought:
+    if thought and shows_thinking:
         blocks.append(ThinkingOut(thought, ""))
     said = message.content or message.refusal
     if said:

@@ -1,0 +1,214 @@
+import msgspec
+import pytest
+
+from tests.builders.dialect_world import DIALECTS, at, chat, messages
+from troth.catalog.offering import Offering
+from troth.gateway.dialects import OPENAI_EMBEDDINGS, compose, dropped
+from troth.gateway.exchange import Ask
+from troth.kernel.errors import UnsupportedParameter
+from troth.kernel.secret import Secret
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def sent(ask: Ask, offered: Offering, max_tokens: int | None = 5) -> dict[str, object]:
+    """Return the body of the composed request, read back."""
+    made = compose(DIALECTS[ask.endpoint], ask, offered, Secret("sk-up"), max_tokens)
+    body = b"".join(made.body)
+    assert f"content-length: {len(body)}\r\n".encode() in made.head
+    found: dict[str, object] = msgspec.json.decode(body)
+    assert msgspec.json.encode(found) == body
+    return found
+
+
+def head(ask: Ask, offered: Offering, credential: str = "sk-up") -> bytes:
+    return compose(DIALECTS[ask.endpoint], ask, offered, Secret(credential), 5).head
+
+
+def test_the_head_is_ours_alone() -> None:
+    assert head(chat(), at("openai")).startswith(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.example.com\r\n"
+        b"authorization: Bearer sk-up\r\ncontent-type: application/json\r\n"
+        b"accept-encoding: identity\r\nuser-agent: troth\r\ncontent-length: "
+    )
+    anthropic = head(messages(), at("anthropic", "anthropic"))
+    assert anthropic.startswith(b"POST /v1/messages HTTP/1.1\r\n")
+    assert b"x-api-key: sk-up\r\nanthropic-version: 2023-06-01\r\n" in anthropic
+    assert b"authorization" not in anthropic
+
+
+def test_an_upstream_without_a_credential_gets_none() -> None:
+    assert b"authorization" not in head(chat(), at("openai"), "")
+    assert b"x-api-key" not in head(chat(), at("anthropic"), "")
+
+
+def test_a_port_that_is_not_the_scheme_s_own_is_named() -> None:
+    offered = at("openai")
+    upstream = msgspec.structs.replace(offered.upstream, scheme="http", port=8000)
+    assert b"host: api.example.com:8000\r\n" in head(
+        chat(), msgspec.structs.replace(offered, upstream=upstream)
+    )
+
+
+def test_the_fields_go_as_they_came_under_the_upstream_s_name() -> None:
+    ask = chat(temperature=0.5, stop="x", stream=True, max_tokens=99, user="u", metadata={})
+    assert sent(ask, at("openai")) == {
+        "model": "up/m",
+        "messages": [{"role": "user", "content": "hello"}],
+        "temperature": 0.5,
+        "stop": "x",
+        "max_completion_tokens": 5,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert sent(chat(), at("openai", "vllm"), None).keys() == {"model", "messages"}
+
+
+def test_a_large_body_stays_in_parts() -> None:
+    ask = chat(messages=[{"role": "user", "content": "x" * 20_000}])
+    made = compose(DIALECTS["chat"], ask, at("openai"), Secret(""), None)
+    assert len(made.body) > 1
+
+
+def test_deviations_are_undone() -> None:
+    turns = [
+        {"role": "developer", "content": "d", "name": "n"},
+        {"role": "assistant", "content": "a", "reasoning_content": "r"},
+        {"role": "user", "content": "u"},
+    ]
+    groq = sent(chat(messages=turns, temperature=0), at("openai", "groq"))
+    assert groq["temperature"] == 1e-8
+    assert groq["messages"] == [
+        {"role": "developer", "content": "d"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": "u"},
+    ]
+    plain = sent(chat(messages=turns), at("openai", "somebody"))
+    assert plain["messages"] == [
+        {"role": "system", "content": "d", "name": "n"},
+        *turns[1:],
+    ]
+
+
+def test_cache_marks_go_to_those_who_know_them() -> None:
+    part = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+    ask = chat(messages=[{"role": "user", "content": [part]}, {"role": "user", "content": "b"}])
+    assert b"cache_control" in msgspec.json.encode(sent(ask, at("openai", "openrouter")))
+    assert b"cache_control" not in msgspec.json.encode(sent(ask, at("openai")))
+
+
+def test_hints_are_left_out_and_told() -> None:
+    ask = chat(verbosity="low", service_tier="auto", top_k=3, min_p=0.1, tool_choice="auto", seed=1)
+    ollama = msgspec.structs.replace(at("openai", "ollama"), extra_fields=frozenset({"min_p"}))
+    assert dropped(ask, ollama) == ("service_tier", "tool_choice", "top_k", "verbosity")
+    assert sent(ask, ollama).keys() == {"model", "messages", "min_p", "seed", "max_tokens"}
+    assert dropped(ask, at("openai")) == ("min_p", "top_k")
+
+
+@pytest.mark.parametrize(
+    ("fields", "offered", "param"),
+    [
+        ({"logprobs": True}, at("openai", "groq"), "logprobs"),
+        ({"n": 2}, at("openai", "ollama"), "n"),
+        ({"n": 2}, at("anthropic"), "n"),
+        ({"tool_choice": "required", "tools": [TOOL]}, at("openai", "ollama"), "tool_choice"),
+        ({"tools": [{"type": "custom", "custom": {"name": "g"}}]}, at("anthropic"), "tools"),
+        ({"functions": [{"name": "f"}]}, at("anthropic"), "functions"),
+        (
+            {"tools": [TOOL]},
+            msgspec.structs.replace(at("openai"), lacks=frozenset({"tools"})),
+            "tools",
+        ),
+    ],
+)
+def test_what_changes_the_answer_is_refused(
+    fields: dict[str, object], offered: Offering, param: str
+) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        sent(chat(**fields), offered)
+    assert caught.value.param == param
+
+
+def test_what_only_anthropic_knows_is_refused_elsewhere() -> None:
+    for fields, param in (
+        ({"stop_sequences": ["a"] * 5}, "stop_sequences"),
+        ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools"),
+    ):
+        ask = messages(**fields)
+        with pytest.raises(UnsupportedParameter) as caught:
+            sent(ask, at("openai"))
+        assert caught.value.param == param
+        assert param in sent(ask, at("anthropic", "anthropic"))
+
+
+def test_a_messages_request_goes_as_it_came_to_its_own_dialect() -> None:
+    ask = messages(system="s", stream=True, top_k=3, max_tokens=99, metadata={"user_id": "u"})
+    assert sent(ask, at("anthropic", "anthropic")) == {
+        "model": "up/m",
+        "messages": [{"role": "user", "content": "hello"}],
+        "system": "s",
+        "top_k": 3,
+        "max_tokens": 5,
+        "stream": True,
+    }
+    assert dropped(ask, at("anthropic", "anthropic")) == ()
+    assert sent(messages(max_tokens=99), at("anthropic"), None)["max_tokens"] == 99
+
+
+def test_a_chat_request_becomes_a_messages_request() -> None:
+    ask = chat(
+        messages=[
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a"}}]},
+        ],
+        stream=True,
+        seed=1,
+    )
+    assert sent(ask, at("anthropic")) == {
+        "model": "up/m",
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image", "source": {"type": "url", "url": "https://a"}}],
+            }
+        ],
+        "system": "s",
+        "max_tokens": 5,
+        "stream": True,
+    }
+    assert dropped(ask, at("anthropic")) == ("seed",)
+
+
+def test_a_chat_request_without_a_limit_gets_the_model_s() -> None:
+    assert sent(chat(), at("anthropic"), None)["max_tokens"] == 1_024
+
+
+def test_a_messages_request_becomes_a_chat_request() -> None:
+    ask = messages(system="s", stream=True, temperature=0.5, speed="fast")
+    assert sent(ask, at("openai", "llamacpp")) == {
+        "model": "up/m",
+        "messages": [
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": "hello"},
+        ],
+        "temperature": 0.5,
+        "max_tokens": 5,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert dropped(ask, at("openai")) == ("speed",)
+
+
+def test_embeddings_ask_for_base64_where_it_is_known() -> None:
+    ask = OPENAI_EMBEDDINGS.read(b'{"model":"m","input":"a","encoding_format":"base64"}')
+    assert sent(ask, at("openai"))["encoding_format"] == "base64"
+    assert sent(ask, at("openai", "deepinfra"))["encoding_format"] == "float"
+    plain = OPENAI_EMBEDDINGS.read(b'{"model":"m","input":"a","dimensions":3}')
+    assert sent(plain, at("openai")) == {
+        "model": "up/m",
+        "input": "a",
+        "dimensions": 3,
+        "encoding_format": "float",
+    }
+    assert head(ask, at("openai")).startswith(b"POST /v1/embeddings ")
+    assert dropped(ask, at("openai")) == ()

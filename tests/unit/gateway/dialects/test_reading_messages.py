@@ -1,0 +1,147 @@
+import msgspec
+import pytest
+
+from troth.gateway.dialects import ANTHROPIC_MESSAGES
+from troth.gateway.exchange import Ask
+from troth.kernel.errors import BadRequest, RefusedByPolicy
+
+HELLO = {"role": "user", "content": "hello"}
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+PIXEL = {"type": "base64", "media_type": "image/png", "data": "AA=="}
+
+
+def read(**fields: object) -> Ask:
+    body = {"model": "m", "max_tokens": 9, "messages": [HELLO], **fields}
+    return ANTHROPIC_MESSAGES.read(msgspec.json.encode(body))
+
+
+def user(*blocks: object) -> list[object]:
+    return [{"role": "user", "content": [*blocks]}]
+
+
+def test_a_plain_request_is_read() -> None:
+    ask = read(system="be brief", stream=True, metadata={"user_id": "u"})
+    assert ask.endpoint == "messages"
+    assert ask.streamed
+    assert ask.max_tokens == 9
+    assert ask.size.text_bytes == 5 + 8
+    assert ask.size.messages == 2
+    assert "metadata" not in ask.fields
+
+
+def test_every_block_is_counted() -> None:
+    ask = read(
+        system=[{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
+        messages=[
+            *user(
+                {"type": "image", "source": PIXEL},
+                {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}},
+                {"type": "document", "source": {"type": "text", "data": "abc"}, "title": "t"},
+                {"type": "document", "source": PIXEL, "context": "c"},
+                {"type": "search_result", "content": [], "source": "a", "title": "b"},
+            ),
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "redacted_thinking", "data": "x"},
+                    {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}},
+                ],
+            },
+            *user(
+                {"type": "tool_result", "tool_use_id": "t1", "content": "ok", "is_error": False},
+                {"type": "tool_result", "tool_use_id": "t2"},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t3",
+                    "content": [{"type": "text", "text": "z"}],
+                },
+            ),
+            {"role": "assistant", "content": []},
+        ],
+        tools=[{**TOOL, "cache_control": {"type": "ephemeral"}}],
+        tool_choice={"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+        thinking={"type": "enabled", "budget_tokens": 1024},
+        output_config={"format": {"type": "json_schema", "schema": {}}},
+        cache_control={"type": "ephemeral"},
+    )
+    assert ask.size.images == 2
+    assert ask.size.files == 1
+    assert ask.size.asks_cache
+    assert ask.needs == {"image_input", "file_input", "tools", "json_schema"}
+    assert ask.unknown_count == 0
+
+
+def test_unknown_fields_are_taken_out_at_every_level() -> None:
+    ask = read(
+        system=[{"type": "text", "text": "s", "odd_name": 1}],
+        messages=[
+            {"role": "user", "content": "a", "odd_name": 1},
+            *user(
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t",
+                    "content": [{"type": "text", "text": "b", "odd_name": 1}],
+                }
+            ),
+        ],
+        odd_name=1,
+    )
+    assert ask.unknown_count == 4
+    assert b"odd_name" not in ask.encoded["messages"] + ask.encoded["system"]
+
+
+def test_hosted_tools_have_no_effect_and_are_told() -> None:
+    hosted = {"type": "web_search_20250305", "name": "web_search"}
+    ask = read(tools=[hosted, TOOL])
+    assert ask.dropped == ("web_search",)
+    assert ask.encoded["tools"] == msgspec.json.encode([TOOL])
+    alone = read(tools=[hosted], tool_choice={"type": "auto"})
+    assert "tools" not in alone.fields
+    assert "tool_choice" not in alone.fields
+    assert alone.needs == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"max_tokens": None}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"temperature": 1.5}, "temperature"),
+        ({"top_k": -1}, "top_k"),
+        ({"stop_sequences": "a"}, "stop_sequences"),
+        ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+        ({"tools": [{"type": 1}]}, "tools[0].type"),
+        ({"tools": [TOOL] * 1025}, "tools"),
+        ({"tool_choice": {"type": "some"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "any"}}, "tool_choice"),
+        ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
+        ({"output_format": {"type": "xml"}}, "output_format.type"),
+        ({"messages": [{"role": "system", "content": "a"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": user({"type": "tool_use"})}, "messages[0].content[0].type"),
+        ({"messages": user({"type": "text"})}, "messages[0].content[0].text"),
+    ],
+)
+def test_wrong_values_are_named_by_their_path(changes: dict[str, object], param: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read(**changes)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"container": "c"},
+        {"mcp_servers": []},
+        {"tools": [{"type": "code_execution_20250522", "name": "code_execution"}]},
+        {"messages": user({"type": "image", "source": {"type": "file", "file_id": "f"}})},
+    ],
+)
+def test_what_needs_content_at_rest_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(RefusedByPolicy):
+        read(**changes)
+
+
+def test_thinking_without_a_budget_is_taken_as_it_is() -> None:
+    assert "thinking" in read(thinking={"type": "disabled"}).fields

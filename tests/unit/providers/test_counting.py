@@ -1,0 +1,102 @@
+import msgspec
+import pytest
+
+from troth.kernel.quantities import Quantities, tokens_in, tokens_out
+from troth.providers.counting import (
+    AnthropicUsage,
+    anthropic_merged,
+    anthropic_quantities,
+    embeddings_quantities,
+    openai_quantities,
+)
+
+
+def openai(*, inside: bool = True, **usage: object) -> Quantities | None:
+    return openai_quantities(msgspec.json.encode(usage), reasoning_inside=inside)
+
+
+def test_openai_s_prompt_count_includes_what_the_cache_served() -> None:
+    used = openai(
+        prompt_tokens=100,
+        completion_tokens=50,
+        prompt_tokens_details={"cached_tokens": 60, "audio_tokens": 5, "cache_write_tokens": 10},
+        completion_tokens_details={"reasoning_tokens": 20, "audio_tokens": 3},
+    )
+    assert used == Quantities(
+        input=25,
+        cache_read=60,
+        cache_write_5m=10,
+        input_audio=5,
+        output=27,
+        reasoning=20,
+        output_audio=3,
+    )
+    assert tokens_in(used) == 100
+    assert tokens_out(used) == 50
+
+
+def test_reasoning_may_stand_outside_the_completion_count() -> None:
+    details = {"reasoning_tokens": 20}
+    used = openai(
+        inside=False, prompt_tokens=1, completion_tokens=5, completion_tokens_details=details
+    )
+    assert used == Quantities(input=1, output=5, reasoning=20)
+
+
+def test_parts_never_exceed_their_whole_nor_fall_below_nothing() -> None:
+    used = openai(
+        prompt_tokens=10,
+        completion_tokens=5,
+        prompt_tokens_details={"cached_tokens": 99, "audio_tokens": -4},
+        completion_tokens_details={"reasoning_tokens": 99},
+    )
+    assert used == Quantities(cache_read=10, reasoning=5)
+
+
+def test_anthropic_s_input_count_excludes_the_cache() -> None:
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 9,
+        "cache_read_input_tokens": 100,
+        "cache_creation_input_tokens": 30,
+        "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
+        "output_tokens_details": {"thinking_tokens": 4},
+    }
+    assert anthropic_quantities(msgspec.json.encode(usage)) == Quantities(
+        input=10, cache_read=100, cache_write_5m=10, cache_write_1h=20, output=5, reasoning=4
+    )
+    assert anthropic_quantities(b'{"input_tokens":1,"output_tokens":2}') == Quantities(1, output=2)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        b"null",
+        b"5",
+        b"{}",
+        b"{",
+        b'{"prompt_tokens":1}',
+        b'{"prompt_tokens":-1,"completion_tokens":1,"input_tokens":-1,"output_tokens":1}',
+        b'{"prompt_tokens":1,"completion_tokens":1e18,"input_tokens":1,"output_tokens":1e18}',
+        b'{"prompt_tokens":"1","completion_tokens":1,"input_tokens":"1","output_tokens":1}',
+        b'{"prompt_tokens":1,"completion_tokens":1000000000000000000}',
+    ],
+)
+def test_what_is_not_believable_is_unknown(usage: bytes) -> None:
+    assert openai_quantities(usage, reasoning_inside=True) is None
+    assert anthropic_quantities(usage) is None
+
+
+def test_embeddings_have_input_only() -> None:
+    assert embeddings_quantities(b'{"prompt_tokens":4,"total_tokens":4}') == Quantities(4)
+    assert embeddings_quantities(b'{"prompt_tokens":-4}') is None
+    assert embeddings_quantities(b"[]") is None
+
+
+def test_a_stream_s_later_counts_replace_the_earlier() -> None:
+    known = anthropic_merged(AnthropicUsage(), b'{"input_tokens":5,"output_tokens":1}')
+    known = anthropic_merged(known, b'{"input_tokens":0,"output_tokens":9}')
+    assert (known.input_tokens, known.output_tokens) == (5, 9)
+    assert anthropic_merged(AnthropicUsage(), b'{"output_tokens":0}').output_tokens == 0
+    assert anthropic_merged(known, b"{}") is known
+    assert anthropic_merged(known, b'{"output_tokens":"9"}').output_tokens is None
