@@ -33,16 +33,19 @@ lint: .venv/dev.stamp ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --verbose > .venv/lint-imports.txt 2>&1 || { cat .venv/lint-imports.txt; exit 1; }
 
-bench: .venv/dev.stamp ## measure one gateway process; writes the performance page
+bench: .venv/dev.stamp ## measure one gateway process beside what is installed; writes the performance page
 	$(BIN)/python -m bench
 
-bench-peers: .venv/dev.stamp ## install what bench measures beside ours: nginx, other gateways
+bench-quick: .venv/dev.stamp ## one short round of Troth and nginx; writes nothing
+	$(BIN)/python -m bench --quick --systems direct,nginx,troth,troth-plain
+
+bench-peers: .venv/dev.stamp ## install nginx and other gateways to measure beside, each on its own
 	$(BIN)/python -m bench peers
 
-bench-stages: .venv/dev.stamp ## measure each stage alone
+bench-stages: .venv/dev.stamp ## time each stage of a request alone
 	$(BIN)/python -m bench stages
 
-bench-profile: .venv/dev.stamp ## show where the CPU of a loaded gateway goes
+bench-profile: .venv/dev.stamp ## show where a gateway process spends its time under load
 	$(BIN)/python -m bench profile
 
 docs: .venv/dev.stamp ## write the generated pages of docs/reference anew
