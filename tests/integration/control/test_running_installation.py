@@ -1,0 +1,136 @@
+"""The command line beside a running installation: the same acts, in force at once."""
+
+import http.client
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from tests.builders.command_line import CommandLine
+from troth.cli.serve import Addresses
+from troth.control.usage import Receipt, Total
+from troth.server.shown import ShownKey, ShownWallet, Verified
+
+ASK = b'{"model": "simulated", "messages": [{"role": "user", "content": "Hello"}]}'
+
+
+class Running:
+    """`troth serve --json` on free ports, in a fresh folder."""
+
+    def __init__(self, folder: Path) -> None:
+        program = "from troth.cli.main import main; main()"
+        free = ("--bind", "127.0.0.1:0", "--control-bind", "127.0.0.1:0")
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", program, "serve", "--json", *free],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said, (folder / "log").read_text("utf-8")
+        self.addresses = msgspec.json.decode(said, type=Addresses)
+
+    def ask(self, key: str, path: str = "/v1/chat/completions") -> tuple[int, str]:
+        """Send a request; return status and request id."""
+        where = urlsplit(self.addresses.api)
+        connection = http.client.HTTPConnection(where.netloc, timeout=20)
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        connection.request("POST", path, ASK, headers)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status, response.headers["x-request-id"] or ""
+
+    def stop(self) -> int:
+        """End it in order; return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.wait(40)
+
+
+@pytest.fixture
+def troth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path, capsys)
+
+
+@pytest.fixture
+def running(troth: CommandLine) -> Iterator[Running]:
+    started = Running(troth.folder)
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def test_a_fresh_installation_answers_with_its_first_key(
+    troth: CommandLine, running: Running
+) -> None:
+    first = running.addresses.first
+    assert first is not None
+    status, request = running.ask(first.key)
+    assert status == 200
+    listed: list[Receipt] = []
+    for _ in range(50):
+        listed = troth.ask(list[Receipt], "receipts", "list", first.organization)
+        if listed:
+            break
+    assert [receipt.id for receipt in listed] == [request]
+    receipt = troth.ask(Receipt, "receipts", "show", request)
+    shown = troth.run("receipts", "show", request).out
+    assert f"{receipt.charged_usd} USD" in shown
+    assert "price of output" in shown
+    (total,) = troth.ask(list[Total], "usage", "show", "--by", "model")
+    assert (total.group, total.charged_nusd) == ("simulated", receipt.charged_nusd)
+    wallet = troth.ask(ShownWallet, "wallet", "show", first.organization)
+    assert wallet.posted_nusd == 5_000_000_000 - receipt.charged_nusd
+    assert troth.ask(Verified, "ledger", "verify").problems == []
+    assert running.stop() == 0
+
+
+def test_a_change_is_in_force_when_the_command_ends(troth: CommandLine, running: Running) -> None:
+    made = troth.ask(ShownKey, "keys", "create", "first")
+    assert running.ask(made.text)[0] == 200
+    assert troth.run("org", "freeze", "first").code == 0
+    assert running.ask(made.text)[0] == 403
+    assert troth.run("org", "thaw", "first").code == 0
+    assert running.ask(made.text)[0] == 200
+    assert troth.run("keys", "revoke", made.ref).code == 0
+    assert running.ask(made.text)[0] == 401
+
+
+def test_only_the_owner_reaches_management(troth: CommandLine, running: Running) -> None:
+    run = troth.folder / "troth-data" / "run"
+    assert stat.S_IMODE((run / "control.sock").stat().st_mode) == 0o600
+    assert (run / "control.sock").stat().st_uid == os.getuid()
+    assert stat.S_IMODE(run.parent.stat().st_mode) == 0o700
+    said = troth.run("doctor")
+    assert (said.code, said.out) == (0, ""), said.out
+    assert running.process.poll() is None
+
+
+def test_a_folder_is_served_once(troth: CommandLine, running: Running) -> None:
+    said = troth.run("serve", "--bind", "127.0.0.1:0", "--control-bind", "127.0.0.1:0")
+    assert said.code == 2
+    assert "another process serves out of" in said.err
+    assert running.process.poll() is None
+
+
+def test_the_second_start_gives_no_key(troth: CommandLine, running: Running) -> None:
+    assert running.stop() == 0
+    again = Running(troth.folder)
+    try:
+        assert again.addresses.first is None
+    finally:
+        assert again.stop() == 0
