@@ -6,11 +6,10 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects.chat_shapes import Delta as ChatDelta
 from troth.gateway.dialects.chat_shapes import Function, StreamChoice, ToolCall, size_of_delta
 from troth.gateway.dialects.chat_writer import ChatWriter
-from troth.gateway.dialects.envelopes import openai_event
+from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.messages_reader import MessagesReader
 from troth.gateway.dialects.messages_shapes import Block, Delta, StreamEvent
 from troth.gateway.dialects.reasons import finish_reason_of
-from troth.gateway.dialects.statuses import status_in_stream
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities

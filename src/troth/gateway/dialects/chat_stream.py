@@ -12,9 +12,8 @@ from typing_extensions import override
 from troth.catalog.offering import Offering
 from troth.gateway.dialects.chat_shapes import FINISH_REASONS, Chunk, StreamChoice, size_of_delta
 from troth.gateway.dialects.chat_writer import ChatWriter
-from troth.gateway.dialects.envelopes import openai_event
+from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.progress import Progress
-from troth.gateway.dialects.statuses import status_in_stream
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities

@@ -5,7 +5,14 @@ from typing import Final
 import msgspec
 
 from troth.gateway.exchange import Fields
-from troth.kernel.errors import CreditsExhausted, RefusedByPolicy, TrothError
+from troth.kernel.errors import (
+    CreditsEnded,
+    CreditsExhausted,
+    RefusedByPolicy,
+    TrothError,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from troth.wire.events import data, named
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -30,6 +37,8 @@ _ANTHROPIC_TYPES: Final = {
     529: "overloaded_error",
 }
 _OURS: Final = 500
+_BAD_GATEWAY: Final = 502
+_IN_STREAM: Final[dict[type[UpstreamFailed], int]] = {CreditsEnded: 402, UpstreamTimeout: 504}
 
 
 def openai_error(error: TrothError, status: int, *, shows_wallet: bool = False) -> bytes:
@@ -70,6 +79,11 @@ def openai_event(error: TrothError, status: int) -> bytes:
 def anthropic_event(error: TrothError, status: int, request_id: str) -> bytes:
     """Return the event that ends a broken stream; no `message_stop` may follow."""
     return named(b"error", anthropic_error(error, status, request_id))
+
+
+def status_in_stream(error: UpstreamFailed) -> int:
+    """Return the status that the failure would have had before its stream began."""
+    return _IN_STREAM.get(type(error), _BAD_GATEWAY)
 
 
 def _x_troth(error: TrothError, *, shows_wallet: bool) -> Fields:

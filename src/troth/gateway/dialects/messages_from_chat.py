@@ -12,11 +12,9 @@ from typing_extensions import override
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import messages_writer as write
 from troth.gateway.dialects.chat_shapes import Chunk, StreamChoice, ToolCall, size_of_delta
-from troth.gateway.dialects.envelopes import anthropic_event
 from troth.gateway.dialects.messages_shapes import BlockOut, TextOut, ThinkingOut, tool_use_out
 from troth.gateway.dialects.progress import Progress
 from troth.gateway.dialects.reasons import stop_reason_of
-from troth.gateway.dialects.statuses import status_in_stream
 from troth.gateway.exchange import Ask, InputSize
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
@@ -101,7 +99,7 @@ class MessagesFromChat(Progress):
     @override
     def broken(self, error: UpstreamFailed) -> bytes:
         """Return the event that says the stream failed."""
-        return anthropic_event(error, status_in_stream(error), self._request_id)
+        return write.broken(error, self._request_id)
 
     def _event(self, event: Event) -> bytes:
         if self._is_over or self.failure is not None:

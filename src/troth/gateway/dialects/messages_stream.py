@@ -4,14 +4,13 @@ from typing_extensions import override
 
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import messages_writer as write
-from troth.gateway.dialects.envelopes import anthropic_event
+from troth.gateway.dialects.envelopes import anthropic_event, status_in_stream
 from troth.gateway.dialects.messages_reader import MessagesReader
 from troth.gateway.dialects.messages_shapes import (
     Delta,
     StreamEvent,
     block_out,
 )
-from troth.gateway.dialects.statuses import status_in_stream
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import of_anthropic
