@@ -50,7 +50,7 @@ class Call:
         "_since_ns",
         "_soonest_ns",
         "_stage",
-        "_started_ns",
+        "_whole_ns",
         "is_paused",
         "parts",
         "receiver",
@@ -72,7 +72,7 @@ class Call:
         self._lane = lane
         self._since_ns = now_ns
         self._stage = _CONNECTING
-        self._started_ns = now_ns
+        self._whole_ns = now_ns + deadlines.whole_ms * MS
         self._soonest_ns = min(deadlines.first_byte_ms, deadlines.between_ms) * MS
 
     # -- for the caller
@@ -104,12 +104,12 @@ class Call:
         """It starts (again) to look for a connection."""
         self._stage = _CONNECTING
         self._carrier = None
-        self._enter(self._deadlines.connect_ms)
+        self._enter()
 
     def securing(self) -> None:
         """The TLS handshake begins."""
         self._stage = _TLS
-        self._enter(self._deadlines.tls_ms)
+        self._enter()
 
     def sent(self, carrier: Carrier) -> None:
         """It was written to a connection. The sweep looks again before anything can be late."""
@@ -118,8 +118,7 @@ class Call:
         self._stage = _SENT
         pulse = self._lane.pulse
         self._since_ns = now_ns = pulse.clock_ns()
-        due_ns = now_ns + self._soonest_ns
-        pulse.due_ns = min(pulse.due_ns, due_ns)
+        pulse.due_ns = min(pulse.due_ns, now_ns + self._soonest_ns, self._whole_ns)
 
     def answered(self) -> None:
         """The head of the answer came: what was sent is no longer needed."""
@@ -151,7 +150,7 @@ class Call:
 
     def _due(self) -> tuple[int, Failure]:
         deadlines = self._deadlines
-        whole_ns = self._started_ns + deadlines.whole_ms * MS
+        whole_ns = self._whole_ns
         stage = self._stage
         if stage == _ANSWERED:
             due_ns, failure = whole_ns, Failure.WHOLE_TIMEOUT
@@ -168,10 +167,10 @@ class Call:
             failure = Failure.CONNECT_TIMEOUT
         return (due_ns, failure) if due_ns < whole_ns else (whole_ns, Failure.WHOLE_TIMEOUT)
 
-    def _enter(self, span_ms: int) -> None:
+    def _enter(self) -> None:
         pulse = self._lane.pulse
         self._since_ns = pulse.clock_ns()
-        pulse.expect_by(self._since_ns + span_ms * MS)
+        pulse.expect_by(self._due()[0])
 
     def _end(self) -> None:
         """Let go of everything, once."""

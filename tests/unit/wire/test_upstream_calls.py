@@ -297,6 +297,22 @@ async def test_no_call_lasts_longer_than_the_whole() -> None:
         assert receiver.ends == ["whole_timeout"]
 
 
+@pytest.mark.parametrize("stage", ["connecting", "sent", "sent on a kept connection"])
+async def test_a_short_whole_ends_each_stage(stage: str) -> None:
+    played = Played()
+    if stage == "connecting":
+        played.dialer.gate.clear()
+    if stage == "sent on a kept connection":
+        await played.send()
+        await played.answer(OK)
+        await played.after(40_000)
+    receiver, _ = await played.send(whole_ms=1_000)
+    await played.after(999)
+    assert receiver.ends == []
+    await played.after(1)
+    assert receiver.ends == ["whole_timeout"]
+
+
 async def test_short_deadlines_between_events_are_seen_in_time() -> None:
     played = Played()
     receiver, _ = await played.send(first_byte_ms=600_000, between_ms=1_000)
