@@ -51,6 +51,7 @@ _RENEW_MS: Final = 5_000
 _APPLY_SECONDS: Final = 2.0
 _ASKS_MAX: Final = 256
 _THREADS: Final = 2
+_STOP_SECONDS: Final = 5
 _MS: Final = 1_000_000
 
 
@@ -92,6 +93,8 @@ class Desk:
         self._applied = Condition()
         self._wake = Event()
         self._is_stopping = False
+        self._threads: list[Thread] = []
+        self._attending: set[DeskLink] = set()
         self._asks = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
         self._generation = clock.now_ms()
@@ -112,14 +115,22 @@ class Desk:
         """Take gateways from the socket and beat, each in threads of their own."""
         self._look()
         Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True).start()
-        Thread(target=self._beat, name="desk-beat", daemon=True).start()
+        self._start(Thread(target=self._beat, name="desk-beat", daemon=True))
+
+    def _start(self, thread: Thread) -> None:
+        """Start a thread that uses the database; `stop` waits for it."""
+        self._threads = [each for each in self._threads if each.is_alive()]
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
-        """Cut all links and end."""
+        """Cut all links and end; afterwards nobody here uses the database."""
         self._is_stopping = True
         self._wake.set()
-        for link in tuple(self._links.values()):
+        for link in tuple(self._attending):
             link.cut()
+        for thread in tuple(self._threads):
+            thread.join(_STOP_SECONDS)
         self._pool.shutdown(cancel_futures=True)
 
     def _accept(self, listener: socket.socket) -> None:
@@ -130,7 +141,9 @@ class Desk:
                 return
             self._count += 1
             link = DeskLink(connection, b"?%d" % self._count)
-            Thread(target=self._attend, args=(link,), name="desk-link", daemon=True).start()
+            self._attending.add(link)
+            attend = Thread(target=self._attend, args=(link,), name="desk-link", daemon=True)
+            self._start(attend)
 
     def _attend(self, link: DeskLink) -> None:
         """Serve one gateway until it hangs up or a transaction fails."""
@@ -151,6 +164,7 @@ class Desk:
             with self._money:
                 self._teller.left(link.owner)
                 self._links.pop(link.owner, None)
+            self._attending.discard(link)
             link.cut()
             link.close()
 
