@@ -132,23 +132,34 @@ def _resolved(shape: type[Shape], table: Table, steps: Path, *, strict: bool) ->
 
 
 def _with_key(shape: type[Shape], table: Table, steps: Path, at: int, *, strict: bool) -> Path:
-    for key in _inside(table, steps[:at]):
-        try:
-            _convert(shape, _only(table, steps[:at], key), strict=strict)
-        except msgspec.ValidationError:
-            return (*steps[:at], key, *steps[at + 1 :])
-    return steps[:at]
+    before = steps[:at]
+    key = next(
+        key
+        for key in _inside(table, before)
+        if not _fits(shape, _only(table, before, key), strict=strict)
+    )
+    return (*before, key, *steps[at + 1 :])
+
+
+def _fits(shape: type[Shape], table: Table, *, strict: bool) -> bool:
+    try:
+        _convert(shape, table, strict=strict)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _inside(table: Table, path: Path) -> Table:
-    """Return the table at `path`, empty when there is none."""
+    """Return the table at `path`."""
     found: Value = table
     for step in path:
         if isinstance(found, dict):
-            found = found.get(step, {})
-        elif isinstance(found, (list, tuple)):
+            found = found[step]
+        else:
+            assert isinstance(found, (list, tuple))
             found = found[int(step)]
-    return found if isinstance(found, dict) else {}
+    assert isinstance(found, dict)
+    return found
 
 
 def _only(table: Table, path: Path, key: str) -> Table:
@@ -158,13 +169,11 @@ def _only(table: Table, path: Path, key: str) -> Table:
     first = table[path[0]]
     if isinstance(first, dict):
         return {**table, path[0]: _only(first, path[1:], key)}
-    if isinstance(first, (list, tuple)):
-        item = first[int(path[1])]
-        assert isinstance(item, dict)
-        items = list(first)
-        items[int(path[1])] = _only(item, path[2:], key)
-        return {**table, path[0]: items}
-    return table
+    assert isinstance(first, (list, tuple))
+    at = int(path[1])
+    item = first[at]
+    assert isinstance(item, dict)
+    return {**table, path[0]: [*first[:at], _only(item, path[2:], key), *first[at + 1 :]]}
 
 
 def _explained(shape: type[Shape], sentence: str, path: Path, where: Callable[[Path], str]) -> str:
@@ -188,9 +197,13 @@ def dotted(path: Path) -> str:
 def known_keys(shape: type[Shape], path: Path) -> list[str]:
     """Return the keys that the table at `path` may hold; empty for free names."""
     node = node_at(shape, path)
-    if isinstance(node, msgspec.inspect.StructType):
-        return [field.encode_name for field in node.fields]
-    return []
+    kinds = node.types if isinstance(node, msgspec.inspect.UnionType) else (node,)
+    return [
+        field.encode_name
+        for kind in kinds
+        if isinstance(kind, msgspec.inspect.StructType)
+        for field in kind.fields
+    ]
 
 
 def node_at(shape: type[Shape], path: Path) -> msgspec.inspect.Type | None:
