@@ -67,6 +67,18 @@ async def test_a_task_may_wait_for_a_moment() -> None:
     assert late == [moment]
 
 
+async def test_a_task_that_is_cancelled_hears_of_it_when_the_moment_is_there() -> None:
+    moment = Moment(asyncio.get_running_loop())
+    waiting = asyncio.get_running_loop().create_task(_wait(moment))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    moment.happen()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_what_an_errand_raises_goes_to_whoever_ended_its_wait() -> None:
     async def run() -> None:
         raise ZeroDivisionError
