@@ -29,7 +29,9 @@ _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "migration": _all(DataClass.OPERATION, "number"),
     "book": _all(DataClass.BILLING, "id kind org_ref posted held floor0 epoch"),
     "budget_rule": _all(DataClass.ACCOUNT, "purse period zone mode limit_nusd epoch"),
-    "budget": _all(DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held warned"),
+    "budget": _all(
+        DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held first_epoch warned"
+    ),
     "lot": _all(DataClass.BILLING, "id book kind granted spent returned expires_at created_at"),
     "entry": _all(DataClass.BILLING, "id desk batch kind dr cr amount lot corrects day at"),
     "batch": _all(

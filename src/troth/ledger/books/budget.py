@@ -105,9 +105,10 @@ def current(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
         return None
     starts_at, ends_at = span(found.period, found.zone, now_ms)
     tx.execute(
-        "INSERT INTO budget (purse, starts_at, ends_at, mode, limit_nusd) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO budget (purse, starts_at, ends_at, mode, limit_nusd, first_epoch)"
+        " SELECT purse, ?, ?, mode, limit_nusd, epoch + 1 FROM budget_rule WHERE purse = ?"
         " ON CONFLICT DO NOTHING",
-        (purse, starts_at, ends_at, found.mode.value, found.limit_nusd),
+        (starts_at, ends_at, purse),
     )
     return at(tx, purse, starts_at)
 
@@ -153,12 +154,12 @@ def crossings(tx: Transaction) -> list[Crossing]:
     return crossed
 
 
-def holding(tx: Transaction, purse: bytes, at_ms: int) -> Budget | None:
-    """Return and lock the period that held a moment, None when there is none."""
+def of_epoch(tx: Transaction, purse: bytes, epoch: int) -> Budget | None:
+    """Return and lock the period whose lease had this epoch, None when there is none."""
     found = tx.row(
-        "SELECT starts_at FROM budget WHERE purse = ? AND starts_at <= ?"
-        " AND (ends_at = 0 OR ends_at > ?) ORDER BY starts_at DESC",
-        (purse, at_ms, at_ms),
+        "SELECT starts_at FROM budget WHERE purse = ? AND first_epoch <= ?"
+        " ORDER BY first_epoch DESC, starts_at DESC",
+        (purse, epoch),
         tuple[int],
     )
     return at(tx, purse, found[0]) if found else None

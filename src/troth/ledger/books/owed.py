@@ -11,8 +11,6 @@ from troth.ledger.books.lease import Lent
 from troth.ledger.shard.records import Settlement
 from troth.store.transaction import Column, Transaction
 
-_AT_BYTES = 6
-
 
 class Owed(msgspec.Struct, gc=False):
     """What moves. `paid` by settlement; sums by purse; the rest is the operator's."""
@@ -114,29 +112,23 @@ def _from_rest(
         for purse, epoch in each.purses
         if (lent := leases.get(purse)) is not None and lent.epoch == epoch
     }
-    gone = [purse for purse, _ in each.purses if purse not in standing]
-    periods = {purse: _period(tx, purse, each.reservation) for purse in gone}
-    paid = each.charge
-    for purse in gone:
-        if purse[:1] == WALLET:
-            paid = min(paid, rests[purse])
-        elif (period := periods[purse]) is not None:
+    gone = {purse: epoch for purse, epoch in each.purses if purse not in standing}
+    periods = {
+        purse: budget.of_epoch(tx, purse, epoch)
+        for purse, epoch in gone.items()
+        if purse[:1] != WALLET
+    }
+    paid = min([each.charge, *(rests[purse] for purse in gone if purse[:1] == WALLET)])
+    for purse, period in periods.items():
+        if period is not None:
             spent, held = debt.budgets.get((purse, period.starts_at), (0, 0))
             paid = min(paid, max(0, period.available - spent + held))
     for purse in gone:
-        period = periods[purse]
         if purse[:1] == WALLET:
             rests[purse] -= paid
             _pay(debt, purse, 0, (paid, 0))
-        elif period is not None:
+        elif (period := periods[purse]) is not None:
             _pay(debt, purse, period.starts_at, (paid, 0))
     for lent in standing.values():
         _from_lease(debt, lent, each.charge, paid)
     return paid
-
-
-def _period(tx: Transaction, purse: bytes, reservation: bytes) -> budget.Budget | None:
-    """Return the budget's period in which a reservation was made; its id begins with the time."""
-    if purse[:1] == WALLET:
-        return None
-    return budget.holding(tx, purse, int.from_bytes(reservation[:_AT_BYTES], "big"))

@@ -70,6 +70,7 @@ class Teller:
         self._write_usage = write_usage
         self._queues: dict[bytes, deque[_Waiting]] = {}
         self._present: set[bytes] = set()
+        self._ops: dict[bytes, int] = {}
 
     def open(self, tx: Transaction, message: OpenSeat, now_ms: int) -> SeatOpened:
         """Begin a seat for a process whose old seats are posted and closed."""
@@ -114,6 +115,14 @@ class Teller:
         found = seat.find(tx, owner)
         if found is None or found.is_closed:
             return [(owner, SeatClosed(owner))]
+        return self._lend(tx, owner, message, now_ms)
+
+    def _lend(
+        self, tx: Transaction, owner: bytes, message: LeaseAsk | LeaseReturn, now_ms: int
+    ) -> list[Outgoing]:
+        if message.op <= self._ops.get(owner, 0):
+            return []  # brought by a link that broke; the seat has asked anew since
+        self._ops[owner] = message.op
         if isinstance(message, LeaseReturn):
             return self._return(tx, owner, message, now_ms)
         return self._ask(tx, owner, message, now_ms)
@@ -129,6 +138,7 @@ class Teller:
     ) -> list[Outgoing]:
         freed = close_seat(tx, message.seat, message.orphans, now_ms)
         self.left(message.seat)
+        self._ops.pop(message.seat, None)
         sent = [out for purse in freed for out in self._serve(tx, purse, now_ms)]
         return [(owner, SeatClosed(message.seat)), *sent]
 
@@ -146,6 +156,8 @@ class Teller:
     def _ask(self, tx: Transaction, owner: bytes, ask: LeaseAsk, now_ms: int) -> list[Outgoing]:
         if not lease.offer(tx, owner, ask):
             return []
+        waiting = self._queues.get(ask.purse, ())
+        self._set_queue(ask.purse, deque(each for each in waiting if each.seat != owner))
         if ask.need == 0:
             return [(owner, lease.sync(tx, owner, ask))]
         queue = self._queues.setdefault(ask.purse, deque())

@@ -74,8 +74,9 @@ class _Segment:
 
     def close(self) -> None:
         """Unmap; the file stays."""
-        self.memory.close()
-        os.close(self.fd)
+        if not self.memory.closed:
+            self.memory.close()
+            os.close(self.fd)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -76,7 +76,7 @@ class Leases:
                     recent=purse.recent + purse.recent_before,
                 )
             )
-            purse.need = purse.least = 0
+            purse.need = purse.least = purse.bound = 0
             purse.is_unsure = False
         return asks
 
@@ -135,7 +135,6 @@ class Leases:
         purse.ends_at_ms = lease.ends_at_ms
         purse.available = lease.available
         purse.held = lease.held
-        purse.bound = 0
         purse.low = -1
         purse.short_until_ns = now_ns + self._terms.short_ms * _MS if lease.is_short else 0
 

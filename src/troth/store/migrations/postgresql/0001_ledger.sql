@@ -28,6 +28,7 @@ CREATE TABLE budget (
   limit_nusd bigint NOT NULL CHECK (limit_nusd >= 0),
   spent bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
   held bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
+  first_epoch bigint NOT NULL,
   warned bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (purse, starts_at)
 );

@@ -28,6 +28,7 @@ CREATE TABLE budget (
   limit_nusd INTEGER NOT NULL CHECK (limit_nusd >= 0),
   spent INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
   held INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
+  first_epoch INTEGER NOT NULL,
   warned INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (purse, starts_at)
 ) STRICT, WITHOUT ROWID;
