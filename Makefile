@@ -43,10 +43,10 @@ bench-peers: .venv/dev.stamp ## install nginx and other gateways to measure besi
 	$(BIN)/python -m bench peers
 
 bench-stages: .venv/dev.stamp ## time each stage of a request alone
-	$(BIN)/python -m bench stages
+	$(BIN)/python -m bench.stages
 
 bench-profile: .venv/dev.stamp ## show where a gateway process spends its time under load
-	$(BIN)/python -m bench profile
+	$(BIN)/python -m bench.profile
 
 docs: .venv/dev.stamp ## write the generated pages of docs/reference anew
 	$(BIN)/python docs/generate.py

@@ -1,12 +1,14 @@
 """`python -m bench`: measure, judge, write down. `--help` tells the rest.
 
+Beside it: `python -m bench.stages`, `python -m bench.profile [CASE]`.
+
 Exits with 1 when a gate is missed by more than a quarter.
 """
 
 import argparse
 import sys
 
-from bench import peers, profile, stages
+from bench import peers
 from bench.harness import report
 from bench.harness.campaign import Plan, conduct
 from bench.harness.cases import BY_NAME, CASES
@@ -25,9 +27,9 @@ def _arguments() -> argparse.Namespace:
         "action",
         nargs="?",
         default="run",
-        choices=("run", "peers", "stages", "profile", "page"),
-        help="run: measure; peers: install what is measured beside; stages: each stage alone; "
-        "profile: where the CPU goes; page: write the page again from the last run",
+        choices=("run", "peers", "page"),
+        help="run: measure; peers: install what is measured beside; page: write the page again "
+        "from the last run",
     )
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="names, with commas")
     parser.add_argument("--cases", default=",".join(BY_NAME), help="names, with commas")
@@ -55,22 +57,12 @@ def measure(arguments: argparse.Namespace) -> int:
     return 1 if any(gate.fails for gate in result.gates) else 0
 
 
-def _first(cases: str) -> str:
-    """Return the first of some named cases, and 64 connections where all are meant."""
-    names = cases.split(",")
-    return "many" if len(names) == len(BY_NAME) else names[0]
-
-
 def main() -> int:
     """Do what was asked."""
     arguments = _arguments()
     match arguments.action:
         case "peers":
             return peers.install()
-        case "stages":
-            return stages.main()
-        case "profile":
-            return profile.main(_first(arguments.cases))
         case "page":
             report.write(report.read())
             return 0

@@ -77,3 +77,7 @@ def _table(title: str, counts: Counter[str], total: int) -> Table:
     rows = [["", "share"]]
     rows += [[name, f"{count / total:.1%}"] for name, count in counts.most_common(SHOWN)]
     return Table(title, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "many"))

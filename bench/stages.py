@@ -176,3 +176,7 @@ def _money() -> Table:
     rows = [["", "p50 us", "p99 us"], ["reserve + settle", number(cuts[49]), number(cuts[98])]]
     rows.append(["gate", "10", "100"])
     return Table(f"The ledger's shard with its journal, one purse, {len(took):,} runs", rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
