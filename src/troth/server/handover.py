@@ -63,7 +63,6 @@ class Serving(msgspec.Struct, frozen=True):
     upstream: ClientLimits = ClientLimits()
     extra_ca: str = ""
     segment_bytes: int = 16 * 1024 * 1024
-    sync_ms: int = 10
 
 
 class GatewayHandover(msgspec.Struct, frozen=True):

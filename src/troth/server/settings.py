@@ -97,10 +97,9 @@ class UpstreamSettings(ClientLimits, frozen=True, forbid_unknown_fields=True):
 
 
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Each gateway's journal: size of a segment, and how often it is forced to disk."""
+    """Each gateway's journal: the size of one of its files."""
 
     segment_bytes: int = 16 * 1024 * 1024
-    sync_ms: int = 10
 
 
 class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
