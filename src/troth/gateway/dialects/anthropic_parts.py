@@ -11,7 +11,7 @@ from troth.gateway.dialects.checks import (
     required_text,
     utf8_bytes,
 )
-from troth.gateway.dialects.strict_json import check_numbers, encode
+from troth.gateway.dialects.strict_json import MAX_DEPTH, check_depth, check_numbers, encode
 from troth.gateway.dialects.tally import Tally, without_unknown
 from troth.gateway.exchange import Fields, Json
 from troth.kernel.errors import InvalidValue, RefusedByPolicy
@@ -20,6 +20,7 @@ from troth.policy.strict import CONTENT_AT_REST
 MAX_MESSAGES: Final = 10_000
 MAX_BLOCKS: Final = 10_000
 
+_LEVELS_LEFT: Final = MAX_DEPTH - 5
 _ROLES: Final = frozenset({"user", "assistant"})
 _TURN: Final = frozenset({"role", "content"})
 _BLOCKS: Final = {
@@ -90,6 +91,7 @@ def _blocks(path: str, value: Json, kind: str, tally: Tally) -> list[Json]:
 
 def _block(path: str, value: Json, allowed: frozenset[str], tally: Tally) -> Json:
     block = required_mapping(path, value)
+    check_depth(block, _LEVELS_LEFT)
     kind = required_text(f"{path}.type", block, "type")
     if kind not in allowed:
         raise InvalidValue(f"{path}.type", f"This must be one of: {', '.join(sorted(allowed))}.")

@@ -12,7 +12,7 @@ from troth.gateway.dialects.checks import (
     required_text,
     utf8_bytes,
 )
-from troth.gateway.dialects.strict_json import encode
+from troth.gateway.dialects.strict_json import MAX_DEPTH, check_depth, encode
 from troth.gateway.dialects.tally import Tally, without_unknown
 from troth.gateway.exchange import Fields, Json
 from troth.kernel.errors import InvalidValue, MissingParameter, RefusedByPolicy
@@ -22,6 +22,7 @@ MAX_MESSAGES: Final = 10_000
 MAX_PARTS: Final = 10_000
 MAX_CALLS: Final = 10_000
 
+_LEVELS_LEFT: Final = MAX_DEPTH - 3
 _PLAIN_ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
 _FIELDS: Final = {
     "system": frozenset({"role", "content", "name", "cache_control"}),
@@ -94,6 +95,7 @@ def read_messages(value: Json, tally: Tally) -> list[Json]:
 
 def _message(path: str, value: Json, tally: Tally) -> Fields:
     message = required_mapping(path, value)
+    check_depth(message, _LEVELS_LEFT)
     role = required_text(f"{path}.role", message, "role")
     known = _FIELDS.get(role)
     if known is None:

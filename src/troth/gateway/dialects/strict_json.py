@@ -18,6 +18,9 @@ MAX_DEPTH: Final = 128
 MAX_DIGITS: Final = 32
 MAX_STRINGS: Final = 500_000
 
+_SMALL: Final = 4_096
+_LARGE_FIELDS: Final = frozenset({"input", "messages", "system"})
+_TOO_DEEP: Final = "The body is nested deeper than 128 levels."
 _DIGITS: Final = bytes.maketrans(b"0123456789+-.eE", b"0" * 15)
 _LONG_NUMBER: Final = b"0" * (MAX_DIGITS + 1)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -31,16 +34,38 @@ _KEYS: Final = {name: encode(name) + b":" for name in ALL}
 def read_object(body: bytes) -> tuple[Fields, dict[str, bytes]]:
     """Return the object and each of its fields as our encoder writes it.
 
+    Of a large body the depth of `messages`, `system` and `input` is left to their readers, which
+    look at every container in them anyway: counting brackets in 64 kB of text costs more than that.
+
     Raises:
         MalformedBody: not one strict JSON object.
     """
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
-        _check_depth(_outside_strings(body))
+    is_small = len(body) <= _SMALL
+    if is_small:
+        _check_brackets(body, MAX_DEPTH)
     fields = _object_of(body)
     pieces = {name: encode(value) for name, value in fields.items()}
+    if not is_small:
+        for name, piece in pieces.items():
+            if name not in _LARGE_FIELDS:
+                _check_brackets(piece, MAX_DEPTH - 1)
     if _joined(pieces) != body:
         _check_foreign(body, fields)
     return fields, pieces
+
+
+def check_depth(value: Json, left: int = MAX_DEPTH - 1) -> None:
+    """Refuse a value below the top level that is nested too deep.
+
+    Raises:
+        MalformedBody: its containers reach more than 128 levels, the body's own included.
+    """
+    if left < 0:
+        raise MalformedBody(None, _TOO_DEEP)
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    for item in inner:
+        if type(item) is dict or type(item) is list:
+            check_depth(item, left - 1)
 
 
 def check_numbers(piece: bytes) -> None:
@@ -88,10 +113,13 @@ def _outside_strings(text: bytes) -> bytes:
     return b'"'.join(text.split(b'"')[::2])
 
 
-def _check_depth(outside: bytes) -> None:
-    brackets = outside.translate(None, _NOT_BRACKETS)
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-        raise MalformedBody(None, "The body is nested deeper than 128 levels.")
+def _check_brackets(text: bytes, most: int) -> None:
+    """Refuse text whose brackets nest too deep; what has few brackets needs no closer look."""
+    if text.count(b"[") + text.count(b"{") <= most:
+        return
+    brackets = _outside_strings(text).translate(None, _NOT_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > most:
+        raise MalformedBody(None, _TOO_DEEP)
 
 
 def _check_long_numbers(outside: bytes) -> None:

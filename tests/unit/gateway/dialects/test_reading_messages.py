@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from troth.gateway.dialects import ANTHROPIC_MESSAGES
+from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT
 from troth.gateway.exchange import Ask
-from troth.kernel.errors import BadRequest, RefusedByPolicy
+from troth.kernel.errors import BadRequest, MalformedBody, RefusedByPolicy
 
 HELLO = {"role": "user", "content": "hello"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
@@ -145,3 +145,21 @@ def test_what_needs_content_at_rest_is_refused(changes: dict[str, object]) -> No
 
 def test_thinking_without_a_budget_is_taken_as_it_is() -> None:
     assert "thinking" in read(thinking={"type": "disabled"}).fields
+
+
+def test_deep_values_are_refused_wherever_they_hide() -> None:
+    deep: object = []
+    for _ in range(200):
+        deep = [deep]
+    call = {"type": "tool_use", "id": "a", "name": "f", "input": {"a": deep}}
+    turns = [{"role": "assistant", "content": [call]}]
+    with pytest.raises(MalformedBody):
+        read(messages=turns)
+    with pytest.raises(MalformedBody):
+        read(messages=turns, system="x" * 9_000)
+    with pytest.raises(MalformedBody):
+        read(system=[{"type": "text", "text": "x" * 9_000, "cache_control": {"a": deep}}])
+    parts = [{"type": "image_url", "image_url": {"url": "x" * 9_000, "detail": deep}}]
+    body = {"model": "m", "messages": [{"role": "user", "content": parts}]}
+    with pytest.raises(MalformedBody):
+        OPENAI_CHAT.read(msgspec.json.encode(body))

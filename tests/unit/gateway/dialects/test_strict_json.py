@@ -1,6 +1,6 @@
 import pytest
 
-from troth.gateway.dialects.strict_json import check_numbers, encode, read_object
+from troth.gateway.dialects.strict_json import check_depth, check_numbers, encode, read_object
 from troth.kernel.errors import MalformedBody
 
 
@@ -76,3 +76,23 @@ def test_numbers_of_33_digits_are_refused_in_our_own_form_too() -> None:
     check_numbers(b'{"a":' + b"1" * 32 + b"}")
     with pytest.raises(MalformedBody):
         check_numbers(b'{"a":' + b"1" * 33 + b"}")
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize("filling", [b"", b" " * 5_000])
+def test_depth_is_bounded_in_small_and_large_bodies(filling: bytes) -> None:
+    read_object(b'{"tools":' + filling + nested(127) + b"}")
+    with pytest.raises(MalformedBody):
+        read_object(b'{"tools":' + filling + nested(128) + b"}")
+
+
+def test_depth_of_a_value_counts_its_containers() -> None:
+    check_depth(read_object(b'{"input":' + nested(127) + b"}")[0]["input"], 126)
+    deep = read_object(b'{"input":' + nested(127) + b',"x":"' + b" " * 5_000 + b'"}')[0]
+    with pytest.raises(MalformedBody):
+        check_depth(deep["input"], 125)
+    with pytest.raises(MalformedBody):
+        check_depth({"a": {"b": [1, "[", {}]}}, 2)
