@@ -6,7 +6,7 @@ name stops the start. No secret has a default.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,6 +32,9 @@ Kind = Literal[
     "ollama",
 ]
 
+NUMBER_MAX: Final = 2**62
+SEGMENT_MIN: Final = 1 << 20
+SEGMENT_MAX: Final = 1 << 30
 OWN_SERVERS: Final = ("llamacpp", "vllm", "ollama")
 CONFIG_VARIABLE: Final = "TROTH_CONFIG"
 PREFIX: Final = "TROTH_"
@@ -223,14 +226,10 @@ def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
     for name, provider in settings.providers.items():
         _check_provider(name, provider, layers, is_asked=name in asked)
     server = settings.server
-    for key, value, least, most in (
-        ("gateways", server.gateways, 1, 64),
-        ("drain_seconds", server.drain_seconds, 0, 3_600),
-        ("stale_seconds", server.stale_seconds, 2, 60),
-    ):
+    for path, value, least, most in _numbers(settings):
         if not least <= value <= most:
-            where = layers.place(("server", key))
-            raise Misconfigured(f"{where}: 'server.{key}' must be from {least} to {most}.")
+            reach = f"from {least} to {most}" if most < NUMBER_MAX else f"at least {least}"
+            raise Misconfigured(f"{layers.place(path)}: '{dotted(path)}' must be {reach}.")
     for key, bind in (("bind", server.bind), ("control_bind", server.control_bind)):
         if parse_bind(bind) is None:
             where = layers.place(("server", key))
@@ -241,6 +240,23 @@ def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
     if bool(server.tls_certificate) != bool(server.tls_key):
         where = layers.place(("server",))
         raise Misconfigured(f"{where}: 'server.tls_certificate' and 'server.tls_key' go together.")
+
+
+def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, int]]:
+    """Yield each number that has bounds: its path, its value, the least and the most."""
+    server = settings.server
+    yield ("server", "gateways"), server.gateways, 1, 64
+    yield ("server", "drain_seconds"), server.drain_seconds, 0, 3_600
+    yield ("server", "stale_seconds"), server.stale_seconds, 2, 60
+    yield ("journal", "segment_bytes"), settings.journal.segment_bytes, SEGMENT_MIN, SEGMENT_MAX
+    for name, section in (
+        ("limits", settings.limits),
+        ("upstream", settings.upstream),
+        ("keys", settings.keys),
+    ):
+        for field, value in msgspec.structs.asdict(section).items():
+            if isinstance(value, int):
+                yield (name, field), value, 0, NUMBER_MAX
 
 
 def _check_provider(
