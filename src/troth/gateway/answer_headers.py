@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from troth.gateway.dialects import dropped
 from troth.gateway.journey import Journey
 from troth.gateway.rates import Standing
 
@@ -42,17 +43,18 @@ def of_answer(journey: Journey, now_ms: int) -> Headers:
         headers.append((b"x-troth-attempts", b"%d" % len(journey.attempts)))
     if reservation.is_clamped:
         headers.append((b"x-troth-max-tokens-clamped", b"%d" % reservation.max_tokens))
-    dropped = dropped_header(journey)
-    if dropped:
-        headers.append((b"x-troth-dropped", dropped))
+    without_effect = dropped_header(journey)
+    if without_effect:
+        headers.append((b"x-troth-dropped", without_effect))
     return headers
 
 
 def dropped_header(journey: Journey) -> bytes:
     """Return the names of hints that were dropped and the number of unknown fields, or b""."""
-    parts = list(journey.ask.dropped)
-    if journey.ask.unknown_count:
-        parts.append(f"unknown={journey.ask.unknown_count}")
+    ask, flight = journey.ask, journey.flight
+    parts = list(ask.dropped if flight is None else dropped(ask, flight.offering))
+    if ask.unknown_count:
+        parts.append(f"unknown={ask.unknown_count}")
     return ", ".join(parts).encode()
 
 

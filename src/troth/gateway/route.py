@@ -3,25 +3,13 @@
 import msgspec
 
 from troth.catalog.offering import Offering
+from troth.gateway.dialects import unsupported
 from troth.gateway.exchange import Ask
 from troth.gateway.world import World
 from troth.kernel.errors import ModelNotFound, UnpricedFeature, UnsupportedParameter
 
-_PARAM_OF = {
-    "tools": "tools",
-    "json_schema": "response_format",
-    "logprobs": "logprobs",
-    "logit_bias": "logit_bias",
-    "many_choices": "n",
-    "image_input": "messages",
-    "audio_input": "messages",
-    "file_input": "messages",
-    "audio_output": "modalities",
-    "reasoning": "reasoning_effort",
-    "token_arrays": "input",
-    "dimensions": "dimensions",
-}
 _UNIT_OF = {"audio_input": "input_audio", "audio_output": "output_audio"}
+_PARAM_OF = {"audio_input": "messages", "audio_output": "modalities"}
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -41,12 +29,11 @@ def route(ask: Ask, world: World) -> Choice:
     offered = world.offerings.of(ask.model)
     if not offered or not _serves(offered[0], ask):
         raise ModelNotFound("model")
-    if not ask.needs and len(offered) == 1:
-        return Choice((offered[0],))
-    fitting = tuple(offering for offering in offered if _fits(offering, ask))
+    fitting = tuple(offering for offering in offered if unsupported(ask, offering) is None)
     if not fitting:
-        lacking = min(ask.needs - offered[0].model.features | offered[0].lacks & ask.needs)
-        raise UnsupportedParameter(_PARAM_OF[lacking])
+        raise UnsupportedParameter(unsupported(ask, offered[0]))
+    if not ask.needs and len(fitting) == 1:
+        return Choice(fitting)
     for need in ask.needs & _UNIT_OF.keys():
         if not fitting[0].sale.is_priced(_UNIT_OF[need]):
             raise UnpricedFeature(_PARAM_OF[need])
@@ -59,10 +46,6 @@ def _serves(offering: Offering, ask: Ask) -> bool:
     if ask.endpoint == "embeddings":
         return "embeddings" in endpoints
     return "chat" in endpoints or "messages" in endpoints
-
-
-def _fits(offering: Offering, ask: Ask) -> bool:
-    return ask.needs <= offering.model.features and not ask.needs & offering.lacks
 
 
 def _healthy_first(fitting: tuple[Offering, ...], world: World) -> tuple[Offering, ...]:

@@ -11,7 +11,7 @@ from troth.gateway.dialects.clients import (
     OPENAI_EMBEDDINGS,
     ClientDialect,
 )
-from troth.gateway.dialects.compose import compose, dropped
+from troth.gateway.dialects.compose import compose, dropped, unsupported
 from troth.gateway.dialects.models_list import model_body, models_body
 from troth.gateway.dialects.rendering import rendering
 
@@ -25,4 +25,5 @@ __all__ = [
     "model_body",
     "models_body",
     "rendering",
+    "unsupported",
 ]

@@ -33,6 +33,7 @@ class ChatWhole(Progress):
 
     __slots__ = (
         "_answer",
+        "_body",
         "_expected",
         "_identity",
         "_is_exact",
@@ -46,6 +47,7 @@ class ChatWhole(Progress):
         super().__init__()
         self._parts: list[bytes] = []
         self._answer: Completion | None = None
+        self._body = b""
         self._expected = ask.choices
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._identity = (answer_id, created_at, offering.model.name)
@@ -78,11 +80,17 @@ class ChatWhole(Progress):
                 bytes(answer.usage), reasoning_inside=self._reasoning_inside
             )
         self._answer = answer
+        if self._is_exact and all(map(_fits, answer.choices)):
+            self._body = body
         return True
 
     @override
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:
-        """Return the answer with its cost."""
+        """Return the answer with its cost; an exact one as it came, but for its usage."""
+        if self._body and self._answer is not None:
+            before, found, behind = self._body.rpartition(bytes(self._answer.usage))
+            if found and before:
+                return b"".join((before, openai_usage(used, cost_nusd), behind))
         identity = self._identity
         if self._is_exact and self._answer is not None:
             identity = (self._answer.id, self._answer.created, self._answer.model)
@@ -129,6 +137,12 @@ class ChatWhole(Progress):
             choice.logprobs,
             choice.finish_reason or "stop",
         )
+
+
+def _fits(choice: Choice) -> bool:
+    """Tell whether a choice of an exact offering may go out as it came."""
+    message = choice.message
+    return choice.finish_reason in FINISH_REASONS and not message.tool_calls
 
 
 def completion(

@@ -11,7 +11,6 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects.clients import ClientDialect
 from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask, Fields
-from troth.kernel.errors import UnsupportedParameter
 from troth.kernel.secret import Secret
 from troth.providers import anthropic_dialect, openai_dialect
 from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, untranslatable
@@ -38,10 +37,8 @@ def compose(
 ) -> UpstreamRequest:
     """Return the whole request; `max_tokens` is what the reservation allows each choice.
 
-    Raises:
-        UnsupportedParameter: the offering cannot honor a field that changes the answer.
+    The offering can do what is asked: `unsupported` was asked first.
     """
-    check_support(ask, offering)
     upstream = offering.upstream
     if ask.endpoint == "embeddings":
         return build(upstream, "/embeddings", credential, _embeddings(ask, offering))
@@ -51,21 +48,20 @@ def compose(
     return build(upstream, "/chat/completions", credential, _chat(ask, offering, max_tokens))
 
 
-def check_support(ask: Ask, offering: Offering) -> None:
-    """Refuse what this offering cannot do though it changes the answer.
-
-    Raises:
-        UnsupportedParameter: names the caller's field.
-    """
+def unsupported(ask: Ask, offering: Offering) -> str | None:
+    """Return the field that this offering cannot honor though it changes the answer, or None."""
     param = lacking(ask.needs, ask.fields, offering)
     if param is None and is_translated(ask, offering):
         param = untranslatable(ask.fields)
-    if param is not None:
-        raise UnsupportedParameter(param)
+    if param == "response_format" and ask.endpoint == "messages":
+        return "output_config"
+    return param
 
 
 def is_translated(ask: Ask, offering: Offering) -> bool:
     """Tell whether client and upstream speak different dialects."""
+    if ask.endpoint == "embeddings":
+        return False
     return (ask.endpoint == "messages") is not (offering.upstream.dialect == "anthropic")
 
 
