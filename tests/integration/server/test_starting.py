@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.installation import Installed, installed
+from tests.builders.wire_sockets import certificate
 from tests.journeys.patience import wait_until
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import system_entropy
@@ -122,3 +124,33 @@ def _runs(pid: str) -> bool:
     except OSError:
         return False
     return state.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("floor", ["1.2", "1.3"])
+def test_the_api_port_speaks_tls_from_its_floor_on(tmp_path: Path, floor: str) -> None:
+    certificate_file, key_file = certificate(tmp_path, "localhost")
+    with installed(
+        tmp_path / "data",
+        tls_floor=floor,
+        tls_certificate=certificate_file,
+        tls_key=key_file,
+    ) as house:
+        context = ssl.create_default_context(cafile=certificate_file)
+        with (
+            socket.create_connection(("127.0.0.1", house.api_port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as way,
+        ):
+            assert way.version() == "TLSv1.3"
+            way.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert way.recv(1_024).startswith(b"HTTP/1.1 200")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        assert speaks(house.api_port, context) is (floor == "1.2")
+
+
+def speaks(port: int, context: ssl.SSLContext) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        try:
+            context.wrap_socket(plain, server_hostname="localhost").close()
+        except ssl.SSLError:
+            return False
+        return True
