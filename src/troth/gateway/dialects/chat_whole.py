@@ -73,6 +73,8 @@ class ChatWhole(Progress):
         if len(answer.choices) != self._expected:
             self.fail()
             return False
+        if self._is_exact and _is_whole(body, answer):
+            self._body = body
         for choice in answer.choices:
             self._read(choice)
         if answer.usage:
@@ -80,8 +82,6 @@ class ChatWhole(Progress):
                 bytes(answer.usage), reasoning_inside=self._reasoning_inside
             )
         self._answer = answer
-        if self._is_exact and all(map(_fits, answer.choices)):
-            self._body = body
         return True
 
     @override
@@ -139,10 +139,20 @@ class ChatWhole(Progress):
         )
 
 
-def _fits(choice: Choice) -> bool:
-    """Tell whether a choice of an exact offering may go out as it came."""
-    message = choice.message
-    return choice.finish_reason in FINISH_REASONS and not message.tool_calls
+def _is_whole(body: bytes, answer: Completion) -> bool:
+    """Tell whether an answer may go out as it came: every field there, every reason known.
+
+    A quote inside a string is escaped, so these names can only be found as keys.
+    """
+    count = len(answer.choices)
+    return (
+        body.count(b'"refusal":') == count == body.count(b'"logprobs":')
+        and b'"object":"chat.completion"' in body
+        and all(
+            choice.finish_reason in FINISH_REASONS and not choice.message.tool_calls
+            for choice in answer.choices
+        )
+    )
 
 
 def completion(

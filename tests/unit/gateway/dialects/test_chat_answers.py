@@ -259,6 +259,23 @@ def test_a_buffered_answer_has_every_field_and_its_cost(*, exact: bool) -> None:
     assert answer.broken(UpstreamError()) == b""
 
 
+def test_an_exact_answer_that_is_whole_goes_out_as_it_came_but_for_its_usage() -> None:
+    body = (
+        b'{"id":"up-1","object":"chat.completion","created":5,"model":"up/m","choices":[{"index":0,'
+        b'"message":{"role":"assistant","content":"say \\"usage\\":{}","refusal":null},'
+        b'"logprobs":null,"finish_reason":"stop"}],"usage":%b,"service_tier":"default"}'
+    )
+    sent = body % msgspec.json.encode(USAGE)
+    answer = shown(chat(), at("openai", exact=True))
+    answer.piece(sent)
+    assert answer.ended()
+    got = answer.whole(5, USED)
+    before, _, behind = body.partition(b"%b")
+    assert got.startswith(before)
+    assert got.endswith(b'"cost":0.000000005}' + behind)
+    ChatCompletion.model_validate(msgspec.json.decode(got), strict=True)
+
+
 def test_buffered_tool_calls_are_made_whole() -> None:
     answer = shown(chat(), at("openai", "ollama"))
     calls = [{"index": 0, "function": {"name": "f"}}, {"id": "x", "type": "function"}]
