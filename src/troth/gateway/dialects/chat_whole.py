@@ -22,6 +22,7 @@ from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
 
 _ASKS_REASONING: Final = frozenset({"output_config", "reasoning", "reasoning_effort", "thinking"})
+_USAGE: Final = b'"usage":'
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode: Final = msgspec.json.Decoder(Completion).decode
@@ -88,9 +89,10 @@ class ChatWhole(Progress):
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the answer with its cost; an exact one as it came, but for its usage."""
         if self._body and self._answer is not None:
-            before, found, behind = self._body.rpartition(bytes(self._answer.usage))
-            if found and before:
-                return b"".join((before, openai_usage(used, cost_nusd), behind))
+            told = _USAGE + bytes(self._answer.usage)
+            before, found, behind = self._body.rpartition(told)
+            if found:
+                return b"".join((before, _USAGE, openai_usage(used, cost_nusd), behind))
         identity = self._identity
         if self._is_exact and self._answer is not None:
             identity = (self._answer.id, self._answer.created, self._answer.model)

@@ -157,6 +157,31 @@ def test_parallel_tool_calls_keep_their_order_and_get_what_they_lack() -> None:
     assert answer.delivered_bytes == 1 + 2 + 1 + 2
 
 
+def test_a_choice_that_was_not_asked_for_and_a_finish_without_a_delta() -> None:
+    answer = shown(chat(stream=True), at("openai", exact=True))
+    out = ended(
+        answer,
+        ROLE
+        + chunk({"tool_calls": [{"index": 0, "custom": {"name": "g", "input": "xy"}}]}, usage=None)
+        + event({"choices": [{"index": 0, "delta": None, "finish_reason": "odd"}]}),
+    )
+    assert answer.delivered_bytes == 3
+    assert b'"finish_reason":"stop"' in out or b'"finish_reason":"tool_calls"' in out
+
+
+def test_one_event_may_carry_several_choices() -> None:
+    choices = [
+        {"index": at, "delta": {"content": "a"}, "finish_reason": reason}
+        for at, reason in ((0, "stop"), (1, None), (1, "odd"))
+    ]
+    calls = [{"type": "custom", "custom": {"name": "g", "input": "x"}}]
+    answer = shown(chat(stream=True, n=2), at("openai", "vllm"))
+    out = answer.piece(chunk({"tool_calls": calls}, index=1) + event({"choices": choices}))
+    assert answer.ended()
+    assert out.count(b'"finish_reason":"stop"') == 1
+    assert out.count(b'"finish_reason":"tool_calls"') == 1
+
+
 def test_reasoning_is_shown_to_those_who_ask() -> None:
     data = chunk({"reasoning_content": "hm"}) + chunk({"content": "a"}) + FINISH
     hidden = ended(shown(chat(stream=True), at("openai", "vllm")), data)
@@ -233,10 +258,18 @@ def whole(**changes: object) -> bytes:
     )
 
 
+EXACT = (
+    whole(refusal=None)
+    .replace(b',"t":{}', b"")
+    .replace(b'{"id":', b'{"object":"chat.completion","id":')
+)
+EXACT = EXACT.replace(b'"finish_reason"', b'"logprobs":null,"finish_reason"')
+
+
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_buffered_answer_has_every_field_and_its_cost(*, exact: bool) -> None:
     answer = shown(chat(), at("openai", exact=exact))
-    data = whole()
+    data = EXACT if exact else whole()
     assert answer.piece(data[:20]) == b""
     assert answer.piece(data[20:]) == b""
     assert answer.ended()
@@ -274,6 +307,27 @@ def test_an_exact_answer_that_is_whole_goes_out_as_it_came_but_for_its_usage() -
     assert got.startswith(before)
     assert got.endswith(b'"cost":0.000000005}' + behind)
     ChatCompletion.model_validate(msgspec.json.decode(got), strict=True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        EXACT.replace(b'"usage":', b'"usage": '),
+        EXACT.replace(b'"logprobs":null,', b""),
+        EXACT.replace(b',"refusal":null', b""),
+        EXACT.replace(b'"stop"', b'"odd"'),
+        EXACT[: EXACT.index(b',"usage"')] + b"}",
+    ],
+)
+def test_an_exact_answer_that_does_not_fit_is_written_anew(odd: bytes) -> None:
+    answer = shown(chat(), at("openai", exact=True))
+    answer.piece(odd)
+    assert answer.ended()
+    found = msgspec.json.decode(answer.whole(5, USED))
+    ChatCompletion.model_validate(found, strict=True)
+    assert found["id"] == "up-1"
+    assert found["usage"]["cost"] == 5e-09
+    assert found["choices"][0].keys() == {"index", "message", "logprobs", "finish_reason"}
 
 
 def test_buffered_tool_calls_are_made_whole() -> None:
