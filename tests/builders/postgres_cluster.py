@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from time import sleep
+from typing import IO, TypedDict
 
+import psycopg
+from psycopg import sql
+
+_ATTEMPTS = 200
+_PAUSE_SECONDS = 0.05
 _USERS = ("postgres", "nobody")
 
 
@@ -23,6 +30,13 @@ def program(name: str) -> str:
     return shutil.which(name) or str(bundled)
 
 
+class AsUser(TypedDict, total=False):
+    """Whom a program runs as."""
+
+    user: int
+    group: int
+
+
 class Cluster:
     """A running server. PostgreSQL refuses to be root, so root hands it to another user."""
 
@@ -30,6 +44,7 @@ class Cluster:
         self.folder = folder
         self._user = None if os.getuid() else _unprivileged()
         self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
@@ -51,43 +66,78 @@ class Cluster:
         )
 
     def _run(self, *command: str) -> None:
+        program = shutil.which(command[0])
+        assert program is not None
         subprocess.run(
-            [program(command[0]), *command[1:]],
+            [program, *command[1:]],
             check=True,
             capture_output=True,
-            user=self._user.pw_uid if self._user else None,
-            group=self._user.pw_gid if self._user else None,
             cwd=self.folder,
             env={"LC_ALL": "C"},
+            **self._as_user(),
         )
+
+    def _as_user(self) -> "AsUser":
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid}
 
     def start(self, *, fsync: bool = False) -> None:
         """Start and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-        if not fsync:
-            options += " -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w",
-            "-o", options, "start",
-        )  # fmt: skip
+        program = shutil.which("postgres")
+        assert program is not None
+        with (self.folder / "log").open("ab") as log:
+            self._process = self._begin(program, log, fsync=fsync)
+        for _ in range(_ATTEMPTS):
+            try:
+                psycopg.connect(f"{self._server}/postgres", connect_timeout=5).close()
+            except psycopg.OperationalError:
+                sleep(_PAUSE_SECONDS)
+            else:
+                return
+        raise AssertionError("PostgreSQL does not start; see its log")
+
+    def _begin(self, program: str, log: IO[bytes], *, fsync: bool) -> subprocess.Popen[bytes]:
+        settings = {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "on" if fsync else "off",
+        }
+        options = [part for item in settings.items() for part in ("-c", "=".join(item))]
+        return subprocess.Popen(
+            [program, "-D", str(self.folder / "data"), *options],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            cwd=self.folder,
+            env={"LC_ALL": "C"},
+            **self._as_user(),
+        )
 
     def kill(self) -> None:
         """Kill the server and its children at once, as a power cut would."""
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        assert self._process is not None
+        pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for each in (pid, *map(int, children)):
             os.kill(each, signal.SIGKILL)
+        self._process.wait()
 
     def stop(self) -> None:
         """Stop, if it runs."""
-        if (self.folder / "data" / "postmaster.pid").exists():
-            self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
 
     def url(self, database: str) -> str:
         """Return the address of a new, empty database."""
-        server = f"postgresql://troth@127.0.0.1:{self.port}"
-        self._run("psql", f"{server}/postgres", "-qc", f"CREATE DATABASE {database}")
-        return f"{server}/{database}"
+        with psycopg.connect(f"{self._server}/postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        return f"{self._server}/{database}"
+
+    @property
+    def _server(self) -> str:
+        return f"postgresql://troth@127.0.0.1:{self.port}"
 
 
 def _unprivileged() -> pwd.struct_passwd:
@@ -106,8 +156,8 @@ def _free_port() -> int:
 def running(folder: Path, *, fsync: bool = False) -> Iterator[Cluster]:
     """Start a cluster and stop it at the end."""
     cluster = Cluster(folder)
-    cluster.start(fsync=fsync)
     try:
+        cluster.start(fsync=fsync)
         yield cluster
     finally:
         cluster.stop()

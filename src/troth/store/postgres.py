@@ -215,6 +215,8 @@ class PostgresStore:
             raise Locked from None
         except psycopg.OperationalError:
             connection.close()
+            while self._idle:
+                self._idle.pop().close()  # the others lost their server too
             raise Locked from None
 
     def script(self, text: str, number: int = 0) -> None:
