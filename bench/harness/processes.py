@@ -118,6 +118,19 @@ def wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 60.0) -
     return time.perf_counter() - start
 
 
+def ready(started: Started, is_ready: Callable[[], bool], what: str, seconds: float = 60) -> float:
+    """Wait until a started process answers; end it when it does not, or ended by itself."""
+    try:
+        taken = wait_until(lambda: is_ready() or not started.is_running(), what, seconds)
+    except NotReady:
+        started.stop()
+        raise
+    if not started.is_running():
+        started.stop()
+        raise NotReady(f"{what} ended while it started; see {started.log}")
+    return taken
+
+
 def answers(port: int, path: str = "/") -> bool:
     """Whether an HTTP server on the loopback answers this path with 200 or any 4xx."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as link:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from bench.harness.cases import Case
 from bench.harness.places import PEERS
-from bench.harness.processes import SYSTEM_PATH, Started, answers, free_port, wait_until
+from bench.harness.processes import SYSTEM_PATH, Started, answers, free_port, ready
 from bench.harness.programs import MockUpstream, Route
 from bench.systems.environments import PythonEnvironment
 from bench.systems.system import Facts, Running
@@ -69,7 +69,7 @@ class LiteLLM:
                 "LITELLM_LOG": "ERROR",
             },
         )
-        seconds = wait_until(lambda: answers(port, "/health/liveliness"), "LiteLLM", 120)
+        seconds = ready(started, lambda: answers(port, "/health/liveliness"), "LiteLLM", 120)
         return _LiteLLM(started, seconds, port)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from bench.harness.cases import Case
-from bench.harness.processes import Started, answers, free_port, wait_until
+from bench.harness.processes import Started, answers, free_port, ready
 from bench.harness.programs import MockUpstream, Route, open_files
 from bench.systems.system import Facts, Running
 
@@ -86,7 +86,7 @@ class Nginx:
         )
         (folder / "nginx.conf").write_text(text)
         started = Started(["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"], folder)
-        seconds = wait_until(lambda: answers(listen, "/v1/models"), "nginx")
+        seconds = ready(started, lambda: answers(listen, "/v1/models"), "nginx")
         return _Nginx(started, seconds, listen, listen_tls if upstream.authority else 0)
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from bench.harness.cases import Case
 from bench.harness.places import PEERS
-from bench.harness.processes import Started, answers, free_port, wait_until
+from bench.harness.processes import Started, answers, free_port, ready
 from bench.harness.programs import MockUpstream, Route
 from bench.systems.environments import NodeEnvironment
 from bench.systems.system import Facts, Running
@@ -48,7 +48,7 @@ class Portkey:
             folder,
             variables={"TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost", "NODE_ENV": "production"},
         )
-        seconds = wait_until(lambda: answers(port), "Portkey")
+        seconds = ready(started, lambda: answers(port), "Portkey")
         return _Portkey(started, seconds, port, upstream.port)
 
 

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from bench.harness.cases import Case
 from bench.harness.places import PEERS
-from bench.harness.processes import NotReady, Started, answers, wait_until
+from bench.harness.processes import NotReady, Started, answers, ready
 from bench.harness.programs import MockUpstream, Route
 from bench.systems.environments import PythonEnvironment
 from bench.systems.system import Facts, Running
@@ -65,7 +65,7 @@ class TensorZero:
             started.stop()
             raise NotReady(f"TensorZero did not start; see {started.log}")
         port = int(found[1])
-        seconds = wait_until(lambda: answers(port, "/health"), "TensorZero", 30)
+        seconds = ready(started, lambda: answers(port, "/health"), "TensorZero", 30)
         return _TensorZero(started, seconds, port)
 
 

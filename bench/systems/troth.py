@@ -22,9 +22,9 @@ from bench.harness.processes import (
     command_of,
     free_port,
     pin,
+    ready,
     run,
     tree,
-    wait_until,
 )
 from bench.harness.programs import MockUpstream, Route
 from bench.systems.system import Facts, Running
@@ -110,9 +110,7 @@ class Troth:
         run([_PROGRAM, "init", "--config", settings], folder, 60)
         keys = {name: _key(folder, name) for name in CREDITS}
         started = Started([_PROGRAM, "serve", "--config", settings], folder)
-        seconds = wait_until(
-            lambda: answers(port, "/readyz") or not started.is_running(), "Troth", 30
-        )
+        seconds = ready(started, lambda: answers(port, "/readyz"), "Troth", 30)
         return _Troth(started, seconds, port, keys)
 
 
