@@ -124,8 +124,9 @@ class TestWallet:
         self.charges: list[int] = []
 
     async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int
+        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
     ) -> int:
+        assert least <= enough <= want
         assert purses == (WALLET,)
         if least > self.balance:
             raise CreditsExhausted(least, self.balance, sum(self.open.values()), "wallet")
@@ -143,7 +144,8 @@ class TestWallet:
         self.open[reservation] += more
         return self.open[reservation]
 
-    def settle(self, reservation: bytes, charged: int, record: bytes) -> None:
+    def settle(self, reservation: bytes, charged: int, record: bytes, *, overrun: int) -> None:
+        assert overrun >= 0
         self.balance += self.open.pop(reservation) - charged
         self.charges.append(charged)
         self.records.append(decode(record))

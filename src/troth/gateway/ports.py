@@ -84,9 +84,12 @@ class Wallet(Protocol):
     """Money. Purses, reservations and amounts only; integers in nano-USD."""
 
     async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int
+        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
     ) -> int:
         """Set aside between `least` and `want` from all purses at once; return the amount.
+
+        Where `want` is not there while other requests run, a request takes at most half of what
+        is, unless that half is below `enough`.
 
         Raises:
             CreditsExhausted: not even `least` is there, or only running requests have it.
@@ -102,8 +105,11 @@ class Wallet(Protocol):
         """Return how much of `nusd` can be charged: the reservation, and the rest if free."""
         ...
 
-    def settle(self, reservation: bytes, charged: int, record: bytes) -> None:
-        """Journal charge and usage record in one; free what is left of the reservation."""
+    def settle(self, reservation: bytes, charged: int, record: bytes, *, overrun: int) -> None:
+        """Journal charge and usage record in one; free what is left of the reservation.
+
+        `overrun` is what was used beyond what could be charged: the operator's.
+        """
         ...
 
     def abort(self, reservation: bytes) -> None:

@@ -55,7 +55,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         tuple(journey.attempts),
         caller.key.project,
     )
-    world.wallet.settle(journey.raw, charge.charged_nusd, encode(row))
+    world.wallet.settle(journey.raw, charge.charged_nusd, encode(row), overrun=charge.overrun_nusd)
     counters = world.counters
     counters.request(
         Series(ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome)

@@ -21,6 +21,8 @@ _IMAGE_TOKENS: Final = 4_096
 _NORMALIZED: Final = 11
 """NFKC grows a character eleven-fold at most (U+FDFA)."""
 DEFAULT_MAX_OUTPUT: Final = 4_096
+_SHORT_ANSWER: Final = 256
+"""Tokens below which a clamp leaves nothing for others."""
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -50,8 +52,9 @@ async def reserve(
     most = _most_output(offering, ask)
     want = _dearest(choice, ask, tokens, most * ask.choices)
     least = _dearest(choice, ask, tokens, min(most, 1) * ask.choices)
+    enough = _dearest(choice, ask, tokens, min(most, _SHORT_ANSWER) * ask.choices)
     try:
-        granted = await world.wallet.admit(raw, caller.key.purses, want, least)
+        granted = await world.wallet.admit(raw, caller.key.purses, want, least, enough=enough)
     except CreditsExhausted as refused:
         refused.shows_wallet = caller.key.may_read_wallet
         raise

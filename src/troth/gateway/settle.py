@@ -24,6 +24,7 @@ class Charge(msgspec.Struct, frozen=True):
     charged_nusd: int
     cost_nusd: int
     outcome: Outcome
+    overrun_nusd: int = 0
 
 
 FAILED = Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.UPSTREAM_FAILED)
@@ -37,12 +38,13 @@ def settle(journey: Journey, world: World) -> Charge:
         return Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.CLIENT_LEFT) if left else FAILED
     ask, reservation = journey.ask, journey.reservation
     used, source = _count(flight, ask, reservation, world)
-    sale = flight.offering.sale.charge(used)
+    price = flight.offering.sale.charge(used)
     cost = flight.offering.cost.charge(used)
-    if sale > reservation.reserved_nusd:
+    charged = price
+    if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")
-        sale = world.wallet.cover(journey.raw, sale)
-    return Charge(used, source, sale, cost, _outcome(flight))
+        charged = world.wallet.cover(journey.raw, price)
+    return Charge(used, source, charged, cost, _outcome(flight), price - charged)
 
 
 def _was_delivered(flight: Flight) -> bool:

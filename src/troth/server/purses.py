@@ -5,6 +5,7 @@ Everything is a plain call; `admit` alone may wait, and only when the shard has 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol, assert_never
 
 from troth.kernel.errors import CreditsExhausted, Overloaded
@@ -54,7 +55,7 @@ class Purses:
     # --- a request -----------------------------------------------------------------------------
 
     async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int
+        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
     ) -> int:
         """Set aside between `least` and `want` nano-USD; wait for the desk if the lease is dry.
 
@@ -63,9 +64,10 @@ class Purses:
             Overloaded: the desk is away or the journal cannot be written.
         """
         drawn = tuple(purses)
-        got = self._shard.admit(reservation, drawn, want, least)
+        got = self._shard.admit(reservation, drawn, want, least, enough=enough)
         if not isinstance(got, int) and got.kind is ShortKind.DRY:
-            got = await self._filled(got.purse, reservation, drawn, want=want, least=least)
+            admit = partial(self._shard.admit, reservation, drawn, want, least, enough=enough)
+            got = await self._filled(got.purse, reservation, admit)
         if not isinstance(got, int):
             raise _refused(got)
         return got
@@ -98,9 +100,9 @@ class Purses:
         """Return how much of `nusd` can be charged."""
         return self._shard.cover(reservation, nusd)
 
-    def settle(self, reservation: bytes, charged: int, record: bytes) -> None:
+    def settle(self, reservation: bytes, charged: int, record: bytes, *, overrun: int) -> None:
         """Journal charge and record; the desk hears of it within 20 ms."""
-        self._shard.settle(reservation, charged, record)
+        self._shard.settle(reservation, charged, record, overrun)
         self._unflushed += 1
         if not self._is_due:
             self._due()
@@ -214,7 +216,7 @@ class Purses:
             self._asked.setdefault(ask.purse, []).extend(self._noted.pop(ask.purse, ()))
 
     async def _filled(
-        self, purse: bytes, reservation: bytes, drawn: tuple[bytes, ...], *, want: int, least: int
+        self, purse: bytes, reservation: bytes, admit: Callable[[], int | Short]
     ) -> int | Short:
         """Wait until the desk's answers let the reservation be made, or say that it cannot.
 
@@ -229,7 +231,7 @@ class Purses:
         def retry() -> None:
             if made.done():
                 return
-            got = self._shard.admit(reservation, drawn, want, least)
+            got = admit()
             if isinstance(got, Short) and got.kind is ShortKind.DRY:
                 self._noted.setdefault(got.purse, []).append(retry)
             else:

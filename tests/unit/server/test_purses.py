@@ -65,7 +65,7 @@ class Place:
 
     def admit(self, number: int, want: int, least: int = 0) -> asyncio.Task[int]:
         """Begin to reserve."""
-        asked = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want)
+        asked = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want, enough=0)
         return asyncio.get_running_loop().create_task(asked)
 
 
@@ -159,7 +159,7 @@ async def test_settlements_are_posted_together_and_kept_until_acknowledged(place
     assert await place.admit(2, 10) == 10
     for number in (1, 2):
         assert place.purses.cover(bytes([number]) * 16, 7) == 7
-        place.purses.settle(bytes([number]) * 16, 7, b"record")
+        place.purses.settle(bytes([number]) * 16, 7, b"record", overrun=0)
     assert place.purses.is_unposted(bytes([1]) * 16)
     place.purses.flush()
     assert [(one.first, one.upto) for one in place.desk.postings] == [(1, 2)]
