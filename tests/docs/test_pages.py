@@ -80,3 +80,12 @@ def test_every_decision_is_listed_and_whole() -> None:
         assert page.name in listed
         assert [part for part in parts if part not in text] == []
         assert text.startswith(f"# {page.name[:4]}: ")
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if page.startswith("docs/")])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    named = re.findall(r"`((?:tests|src|docs|bench|requirements)/[\w./-]+\w)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    within = re.findall(r"`((?:kernel|gateway|wire|server|catalog|ledger|store)/[\w/]+\.py)`", text)
+    assert [name for name in within if not (ROOT / "src/troth" / name).exists()] == []
