@@ -10,8 +10,9 @@ from socket import socket
 import msgspec
 import pytest
 
-from tests.journeys.raw_http import connect, head, hello, hello_claude, read
+from tests.journeys.raw_http import connect, head, hello, hello_claude, post, read
 from tests.journeys.serving import House, Key
+from troth.gateway.exchange import Json
 from troth.proof.canary import Canary, Hit
 
 REQUESTS = 1_000
@@ -103,3 +104,20 @@ def test_memory_holds_no_content_of_what_was_refused(house: House) -> None:
             assert read(way).status >= 400
         time.sleep(1)
         assert residue(house, canary) == []
+
+
+def test_memory_holds_no_name_that_a_caller_gave_to_a_parameter(house: House) -> None:
+    # The JSON decoder shares short keys between objects, and would keep them by itself.
+    canary = Canary(os.urandom(32))
+    key = house.key()
+    for number in range(50):
+        name = canary.text(number)
+        properties: Json = {name: {"type": "string"}}
+        parameters: Json = {"type": "object", "properties": properties}
+        function: Json = {"name": "find", "parameters": parameters}
+        reply = post(
+            house.address, key.text, hello(tools=[{"type": "function", "function": function}])
+        )
+        assert reply.status == 200
+    time.sleep(1.5)
+    assert residue(house, canary) == []
