@@ -230,7 +230,7 @@ def _block(part: Part) -> Fields:
         case Call():
             call: Fields = {"type": "tool_use", "id": plain_id(part.id), "name": part.name}
             return marked(call | {"input": object_of(part.arguments)}, part.cache)
-        case Result():
+        case _:
             return _result(part)
 
 

@@ -195,21 +195,18 @@ def _form(wanted: Fields) -> Form | None:
 
 def _messages(turn: Turn) -> Iterator[Fields]:
     """Yield the messages of a turn: tools' answers first, each its own message."""
-    rest: list[Part] = []
     for part in turn.parts:
         if isinstance(part, Result):
             message: Fields = {"role": "tool", "tool_call_id": part.call_id}
             yield marked(message | {"content": _text_content(part.parts)}, part.cache)
-        else:
-            rest.append(part)
+    said = [part for part in turn.parts if isinstance(part, Text | Image | Document)]
     if turn.role == "assistant":
-        yield _assistant(rest)
-    elif rest:
-        yield {"role": "user", "content": _content(rest)}
+        yield _assistant(turn.parts, said)
+    elif said:
+        yield {"role": "user", "content": _content(said)}
 
 
-def _assistant(parts: list[Part]) -> Fields:
-    said = [part for part in parts if isinstance(part, Text | Image | Document)]
+def _assistant(parts: Sequence[Part], said: list[Text | Image | Document]) -> Fields:
     message: Fields = {"role": "assistant", "content": _content(said) if said else None}
     thoughts: list[Json] = [_detail(part) for part in parts if isinstance(part, Thinking)]
     if thoughts:
@@ -231,7 +228,7 @@ def _call_fields(call: Call) -> Fields:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _content(parts: Sequence[Part]) -> Json:
+def _content(parts: Sequence[Text | Image | Document]) -> Json:
     """Return one plain text as a string, anything else as parts."""
     if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].cache is None:
         return parts[0].text
@@ -242,20 +239,18 @@ def _text_content(parts: tuple[Text | Image, ...]) -> Json:
     return _content(parts) if parts else ""
 
 
-def _part_fields(part: Part) -> Json:
+def _part_fields(part: Text | Image | Document) -> Json:
     match part:
         case Text():
             return marked({"type": "text", "text": part.text}, part.cache)
         case Image():
             image: Fields = {"url": url_of_image(part)}
             return marked({"type": "image_url", "image_url": image}, part.cache)
-        case Document():
+        case _:
             file: Fields = {"file_data": f"data:{part.media_type};base64,{part.data}"}
             if part.title:
                 file["filename"] = part.title
             return marked({"type": "file", "file": file}, part.cache)
-        case _:
-            return None
 
 
 def _tool_fields(tool: Tool) -> Fields:

@@ -225,3 +225,8 @@ def test_a_turn_of_results_alone_has_no_words() -> None:
     fields = openai_dialect.fields_from(said)
     assert len(fields["messages"]) == 1  # type: ignore[arg-type]
     assert openai_dialect.conversation_of(fields) == said
+
+
+def test_tools_without_a_choice_are_offered_without_one() -> None:
+    said = Conversation(tools=(Tool("f", None, {"type": "object"}),))
+    assert "tool_choice" not in anthropic_dialect.fields_from(said, 9)

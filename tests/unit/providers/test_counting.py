@@ -100,3 +100,8 @@ def test_a_stream_s_later_counts_replace_the_earlier() -> None:
     assert anthropic_merged(AnthropicUsage(), b'{"output_tokens":0}').output_tokens == 0
     assert anthropic_merged(known, b"{}") is known
     assert anthropic_merged(known, b'{"output_tokens":"9"}').output_tokens is None
+
+
+def test_details_of_one_side_leave_the_other_whole() -> None:
+    used = openai(prompt_tokens=5, completion_tokens=2, prompt_tokens_details={"cached_tokens": 1})
+    assert used == Quantities(input=4, cache_read=1, output=2)

@@ -137,6 +137,8 @@ async def test_a_call_can_be_held_and_given_up() -> None:
     await heard.over
     call.resume()
     call.close()
+    call._begin()
+    assert heard.status == 200
     left = Heard()
     send(chat(stream=True), left).close()
     other = send(chat(stream=True), left, token_ms=1)

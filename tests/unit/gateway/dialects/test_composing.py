@@ -6,6 +6,7 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects import OPENAI_EMBEDDINGS, compose, dropped, unsupported
 from troth.gateway.exchange import Ask
 from troth.kernel.secret import Secret
+from troth.providers.openai_fields import changes, without_cache_marks
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
@@ -102,6 +103,8 @@ def test_hints_are_left_out_and_told() -> None:
     assert dropped(ask, ollama) == ("service_tier", "tool_choice", "top_k", "verbosity")
     assert sent(ask, ollama).keys() == {"model", "messages", "min_p", "seed", "max_tokens"}
     assert dropped(ask, at("openai")) == ("min_p", "top_k")
+    many = messages(stop_sequences=["a"])
+    assert unsupported(many, at("openai")) is None
 
 
 @pytest.mark.parametrize(
@@ -217,3 +220,14 @@ def test_embeddings_ask_for_base64_where_it_is_known() -> None:
     }
     assert head(ask, at("openai")).startswith(b"POST /v1/embeddings ")
     assert dropped(ask, at("openai")) == ()
+
+
+def test_turns_that_fit_are_sent_as_they_are() -> None:
+    turns = [{"role": "user", "content": "a", "name": "n"}]
+    assert sent(chat(messages=turns), at("openai"))["messages"] == turns
+
+
+def test_marks_of_strings_are_left_out_with_the_parts_untouched() -> None:
+    odd = without_cache_marks(5)
+    assert odd == 5
+    assert changes({}, at("openai"), has_cache_marks=True) == {}

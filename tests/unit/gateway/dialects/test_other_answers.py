@@ -51,6 +51,7 @@ def test_vectors_come_in_the_form_that_was_asked(vector: object, form: str, want
         [{"embedding": [1.0], "index": 0}, {"embedding": [1.0], "index": 0}],
         [{"embedding": "?"}, {"embedding": "?"}],
         [{"embedding": "AAA="}, {"embedding": "AAA="}],
+        [{"embedding": "AADAfwAAwH8="}, {"embedding": "AACAfwAAgH8="}],
         [{"embedding": ["a"]}, {}],
     ],
 )
@@ -64,6 +65,7 @@ def test_vectors_without_a_number_keep_their_order_and_need_no_usage() -> None:
     answer = shown(embeddings("base64"), at("openai"))
     answer.piece(msgspec.json.encode({"data": [{"embedding": [1.0]}, {"embedding": [2e300]}]}))
     assert not answer.ended()
+    assert answer.failure is not None
     answer = shown(embeddings("float"), at("openai"))
     answer.piece(msgspec.json.encode({"data": [{"embedding": [1.0]}, {"embedding": [2.0]}]}))
     assert answer.ended()

@@ -228,3 +228,7 @@ def test_what_needs_content_at_rest_is_refused_with_its_clause(
         read(**changes)
     assert caught.value.param == param
     assert caught.value.clause
+
+
+def test_one_choice_needs_nothing() -> None:
+    assert read(n=1).needs == frozenset()

@@ -163,3 +163,8 @@ def test_deep_values_are_refused_wherever_they_hide() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": parts}]}
     with pytest.raises(MalformedBody):
         OPENAI_CHAT.read(msgspec.json.encode(body))
+
+
+def test_unknown_fields_are_taken_out_without_a_system_prompt_too() -> None:
+    ask = read(messages=user({"type": "text", "text": "a", "odd_name": 1}))
+    assert b"odd_name" not in ask.encoded["messages"]
