@@ -74,19 +74,23 @@ class Sheet(msgspec.Struct, frozen=True):
         tier = tiers[0] if len(tiers) == 1 else self.tier(tokens_in(used))
         return weigh(used, tier.weights) // tier.under
 
-    def bound(self, input_tokens: int, output_tokens: int, *, asks_cache: bool) -> int:
-        """Return what to set aside for at most so many tokens, rounded up once.
+    def bounds(
+        self, input_tokens: int, outputs: tuple[int, ...], *, asks_cache: bool
+    ) -> tuple[int, ...]:
+        """Return what to set aside for at most so many tokens in, and for each number out.
 
-        Takes the dearest tier that the input can reach and the dearest class on each side: a
-        bound never profits from a tier, a cached prompt or hidden reasoning.
+        Rounded up once. Takes the dearest tier that the input can reach and the dearest class on
+        each side: a bound never profits from a tier, a cached prompt or hidden reasoning.
         """
-        most = 0
+        most: tuple[int, ...] = ()
         for tier in self.tiers:
             if tier.start > input_tokens:
                 break
             dear_in = tier.dear_written if asks_cache else tier.dear_input
-            over = input_tokens * dear_in + output_tokens * tier.dear_output + tier.a_call
-            most = max(most, -(-over // tier.under))
+            dear_out, under = tier.dear_output, tier.under
+            over = input_tokens * dear_in + tier.a_call
+            found = tuple([-(-(over + count * dear_out) // under) for count in outputs])
+            most = tuple(map(max, most, found)) if most else found
         return most
 
     def affordable_output(self, nusd: int, input_tokens: int, *, asks_cache: bool) -> int:

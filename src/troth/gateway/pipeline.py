@@ -19,7 +19,6 @@ from troth.gateway.route import route
 from troth.gateway.settle import settle
 from troth.gateway.world import World
 from troth.kernel.ids import text
-from troth.kernel.quantities import tokens_in, tokens_out
 from troth.wire import Arrival, Sink
 
 
@@ -57,7 +56,7 @@ async def serve(
         finally:  # plain calls: a cancellation cannot land inside
             charge = settle(journey, world)
             record(journey, charge, world)
-        tokens = tokens_in(charge.used) + tokens_out(charge.used)
+        tokens = charge.tokens
         finish(journey, charge, sink, world)  # the end leaves once the charge is journaled
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)

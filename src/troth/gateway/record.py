@@ -8,7 +8,6 @@ from troth.gateway.journey import Journey
 from troth.gateway.refuse import status_of
 from troth.gateway.settle import Charge
 from troth.gateway.world import World
-from troth.kernel.quantities import tokens_in, tokens_out
 from troth.kernel.usage_record import Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
@@ -61,7 +60,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         Series(ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome)
     )
     counters.first_byte.add(first_byte_ms)
-    counters.tokens += tokens_in(charge.used) + tokens_out(charge.used)
+    counters.tokens += charge.tokens
     counters.charged_nusd += charge.charged_nusd
 
 

@@ -28,11 +28,13 @@ _SHORT_ANSWER: Final = 256
 class Reservation(msgspec.Struct, frozen=True):
     """Money set aside under the request's own sixteen bytes.
 
-    `max_tokens` is what the upstream is told for each choice, 0 for none; `clamped` tells that it
-    is less than was asked, or than the model could.
+    `most_input` is the bound of the input's tokens. `max_tokens` is what the upstream is told for
+    each choice, 0 for none; `is_clamped` tells that it is less than was asked, or than the model
+    could.
     """
 
     reserved_nusd: int
+    most_input: int
     max_tokens: int
     is_clamped: bool
 
@@ -50,21 +52,21 @@ async def reserve(
     offering = choice.candidates[0]
     tokens = input_bound(offering, ask)
     most = _most_output(offering, ask)
-    want = _dearest(choice, ask, tokens, most * ask.choices)
-    least = _dearest(choice, ask, tokens, min(most, 1) * ask.choices)
-    enough = _dearest(choice, ask, tokens, min(most, _SHORT_ANSWER) * ask.choices)
+    choices = ask.choices
+    outputs = (most * choices, min(most, 1) * choices, min(most, _SHORT_ANSWER) * choices)
+    want, least, enough = _dearest(choice, ask, tokens, outputs)
     try:
         granted = await world.wallet.admit(raw, caller.key.purses, want, least, enough=enough)
     except CreditsExhausted as refused:
         refused.shows_wallet = caller.key.may_read_wallet
         raise
     if granted >= want:
-        return Reservation(granted, most, is_clamped=most < ask.max_tokens)
+        return Reservation(granted, tokens, most, is_clamped=most < ask.max_tokens)
     affordable = min(
         one.sale.affordable_output(granted, tokens, asks_cache=ask.size.asks_cache)
         for one in choice.candidates
     )
-    return Reservation(granted, max(1, affordable // ask.choices), is_clamped=True)
+    return Reservation(granted, tokens, max(1, affordable // choices), is_clamped=True)
 
 
 def input_bound(offering: Offering, ask: Ask) -> int:
@@ -100,9 +102,11 @@ def _check_context(offering: Offering, ask: Ask) -> None:
         raise ContextLengthExceeded("messages")
 
 
-def _dearest(choice: Choice, ask: Ask, tokens_in: int, tokens_out: int) -> int:
+def _dearest(choice: Choice, ask: Ask, tokens_in: int, outputs: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the bounds in nano-USD, one for each number of output tokens."""
     asks_cache = ask.size.asks_cache
-    candidates = choice.candidates
-    if len(candidates) == 1:
-        return candidates[0].sale.bound(tokens_in, tokens_out, asks_cache=asks_cache)
-    return max(one.sale.bound(tokens_in, tokens_out, asks_cache=asks_cache) for one in candidates)
+    first, *others = choice.candidates
+    most = first.sale.bounds(tokens_in, outputs, asks_cache=asks_cache)
+    for other in others:
+        most = tuple(map(max, most, other.sale.bounds(tokens_in, outputs, asks_cache=asks_cache)))
+    return most

@@ -4,13 +4,15 @@ The customer never pays for a failed attempt, for more than was set aside and fo
 what was not delivered; the rest is the operator's.
 """
 
+from typing import Final
+
 import msgspec
 
 from troth.gateway.estimates import estimated
 from troth.gateway.exchange import Ask
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
-from troth.gateway.reserve import Reservation, input_bound
+from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
 from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
 from troth.kernel.usage_record import Outcome, UsageSource
@@ -24,10 +26,11 @@ class Charge(msgspec.Struct, frozen=True):
     charged_nusd: int
     cost_nusd: int
     outcome: Outcome
+    tokens: int = 0
     overrun_nusd: int = 0
 
 
-FAILED = Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.UPSTREAM_FAILED)
+FAILED: Final = Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.UPSTREAM_FAILED)
 
 
 def settle(journey: Journey, world: World) -> Charge:
@@ -44,7 +47,8 @@ def settle(journey: Journey, world: World) -> Charge:
     if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")
         charged = world.wallet.cover(journey.raw, price)
-    return Charge(used, source, charged, cost, _outcome(flight), price - charged)
+    tokens = tokens_in(used) + tokens_out(used)
+    return Charge(used, source, charged, cost, _outcome(flight), tokens, price - charged)
 
 
 def _was_delivered(flight: Flight) -> bool:
@@ -66,16 +70,17 @@ def _count(
     flight: Flight, ask: Ask, reservation: Reservation, world: World
 ) -> tuple[Quantities, UsageSource]:
     """Return the upstream's count where it can be believed, else ours, never above the bound."""
-    most_in = input_bound(flight.offering, ask)
+    most_in = reservation.most_input
     most_out = reservation.max_tokens * ask.choices
     reported = flight.rendering.reported
     sent = ask.size.text_bytes + ask.size.tool_bytes
     model = flight.offering.model.name
-    if reported is not None and tokens_in(reported) <= most_in and tokens_out(reported) <= most_out:
-        if flight.is_whole:
-            world.ratios.learn(model, sent, tokens_in(reported))
-        return reported, UsageSource.REPORTED
     if reported is not None:
+        read = tokens_in(reported)
+        if read <= most_in and tokens_out(reported) <= most_out:
+            if flight.is_whole:
+                world.ratios.learn(model, sent, read)
+            return reported, UsageSource.REPORTED
         world.counters.event("absurd_usage")
     read = min(most_in, world.ratios.tokens(model, sent) + ask.size.tokens)
     written = min(most_out, world.ratios.tokens(model, flight.rendering.delivered_bytes))

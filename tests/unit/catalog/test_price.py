@@ -61,7 +61,7 @@ def test_no_usage_within_the_bound_costs_more_than_it(
     lines: list[PriceLine], read: int, written: int, *, asks_cache: bool
 ) -> None:
     sheet = compile_sheet("set", lines)
-    most = sheet.bound(read, written, asks_cache=asks_cache)
+    (most,) = sheet.bounds(read, (written,), asks_cache=asks_cache)
     half = read // 2
     used = [
         Quantities(input=read, output=written),
@@ -79,18 +79,17 @@ def test_what_is_affordable_fits_the_amount_and_one_more_does_not(
 ) -> None:
     sheet = compile_sheet("set", lines)
     tokens = sheet.affordable_output(nusd, read, asks_cache=False)
-    if sheet.bound(read, 0, asks_cache=False) > nusd:
+    nothing, so_many, one_more = sheet.bounds(read, (0, tokens, tokens + 1), asks_cache=False)
+    if nothing > nusd:
         assert tokens == 0
-        return
-    if tokens < MOST_TOKENS:
-        assert sheet.bound(read, tokens, asks_cache=False) <= nusd
-        assert sheet.bound(read, tokens + 1, asks_cache=False) > nusd
+    elif tokens < MOST_TOKENS:
+        assert so_many <= nusd < one_more
 
 
 def test_a_free_model_affords_any_length() -> None:
     sheet = compile_sheet("set", [PriceLine("input", 0), PriceLine("output", 0)])
     assert sheet.affordable_output(0, 10_000, asks_cache=True) == MOST_TOKENS
-    assert sheet.bound(10_000, 10_000, asks_cache=True) == 0
+    assert sheet.bounds(10_000, (10_000,), asks_cache=True) == (0,)
 
 
 def test_a_class_without_a_price_is_not_priced_but_falls_back() -> None:

@@ -1,11 +1,9 @@
 """An embeddings answer: floats or base64 as the client asked, whichever the upstream gave."""
 
 import binascii
-import sys
-from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
 from math import isfinite
+from struct import pack, unpack
 from typing import Final
 
 import msgspec
@@ -106,12 +104,12 @@ class EmbeddingsWhole(Progress):
 
 
 def _packed(vector: list[float]) -> bytes:
-    """Return little-endian 32-bit floats."""
-    numbers = array("f", vector)
-    _check_finite(numbers)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
+    """Return little-endian 32-bit floats.
+
+    Raises:
+        OverflowError: a number is too large for one.
+    """
+    return pack(f"<{len(vector)}f", *vector)
 
 
 def _unpacked(text: str) -> bytes:
@@ -129,19 +127,13 @@ def _unpacked(text: str) -> bytes:
     return raw
 
 
-def _floats(raw: bytes) -> list[float]:
-    numbers = array("f", raw)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    _check_finite(numbers)
-    return numbers.tolist()
-
-
-def _check_finite(numbers: Iterable[float]) -> None:
-    """Refuse a vector with an infinite or undefined number: JSON cannot say it.
+def _floats(raw: bytes) -> tuple[float, ...]:
+    """Return the numbers of a vector.
 
     Raises:
-        ValueError: there is one.
+        ValueError: one is infinite or undefined, which JSON cannot say.
     """
+    numbers: tuple[float, ...] = unpack(f"<{len(raw) // _FLOAT_BYTES}f", raw)
     if not isfinite(sum(numbers)):
         raise ValueError
+    return numbers

@@ -130,5 +130,5 @@ def size_of_block(block: BlockOut) -> int:
             return len(block.name.encode()) + len(msgspec.json.encode(block.input))
         case ThinkingOut():
             return len(block.thinking.encode())
-        case RedactedOut():
+        case _:
             return len(block.data)

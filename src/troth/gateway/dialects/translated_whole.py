@@ -17,7 +17,6 @@ from troth.gateway.dialects.messages_shapes import (
     RedactedOut,
     TextOut,
     ThinkingOut,
-    ToolUseOut,
     tool_use_out,
 )
 from troth.gateway.dialects.messages_whole import MessagesWhole
@@ -106,7 +105,7 @@ def message_of(blocks: list[BlockOut], *, shows_reasoning: bool) -> MessageOut:
                 )
             case RedactedOut():
                 details.append({"type": "reasoning.encrypted", "data": block.data})
-            case ToolUseOut():
+            case _:
                 function = Function(block.name, encode(block.input).decode())
                 calls.append(ToolCall(id=block.id, type="function", function=function))
     message = MessageOut("assistant", "".join(said) if said else None, None, calls or None)
