@@ -145,18 +145,46 @@ class Installed:
 
     # --- a caller ------------------------------------------------------------------------------
 
-    def ask(self, key: str, path: str = "/v1/chat/completions", **more: int | bool) -> Told:
+    def ask(self, key: str, **more: int | bool) -> Told:
         """Send one request on a connection of its own."""
+        begun = self.begin(key, **more)
+        try:
+            return begun.end()
+        finally:
+            begun.close()
+
+    def begin(self, key: str, **more: int | bool) -> "Begun":
+        """Send a request; return when its answer has begun."""
         connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=20)
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        content = msgspec.json.encode({**ASK, **more})
         try:
-            connection.request("POST", path, msgspec.json.encode({**ASK, **more}), headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
+            connection.request("POST", "/v1/chat/completions", content, headers)
+            return Begun(connection, connection.getresponse())
+        except BaseException:
             connection.close()
-        cost = int(answer.headers.get("x-troth-cost-nusd", -1))
-        return Told(answer.status, text, answer.headers.get("x-request-id", ""), cost)
+            raise
+
+
+class Begun:
+    """An answer that has begun."""
+
+    def __init__(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> None:
+        self._connection = connection
+        self._answer = answer
+
+    def end(self) -> Told:
+        """Read it to its end."""
+        headers = self._answer.headers
+        cost = int(headers.get("x-troth-cost-nusd", -1))
+        text = self._answer.read()
+        return Told(self._answer.status, text, headers.get("x-request-id", ""), cost)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
 
 @contextmanager

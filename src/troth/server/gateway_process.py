@@ -21,6 +21,7 @@ import uvloop
 
 from troth.catalog.offering import Upstream
 from troth.gateway.counters import Counters
+from troth.gateway.dialects.key_memory import KeyMemory
 from troth.gateway.estimates import Ratios
 from troth.gateway.ports import Call
 from troth.gateway.rates import Rates
@@ -190,19 +191,21 @@ class Gateway:
             if left:
                 self._server.close()
                 await asyncio.sleep(0)
-        await self._last_words()
+        is_closed = await self._last_words()
         if self._keeper is not None and self._journal is not None:
             self._keeper.stop()
             self._journal.close()
+        if is_closed:
+            self._discard_journal()
         await self.ways.pool.close()
         if self._server is not None:
             self._server.close()
 
-    async def _last_words(self) -> None:
+    async def _last_words(self) -> bool:
         """Post everything and end the seat; what the desk does not hear, the journal keeps."""
         purses = self.purses
         if purses is None:
-            return
+            return False
         with suppress(TimeoutError, LinkLost):
             async with asyncio.timeout(_LAST_WORD_SECONDS):
                 purses.flush()
@@ -212,6 +215,15 @@ class Gateway:
                 self.report()
                 if not purses.open_count:
                     await self.link.close_seat(CloseSeat(purses.seat, []))
+                    return True
+        return False
+
+    def _discard_journal(self) -> None:
+        """Remove the journal of this seat: the books hold all of it and have closed it."""
+        assert self.purses is not None
+        folder = Path(self._handover.journal_directory)
+        for file in folder.glob(f"{self.purses.seat.hex()}-*"):
+            file.unlink()
 
     def report(self) -> None:
         """Tell the desk what was counted."""
@@ -321,7 +333,9 @@ def _heard(line: socket.socket, ended: asyncio.Event) -> None:
 
 async def _beat(line: socket.socket, gateway: Gateway, ended: asyncio.Event) -> None:
     """Each second, a sign of life to the supervisor and a report to the desk."""
+    memory = KeyMemory()
     while True:
+        memory.overwrite()
         tell(line, Alive())
         gateway.report()
         if gateway.link.is_over.is_set():

@@ -17,10 +17,11 @@ import msgspec
 from troth.catalog.load import Catalog
 from troth.kernel.clock import Clock
 from troth.kernel.errors import Misconfigured
+from troth.kernel.ids import system_entropy
 from troth.kernel.log import Log
 from troth.server.child import Child, Place
 from troth.server.handover import ControlHandover, GatewayHandover, Serving
-from troth.server.hardening import ERASING
+from troth.server.hardening import ERASING, erases
 from troth.server.log_lines import (
     ChildEnded,
     ChildReady,
@@ -184,7 +185,7 @@ class Supervisor:
             return
         self._has_stood = True
         after_ms = (self._clock.monotonic_ns() - self._began_ns) // _MS
-        is_erasing = all(gateway.is_erasing for gateway in self._gateways)
+        is_erasing = self._is_erasing_proved()
         standing = Standing(
             api=address_of(self._sockets.slots[0]),
             control=address_of(self._sockets.port),
@@ -194,6 +195,14 @@ class Supervisor:
         )
         self._log.write(ServingLine(standing.gateways, after_ms, is_erasing))
         self._on_standing(standing)
+
+    def _is_erasing_proved(self) -> bool:
+        """Tell whether all gateways saw their freed memory overwritten, and the check can see.
+
+        The same check must find residue here, where nothing overwrites it: one that finds none
+        anywhere proves nothing.
+        """
+        return all(gateway.is_erasing for gateway in self._gateways) and not erases(system_entropy)
 
     def _end(self) -> None:
         """Drain the gateways, then control: it takes their last postings."""
