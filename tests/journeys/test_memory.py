@@ -10,9 +10,9 @@ from socket import socket
 import msgspec
 import pytest
 
+from tests.journeys.patience import wait_until
 from tests.journeys.raw_http import connect, head, hello, hello_claude, post, read
 from tests.journeys.serving import House, Key
-from troth.gateway.exchange import Json
 from troth.proof.canary import Canary, Hit
 
 REQUESTS = 1_000
@@ -76,11 +76,12 @@ def test_memory_holds_content_while_it_is_in_flight(house: House) -> None:
     canary = Canary(os.urandom(32))
     key = house.key()
     data = msgspec.json.encode(
-        hello("slow-1000", messages=[{"role": "user", "content": canary.text(1, SIZE)}])
+        hello("slow-3000", messages=[{"role": "user", "content": canary.text(1, SIZE)}])
     )
+    house.twin.forget()
     with connect(house.address) as way:
         send(way, key, "/v1/chat/completions", data)
-        time.sleep(0.3)
+        wait_until(lambda: bool(house.twin.seen("slow-3000")), 5, "the call is under way")
         assert residue(house, canary) != []
         assert read(way).status == 200
 
@@ -111,13 +112,9 @@ def test_memory_holds_no_name_that_a_caller_gave_to_a_parameter(house: House) ->
     canary = Canary(os.urandom(32))
     key = house.key()
     for number in range(50):
-        name = canary.text(number)
-        properties: Json = {name: {"type": "string"}}
-        parameters: Json = {"type": "object", "properties": properties}
-        function: Json = {"name": "find", "parameters": parameters}
-        reply = post(
-            house.address, key.text, hello(tools=[{"type": "function", "function": function}])
-        )
+        parameters = {"type": "object", "properties": {canary.text(number): {"type": "string"}}}
+        tool = {"type": "function", "function": {"name": "find", "parameters": parameters}}
+        reply = post(house.address, key.text, msgspec.json.encode({**hello(), "tools": [tool]}))
         assert reply.status == 200
     time.sleep(1.5)
     assert residue(house, canary) == []
