@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import msgspec
 from typing_extensions import override
 
-from troth.catalog.model import Feature, Model
+from troth.catalog.model import Endpoint, Feature, Model
 from troth.catalog.offering import Offering, Upstream
 from troth.catalog.price import PriceLine, compile_sheet
 from troth.gateway.counters import Counters
 from troth.gateway.door import handle
 from troth.gateway.estimates import Ratios
+from troth.gateway.exchange import Ask, InputSize
 from troth.gateway.ports import KeyRow, OrgRow
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
@@ -75,6 +76,21 @@ def offering(name: str = "m", upstream: str = "u1", **changes: object) -> Offeri
     return msgspec.structs.replace(made, **changes)
 
 
+def ask_of(endpoint: Endpoint = "chat", **size: int) -> Ask:
+    """A request of which only its size matters."""
+    return Ask(
+        endpoint=endpoint,
+        model="m",
+        fields={},
+        streamed=False,
+        wants_usage=False,
+        max_tokens=0,
+        choices=1,
+        needs=frozenset(),
+        size=InputSize(**size),
+    )
+
+
 class TestKeys:
     """One key, one organization; `verify` compares with the minted text."""
 
@@ -122,6 +138,7 @@ class TestWallet:
         self.open: dict[bytes, int] = {}
         self.records: list[UsageRecord] = []
         self.charges: list[int] = []
+        self.overruns: list[int] = []
 
     async def admit(
         self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
@@ -145,7 +162,7 @@ class TestWallet:
         return self.open[reservation]
 
     def settle(self, reservation: bytes, charged: int, record: bytes, *, overrun: int) -> None:
-        assert overrun >= 0
+        self.overruns.append(overrun)
         self.balance += self.open.pop(reservation) - charged
         self.charges.append(charged)
         self.records.append(decode(record))
@@ -307,6 +324,7 @@ class Scene:
     waits: list[int]
     leaves_after: int = 0
     """Events of the loop after which the client hangs up; 0 for never."""
+    peer: str = "127.0.0.1"
 
     async def ask(
         self,
@@ -325,7 +343,7 @@ class Scene:
             path,
             query,
             sent,
-            "127.0.0.1",
+            self.peer,
             len(body),
             bool(body),
             expects_continue=False,
