@@ -7,8 +7,9 @@ key where there is one, and what to do. Nothing is read here but the text that i
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache, lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -55,12 +56,18 @@ def parse(file: str, text: str) -> Table:
 
 def line_of(text: str, path: Path) -> int:
     """Return the line (from 1) that sets `path`, or the nearest table around it; 0 for none."""
-    best, best_length = 0, 0
+    places = _places(text)
+    around = (path[:length] for length in range(len(path), 0, -1))
+    return next((places[keys] for keys in around if keys in places), 0)
+
+
+@lru_cache(maxsize=2)
+def _places(text: str) -> Mapping[Path, int]:
+    """Return the first line of each path; a file is asked for every value that it sets."""
+    places: dict[Path, int] = {}
     for line, keys in _lines(text):
-        length = len(keys)
-        if path[:length] == keys and length > best_length:
-            best, best_length = line, length
-    return best
+        places.setdefault(keys, line)
+    return places
 
 
 def _lines(text: str) -> Iterator[tuple[int, Path]]:
@@ -208,10 +215,15 @@ def known_keys(shape: type[Shape], path: Path) -> list[str]:
 
 def node_at(shape: type[Shape], path: Path) -> msgspec.inspect.Type | None:
     """Return the type that stands at `path`, or None when the shape has no such place."""
-    node: msgspec.inspect.Type | None = msgspec.inspect.type_info(shape)
+    node: msgspec.inspect.Type | None = _described(shape)
     for step in path:
         node = _child(node, step)
     return node
+
+
+@cache
+def _described(shape: Hashable) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(shape)
 
 
 def _child(node: msgspec.inspect.Type | None, step: str) -> msgspec.inspect.Type | None:
