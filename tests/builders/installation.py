@@ -109,7 +109,7 @@ class Installed:
 
     # --- an operator ---------------------------------------------------------------------------
 
-    def manage(self, method: str, path: str, body: dict[str, str] | None = None) -> Shown:
+    def manage(self, method: str, path: str, body: dict[str, str | int] | None = None) -> Shown:
         """Ask the management API."""
         connection = UnixConnection(self.settings.run_folder / "control.sock")
         content = msgspec.json.encode(body) if body is not None else None
@@ -120,11 +120,11 @@ class Installed:
         assert answer.status < 300, text
         return msgspec.json.decode(text, type=Shown)
 
-    def organization(self, name: str, usd: str = "5") -> str:
+    def organization(self, name: str, usd: str = "5", **limits: int) -> str:
         """Make an organization with credit; return a key of it."""
         self.manage("POST", "/organizations", {"name": name})
         self.manage("POST", f"/organizations/{name}/credits", {"amount_usd": usd})
-        return self.manage("POST", f"/organizations/{name}/keys", {"name": "k"}).text
+        return self.manage("POST", f"/organizations/{name}/keys", {"name": "k", **limits}).text
 
     def wallet(self, name: str) -> Shown:
         """Return a wallet."""

@@ -95,6 +95,18 @@ def test_a_revoked_key_is_refused_everywhere_before_management_answers(house: In
     assert watch.seconds < 2
 
 
+def test_gateways_share_a_key_s_rates_and_a_restart_forgets_none(house: Installed) -> None:
+    key = house.organization("acme", requests_per_minute=12)
+    statuses = [house.ask(key, max_tokens=1).status for _ in range(24)]
+    assert 12 <= statuses.count(200) <= 16  # one comes back each five seconds
+    assert statuses.count(429) == 24 - statuses.count(200)
+    for slot in (0, 1):
+        end(house.supervisor.pids[slot])
+    wait_until(lambda: len(house.events("ChildReady")) == 5, 20, "the gateways are back")
+    again = [house.ask(key, max_tokens=1).status for _ in range(12)]
+    assert again.count(200) < 12
+
+
 def test_a_killed_gateway_loses_and_doubles_no_charge(house: Installed) -> None:
     key = house.organization("acme")
     load = Load(house, key)
