@@ -76,7 +76,7 @@ def offering(name: str = "m", upstream: str = "u1", **changes: object) -> Offeri
     return msgspec.structs.replace(made, **changes)
 
 
-def ask_of(endpoint: Endpoint = "chat", **size: int) -> Ask:
+def ask_of(size: InputSize, endpoint: Endpoint = "chat") -> Ask:
     """A request of which only its size matters."""
     return Ask(
         endpoint=endpoint,
@@ -87,7 +87,7 @@ def ask_of(endpoint: Endpoint = "chat", **size: int) -> Ask:
         max_tokens=0,
         choices=1,
         needs=frozenset(),
-        size=InputSize(**size),
+        size=size,
     )
 
 

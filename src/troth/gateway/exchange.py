@@ -63,6 +63,8 @@ class Rendering(Protocol):
     """Bytes of content that went to the client so far: what an estimate rests on."""
     hit_length: bool
     """Whether a choice ended because its tokens were used up."""
+    alarms: int
+    """Odd values that were normalized; the operator is told how many."""
     failure: UpstreamFailed | None
     """Set when the upstream said inside its answer that it failed, or sent what is no answer."""
 

@@ -40,6 +40,8 @@ def settle(journey: Journey, world: World) -> Charge:
         left = flight is not None and flight.has_client_left
         return Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.CLIENT_LEFT) if left else FAILED
     ask, reservation = journey.ask, journey.reservation
+    if flight.rendering.alarms:
+        world.counters.event("odd_answer")
     used, source = _count(flight, ask, reservation, world)
     price = flight.offering.sale.charge(used)
     cost = flight.offering.cost.charge(used)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.builders.gateway_world import (
     Scene,
+    Step,
     answers,
     ask_of,
     key_row,
@@ -13,6 +14,7 @@ from tests.builders.gateway_world import (
     streams,
 )
 from troth.catalog.price import PriceLine, compile_sheet
+from troth.gateway.exchange import InputSize
 from troth.gateway.reserve import input_bound
 from troth.gateway.world import Limits
 from troth.kernel.usage_record import Outcome
@@ -60,7 +62,7 @@ async def test_what_the_wire_gives_up_is_told_in_our_words(failure: Failure, sta
 
 
 async def test_an_error_body_without_end_is_cut_off() -> None:
-    flood = [("piece", b"x" * 40_000)] * 3
+    flood: list[Step] = [("piece", b"x" * 40_000)] * 3
     stage = scene([("head", 500, {}), *flood, ("ended",)])
     assert (await stage.ask(ASK)).status == 502
     assert all(call.is_closed for call in stage.upstreams.calls)
@@ -81,7 +83,7 @@ async def test_retries_end_with_their_budget() -> None:
 
 
 async def test_a_wait_that_is_too_long_is_left_to_the_client() -> None:
-    busy = [("head", 429, {b"retry-after": b"30"}), ("ended",)]
+    busy: list[Step] = [("head", 429, {b"retry-after": b"30"}), ("ended",)]
     stage = scene(busy)
     reply = await stage.ask(ASK)
     assert reply.status == 429
@@ -203,10 +205,10 @@ async def test_an_address_that_is_none_is_not_on_any_list() -> None:
 
 
 async def test_the_bound_of_a_document_is_the_whole_context() -> None:
-    plain = ask_of(files=0, text_bytes=100)
+    plain = ask_of(InputSize(text_bytes=100))
     assert input_bound(offering(), plain) == 100 + 512
-    assert input_bound(offering(), ask_of(files=1, text_bytes=100)) == 8_192
-    several = ask_of(messages=3, text_bytes=90_000, endpoint="embeddings")
+    assert input_bound(offering(), ask_of(InputSize(files=1, text_bytes=100))) == 8_192
+    several = ask_of(InputSize(messages=3, text_bytes=90_000), "embeddings")
     assert input_bound(offering(), several) == 3 * 8_192
     growing = offering(model=model(normalizing=True))
     assert input_bound(growing, plain) == 100 * 11 + 512
