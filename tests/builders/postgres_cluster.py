@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp  # noqa: TID251 - a database of tests, no content
 from time import sleep
 from typing import IO, TypedDict
 
@@ -48,9 +49,6 @@ class Cluster:
         folder.mkdir(parents=True)
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-            for parent in folder.parents:
-                if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o005 != 0o005:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         self._run(
             "initdb",
             "-D",
@@ -153,11 +151,17 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, *, fsync: bool = False) -> Iterator[Cluster]:
-    """Start a cluster and stop it at the end."""
-    cluster = Cluster(folder)
+def running(*, fsync: bool = False) -> Iterator[Cluster]:
+    """Start a cluster and stop it at the end.
+
+    Its folder is its own user's, outside the test's: another user could not reach it there.
+    """
+    folder = Path(mkdtemp(prefix="troth-postgres-"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder / "cluster")
     try:
         cluster.start(fsync=fsync)
         yield cluster
     finally:
         cluster.stop()
+        shutil.rmtree(folder)

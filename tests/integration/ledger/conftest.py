@@ -15,8 +15,8 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("postgres") / "cluster") as cluster:
+def cluster() -> Iterator[Cluster]:
+    with running() as cluster:
         yield cluster
 
 

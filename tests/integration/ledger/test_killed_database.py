@@ -15,7 +15,7 @@ KILLS = 4
 
 
 def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with running(tmp_path / "cluster") as cluster:
+    with running() as cluster:
         store = engine.open(cluster.url("books"))
         world = MoneyWorld(store, tmp_path)
         org = world.organization(USD)
@@ -46,8 +46,8 @@ def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
         store.close()
 
 
-def test_a_database_that_is_away_is_told_as_busy(tmp_path: Path) -> None:
-    with running(tmp_path / "cluster") as cluster:
+def test_a_database_that_is_away_is_told_as_busy() -> None:
+    with running() as cluster:
         url = cluster.url("books")
         store = engine.open(url)
         cluster.kill()

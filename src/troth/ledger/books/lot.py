@@ -40,9 +40,8 @@ def _from(wallet: bytes, rests: Mapping[bytes, list[tuple[bytes, int]]], amount:
     draws = []
     for lot, rest in rests.get(wallet, ()):
         part = min(rest, amount)
-        amount -= part
-        draws.append((wallet, lot, part))
-        if amount == 0:
-            break
+        if part:
+            draws.append((wallet, lot, part))
+            amount -= part
     invariant(amount == 0, "I8 lots cover what a wallet pays")
     return draws

@@ -114,21 +114,25 @@ def _from_rest(
     }
     gone = {purse: epoch for purse, epoch in each.purses if purse not in standing}
     periods = {
-        purse: budget.of_epoch(tx, purse, epoch)
-        for purse, epoch in gone.items()
-        if purse[:1] != WALLET
+        purse: _period(tx, purse, epoch) for purse, epoch in gone.items() if purse[:1] != WALLET
     }
     paid = min([each.charge, *(rests[purse] for purse in gone if purse[:1] == WALLET)])
     for purse, period in periods.items():
-        if period is not None:
-            spent, held = debt.budgets.get((purse, period.starts_at), (0, 0))
-            paid = min(paid, max(0, period.available - spent + held))
+        spent, held = debt.budgets.get((purse, period.starts_at), (0, 0))
+        paid = min(paid, max(0, period.available - spent + held))
     for purse in gone:
-        if purse[:1] == WALLET:
+        if purse in rests:
             rests[purse] -= paid
             _pay(debt, purse, 0, (paid, 0))
-        elif (period := periods[purse]) is not None:
-            _pay(debt, purse, period.starts_at, (paid, 0))
+        else:
+            _pay(debt, purse, periods[purse].starts_at, (paid, 0))
     for lent in standing.values():
         _from_lease(debt, lent, each.charge, paid)
     return paid
+
+
+def _period(tx: Transaction, purse: bytes, epoch: int) -> budget.Budget:
+    found = budget.of_epoch(tx, purse, epoch)
+    invariant(found is not None, "a settled budget has a period")
+    assert found is not None
+    return found

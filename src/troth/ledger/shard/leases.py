@@ -28,6 +28,7 @@ class Leases:
         self._op = 0
         self._wanting: dict[bytes, Purse] = {}
         self._giving: dict[bytes, Purse] = {}
+        self._recalled: set[bytes] = set()
         self._scanned_at_ms = 0
 
     def purse(self, purse: bytes) -> Purse:
@@ -81,14 +82,16 @@ class Leases:
         return asks
 
     def returns(self, now_ms: int) -> list[LeaseReturn]:
-        """Return what to give back now."""
+        """Return what to give back now; a recall is answered even with nothing."""
         if now_ms - self._scanned_at_ms >= _SCAN_MS:
             self._scanned_at_ms = now_ms
             self._find_idle(now_ms)
         returns = []
         for purse in [purse for purse in self._giving.values() if purse.op == 0]:
             del self._giving[purse.id]
-            if purse.free > 0 and purse.id not in self._wanting:
+            is_due = purse.free > 0 or purse.id in self._recalled
+            self._recalled.discard(purse.id)
+            if is_due and purse.id not in self._wanting:
                 self._op = purse.op = self._op + 1
                 amount, purse.free = purse.free, 0
                 purse.granted -= amount
@@ -110,6 +113,7 @@ class Leases:
         if isinstance(message, Recall):
             purse = self._purses.get(message.purse)
             if purse is not None and purse.epoch == message.epoch:
+                self._recalled.add(purse.id)  # answered even with nothing: somebody waits for it
                 self.give(purse)
             return b""
         if not isinstance(message, Lease | Returned):

@@ -1,0 +1,65 @@
+"""The desk's memory is only who waits; the books know the rest."""
+
+from tests.builders.money_world import USD, MoneyWorld
+from troth.ledger.books import wallet_purse
+from troth.ledger.shard import Short
+from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Recall, Returned
+
+
+def due(world: MoneyWorld) -> int | None:
+    return world.teller.due_ms
+
+
+def test_a_desk_that_restarts_still_ignores_operations_that_were_passed(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    purse = wallet_purse(org)
+    gateway = world.gateway()
+    gateway.spend((purse,), 1_000, 10)
+    held = world.wallet(org).held
+    world.teller = world.new_teller()
+    for late in (LeaseAsk(1, purse, 1, 500, 900, 1, 1, 0), LeaseReturn(1, purse, 1, 500)):
+        world.teller = world.new_teller()
+        with world.store.write() as tx:
+            assert world.teller.receive(tx, gateway.seat, late, world.clock.now_ms()) == []
+    assert world.wallet(org).held == held
+
+
+def test_a_return_of_a_lease_that_is_gone_is_told_so(world: MoneyWorld) -> None:
+    gateway = world.gateway()
+    message = LeaseReturn(4, b"w" + bytes(16), 3, 10)
+    with world.store.write() as tx:
+        sent = world.teller.receive(tx, gateway.seat, message, world.clock.now_ms())
+    assert sent == [(gateway.seat, Returned(4, b"w" + bytes(16), 0, 0))]
+
+
+def test_who_waits_is_answered_when_the_recall_is_or_its_time_is_over(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    first, second = world.gateway(0), world.gateway(1)
+    assert not isinstance(first.admit((purse,), 1_000, 1_000), Short)
+    ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
+    assert due(world) is None
+    with world.store.write() as tx:
+        sent = world.teller.receive(tx, second.seat, ask, world.clock.now_ms())
+    assert sent == [(first.seat, Recall(purse, 1))]
+    assert due(world) == world.clock.now_ms() + 50
+    with world.store.write() as tx:
+        assert world.teller.tick(tx, world.clock.now_ms() + 49) == []
+        ((seat, answer),) = world.teller.tick(tx, world.clock.now_ms() + 50)
+    assert seat == second.seat
+    assert isinstance(answer, Lease)
+    assert (answer.is_short, answer.granted, answer.held) == (True, 0, 1_000)
+
+
+def test_a_recalled_seat_that_leaves_is_not_waited_for(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    first, second = world.gateway(0), world.gateway(1)
+    assert not isinstance(first.admit((purse,), 1_000, 1_000), Short)
+    ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
+    with world.store.write() as tx:
+        world.teller.receive(tx, second.seat, ask, world.clock.now_ms())
+        world.teller.left(first.seat)
+        again = LeaseAsk(71, purse, 0, 0, 500, 500, 500, 0)
+        sent = world.teller.receive(tx, second.seat, again, world.clock.now_ms())
+    assert [type(message) for _, message in sent] == [Lease]
