@@ -7,9 +7,9 @@ key where there is one, and what to do. Nothing is read here but the text that i
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -39,6 +39,7 @@ _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]|(\[\.\.\.\])")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]*)`")
 _ANY: Final = "[...]"
+_DESCRIBED: Final[dict[type, msgspec.inspect.Type]] = {}
 
 
 def parse(file: str, text: str) -> Table:
@@ -221,9 +222,12 @@ def node_at(shape: type[Shape], path: Path) -> msgspec.inspect.Type | None:
     return node
 
 
-@cache
-def _described(shape: Hashable) -> msgspec.inspect.Type:
-    return msgspec.inspect.type_info(shape)
+def _described(shape: type[Shape]) -> msgspec.inspect.Type:
+    """Return the shape's description, which is dear to make and always the same."""
+    known = _DESCRIBED.get(shape)
+    if known is None:
+        known = _DESCRIBED[shape] = msgspec.inspect.type_info(shape)
+    return known
 
 
 def _child(node: msgspec.inspect.Type | None, step: str) -> msgspec.inspect.Type | None:
