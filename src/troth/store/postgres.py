@@ -89,7 +89,10 @@ class PostgresTransaction:
         arrays = ", ".join(f"?::{each.value}[]" for each in types)
         names = ", ".join(f"column{n + 1}" for n in range(len(types)))
         rows = f"(SELECT * FROM unnest({arrays}) AS u ({names}))"  # noqa: S608
-        columns = [list(column) for column in zip(*table, strict=True)]
+        columns = [
+            _numbers(column) if each is Column.INT else list(column)
+            for each, column in zip(types, zip(*table, strict=True), strict=True)
+        ]
         return self._run(sql.replace("{rows}", rows), columns)
 
     def bulk(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> int:
@@ -131,6 +134,11 @@ class PostgresTransaction:
                     copy.write_row(row)
         except psycopg.IntegrityError as error:
             raise Conflict(error.sqlstate or "") from None
+
+
+def _numbers(column: Sequence[Value]) -> str:
+    """Return integers as an array's text: the driver would take its type from one of them."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in column]) + "}"
 
 
 def _type_of(column: Sequence[Value]) -> str:

@@ -63,3 +63,31 @@ def test_a_recalled_seat_that_leaves_is_not_waited_for(world: MoneyWorld) -> Non
         again = LeaseAsk(71, purse, 0, 0, 500, 500, 500, 0)
         sent = world.teller.receive(tx, second.seat, again, world.clock.now_ms())
     assert [type(message) for _, message in sent] == [Lease]
+
+
+def test_two_that_wait_are_answered_in_order_of_arrival(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    lender, first, second = (world.gateway(slot) for slot in range(3))
+    assert not isinstance(lender.admit((purse,), 1_000, 1_000), Short)
+    with world.store.write() as tx:
+        for seat, op in ((first.seat, 70), (second.seat, 71)):
+            ask = LeaseAsk(op, purse, 0, 0, 600, 600, 600, 0)
+            world.teller.receive(tx, seat, ask, world.clock.now_ms())
+        sent = world.teller.tick(tx, world.clock.now_ms() + 50)
+    asked = [seat for seat, message in sent if isinstance(message, Lease)]
+    assert asked == [first.seat, second.seat]
+
+
+def test_a_link_that_breaks_leaves_the_queue_to_others(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    lender, first, second = (world.gateway(slot) for slot in range(3))
+    assert not isinstance(lender.admit((purse,), 1_000, 1_000), Short)
+    with world.store.write() as tx:
+        for seat, op in ((first.seat, 70), (second.seat, 71)):
+            ask = LeaseAsk(op, purse, 0, 0, 600, 600, 600, 0)
+            world.teller.receive(tx, seat, ask, world.clock.now_ms())
+        world.teller.left(first.seat)
+        sent = world.teller.tick(tx, world.clock.now_ms() + 50)
+    assert {seat for seat, message in sent if isinstance(message, Lease)} == {second.seat}

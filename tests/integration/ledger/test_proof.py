@@ -16,6 +16,7 @@ from troth.ledger.books import (
 )
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.books.verify import Report
+from troth.ledger.shard import Short
 from troth.store.sqlite import SqliteStore
 
 
@@ -48,6 +49,20 @@ def test_honest_books_verify(world: MoneyWorld) -> None:
     found = report(world)
     assert found.problems == []
     assert (found.batches, found.charges, found.entries) == (5, 2, 3)
+
+
+def test_books_with_free_and_overdrawn_requests_verify(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    gateway = world.gateway()
+    gateway.spend((wallet_purse(org),), 500, 0)
+    world.pump()
+    admitted = gateway.admit((wallet_purse(org),), 500)
+    assert not isinstance(admitted, Short)
+    gateway.shard.settle(admitted[0], 500, b"", overrun=70)
+    world.pump()
+    assert report(world).problems == []
+    assert world.wallet(org).available == 500 - world.wallet(org).held
+    assert [(each.charged, each.overrun) for each in world.posted] == [(0, 0), (500, 70)]
 
 
 def test_empty_books_verify(world: MoneyWorld) -> None:

@@ -170,6 +170,15 @@ def test_room_comes_back_when_the_disk_has_space_again(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_an_acknowledgment_without_room_is_not_noted(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, DEPLOYMENT, SEAT, SMALL, disk=FullDisk(1))
+    journal._at = SMALL
+    journal.acknowledged(5)
+    assert journal._at == SMALL
+    journal.close()
+    journal.close()
+
+
 def test_a_disk_that_fails_ends_all_promises(tmp_path: Path) -> None:
     disk = FullDisk(2)
     journal = Journal(tmp_path, DEPLOYMENT, SEAT, SMALL, disk=disk)

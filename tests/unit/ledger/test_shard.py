@@ -6,13 +6,14 @@ import pytest
 
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvariantBroken
-from troth.ledger.shard import Journal, Shard, ShardTerms, Short, ShortKind, records
+from troth.ledger.shard import Journal, Shard, ShardTerms, Short, ShortKind, records, recover
 from troth.ledger.shard.journal import Disk
 from troth.ledger.shard.messages import (
     Ack,
     Lease,
     LeaseAsk,
     LeaseReturn,
+    Orphan,
     Recall,
     Returned,
     SeatClosed,
@@ -187,3 +188,18 @@ def test_a_lost_answer_is_asked_for(desk: Desk) -> None:
     assert [(ask.purse, ask.epoch, ask.need) for ask in again] == [(WALLET, 1, 0), (KEY, 1, 0)]
     assert min(ask.op for ask in again) > max(ask.op for ask in first)
     assert isinstance(again[0], LeaseAsk)
+
+
+def test_promises_are_carried_into_the_next_segment(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, size=8 * 1024)
+    shard = desk.ready(10**9)
+    assert shard.admit(reservation(1), (WALLET, KEY), 77, 1) == 77
+    for number in range(2, 100):
+        desk.journal.keep()
+        assert shard.admit(reservation(number), (WALLET, KEY), 10, 1) == 10
+        shard.settle(reservation(number), 5, bytes(300))
+        shard.acknowledged(number - 1)
+    desk.journal.keep()
+    desk.journal.close()
+    (old,) = recover(tmp_path, bytes(16), now_ms=0).seats
+    assert old.orphans == (Orphan(reservation(1), 77),)

@@ -157,14 +157,12 @@ def _closes(tx: Transaction, report: Report, sums: _Sums) -> None:
     )
     hashes: dict[bytes, bytes] = {}
     for day, book, *figures, stored in rows:
-        opening, paid_in, charged, paid_out, closing = figures
+        opening, _, _, _, closing = figures
         hashes[book] = days.seal(hashes.get(book, chain.GENESIS), day, book, figures)
         if (opening, stored) != (sums.books[book], hashes[book]):
             report.problems.append(f"I9 the close of day {day} was changed")
-        sums.books[book] = opening + paid_in - charged - paid_out
+        sums.books[book] = closing  # of what else it is made, the schema and the hash hold
         sums.sealed.add(day)
-        if sums.books[book] != closing:
-            report.problems.append(f"I9 the close of day {day} does not add up")
 
 
 def _heads(tx: Transaction, report: Report) -> None:
