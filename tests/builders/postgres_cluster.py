@@ -64,10 +64,8 @@ class Cluster:
         )
 
     def _run(self, *command: str) -> None:
-        program = shutil.which(command[0])
-        assert program is not None
         subprocess.run(
-            [program, *command[1:]],
+            [program(command[0]), *command[1:]],
             check=True,
             capture_output=True,
             cwd=self.folder,
@@ -82,10 +80,9 @@ class Cluster:
 
     def start(self, *, fsync: bool = False) -> None:
         """Start and wait until it answers."""
-        program = shutil.which("postgres")
-        assert program is not None
+        server = program("postgres")
         with (self.folder / "log").open("ab") as log:
-            self._process = self._begin(program, log, fsync=fsync)
+            self._process = self._begin(server, log, fsync=fsync)
         for _ in range(_ATTEMPTS):
             try:
                 psycopg.connect(f"{self._server}/postgres", connect_timeout=5).close()
@@ -95,7 +92,7 @@ class Cluster:
                 return
         raise AssertionError("PostgreSQL does not start; see its log")
 
-    def _begin(self, program: str, log: IO[bytes], *, fsync: bool) -> subprocess.Popen[bytes]:
+    def _begin(self, server: str, log: IO[bytes], *, fsync: bool) -> subprocess.Popen[bytes]:
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -104,7 +101,7 @@ class Cluster:
         }
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
         return subprocess.Popen(
-            [program, "-D", str(self.folder / "data"), *options],
+            [server, "-D", str(self.folder / "data"), *options],
             stdout=subprocess.DEVNULL,
             stderr=log,
             cwd=self.folder,
