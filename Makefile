@@ -59,7 +59,7 @@ requirements: .venv/dev.stamp ## resolve requirements/*.in anew, each release wi
 			requirements/$$name.in --output-file requirements/$$name.txt; done
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url
+	--no-header --no-annotate
 
 clean: ## remove what make and the tests made; keep data and settings
 	rm -rf .venv .venvs .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
