@@ -127,6 +127,8 @@ class _Show:
             self._failed = error
         if self._once or self._failed is not None:
             os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            click.echo("It goes on serving until you press Ctrl-C.")
 
 
 def _to_log(line: bytes) -> None:

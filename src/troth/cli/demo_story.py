@@ -183,8 +183,7 @@ def _show_books(story: Story) -> None:
         f"    -H 'Authorization: Bearer {story.key}' \\\n"
         "    -H 'Content-Type: application/json' \\\n"
         f'    -d \'{{"model": "{story.models[0]}", "stream": true, '
-        f'"messages": [{{"role": "user", "content": "{QUESTION}"}}]}}\'\n\n'
-        "It goes on serving until you press Ctrl-C."
+        f'"messages": [{{"role": "user", "content": "{QUESTION}"}}]}}\'\n'
     )
 
 
