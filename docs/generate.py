@@ -45,11 +45,16 @@ without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
 
 
 def leaves(root: type[errors.TrothError]) -> Iterator[type[errors.TrothError]]:
-    """Yield every error class that is raised: those with a code of their own, and all leaves."""
-    for kind in root.__subclasses__():
-        if "code" in vars(kind) or not kind.__subclasses__():
+    """Yield every error of the tree: those with a code of their own, and all leaves.
+
+    A class from elsewhere, such as a test's, is no part of it, whoever has imported it.
+    """
+    beneath = [kind for kind in root.__subclasses__() if kind.__module__ == errors.__name__]
+    for kind in beneath:
+        inner = list(leaves(kind))
+        if "code" in vars(kind) or not inner:
             yield kind
-        yield from leaves(kind)
+        yield from inner
 
 
 def statuses(kind: type[errors.TrothError]) -> str:

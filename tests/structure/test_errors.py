@@ -24,9 +24,7 @@ def unmapped(kinds: tuple[type[errors.TrothError], ...]) -> list[str]:
     return [
         kind.__name__
         for kind in kinds
-        if nearest(kind) is errors.TrothError
-        and kind.__module__ == errors.__name__
-        and kind not in INTERNAL
+        if nearest(kind) is errors.TrothError and kind not in INTERNAL
     ]
 
 
@@ -42,8 +40,14 @@ def test_every_error_has_a_status() -> None:
 
 
 def test_a_planted_error_without_a_status_is_found() -> None:
-    planted = type("Planted", (errors.TrothError,), {"__module__": errors.__name__})
+    planted = type("Planted", (errors.TrothError,), {"__module__": __name__})
     assert unmapped((planted,)) == ["Planted"]
+
+
+def test_an_error_of_elsewhere_is_no_part_of_the_tree() -> None:
+    planted = type("Planted", (errors.InvalidValue,), {"__module__": __name__})
+    assert planted not in set(leaves(errors.TrothError))
+    assert tuple(dict.fromkeys(leaves(errors.TrothError))) == ALL
 
 
 def test_every_code_is_documented() -> None:
