@@ -53,12 +53,11 @@ class Histogram(msgspec.Struct, gc=False):
 class Counters:
     """Running totals since the start of the process; the desk adds them up."""
 
-    __slots__ = ("charged_nusd", "events", "first_byte", "overhead_us", "requests", "tokens")
+    __slots__ = ("charged_nusd", "events", "first_byte", "requests", "tokens")
 
     def __init__(self) -> None:
         self.requests: dict[Series, int] = {}
         self.first_byte = Histogram()
-        self.overhead_us = 0
         self.tokens = 0
         self.charged_nusd = 0
         self.events: dict[str, int] = {}

@@ -34,7 +34,6 @@ class Upstreams(Protocol):
 class Limits(msgspec.Struct, frozen=True):
     """What a request may be at most: bytes, attempts, milliseconds."""
 
-    body_bytes: int = 32 * 1024 * 1024
     answer_bytes: int = 64 * 1024 * 1024
     attempts: int = 3
     drain_ms: int = 60_000

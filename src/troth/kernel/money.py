@@ -1,53 +1,14 @@
-"""Nano-USD and the only rounding of the system.
+"""Nano-USD: the unit of all money here, and how it is written and read without a float.
 
-The unit is one billionth of a US dollar, an integer. A price is an integer amount per an integer
-count, so a charge is one exact sum over a common denominator, rounded once: down for a charge
-(at most one nano-dollar, for the customer), up for a reservation.
+The unit is one billionth of a US dollar, an integer. What something costs is computed in one place,
+`catalog.price`, as one exact sum that is rounded once.
 """
 
-from collections.abc import Iterable
-from math import lcm
 from typing import Final
-
-import msgspec
 
 DECIMALS: Final = 9
 NANO: Final = 1_000_000_000
 MAX_NUSD: Final = 2**63 - 1
-
-
-class Price(msgspec.Struct, frozen=True, gc=False):
-    """So many nano-USD for `per` units (10**6 tokens, 3_600_000 ms, one image, 1_000 requests)."""
-
-    amount_nusd: int
-    per: int
-
-
-class Term(msgspec.Struct, frozen=True, gc=False):
-    """One line of a bill: `count` units at a price."""
-
-    count: int
-    price: Price
-
-
-def _exact(terms: Iterable[Term]) -> tuple[int, int]:
-    """Return the sum of the terms as numerator and denominator."""
-    lines = [term for term in terms if term.count]
-    under = lcm(*(line.price.per for line in lines)) if lines else 1
-    over = sum(line.count * line.price.amount_nusd * (under // line.price.per) for line in lines)
-    return over, under
-
-
-def charge(terms: Iterable[Term]) -> int:
-    """Return what the terms cost in nano-USD, rounded down once."""
-    over, under = _exact(terms)
-    return over // under
-
-
-def bound(terms: Iterable[Term]) -> int:
-    """Return what must be set aside for the terms in nano-USD, rounded up once."""
-    over, under = _exact(terms)
-    return -(-over // under)
 
 
 def usd(nusd: int) -> str:

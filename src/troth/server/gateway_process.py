@@ -178,7 +178,7 @@ class Gateway:
             ratios=Ratios(),
             counters=self.counters,
             pause=_pause,
-            limits=Limits(body_bytes=self._handover.serving.limits.body_bytes),
+            limits=Limits(),
             verified={},
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
         )
