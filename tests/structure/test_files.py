@@ -16,7 +16,7 @@ SECRETS_REVEALED = frozenset(
         "troth.providers.request",
         "troth.server.assemble",
         "troth.server.link",
-        "troth.server.management",
+        "troth.server.management.accounts",
     )
 )
 WRITERS = frozenset(

@@ -19,6 +19,7 @@ from troth.kernel.log import Log
 from troth.ledger.books import Teller, TellerTerms
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
+from troth.server.duties import DUTIES, Duties
 from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
@@ -57,13 +58,14 @@ def run(line: socket.socket) -> int:
     desk.serve(socket.socket(fileno=handover.desk))
     port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
     port.serve(socket.socket(fileno=handover.port))
-    management = ManagementServer(
-        application(_office(store, handover, clock, desk)),
-        socket.socket(fileno=handover.management),
-    )
+    office = _office(store, handover, clock, desk)
+    management = ManagementServer(application(office), socket.socket(fileno=handover.management))
     management.start()
+    duties = Duties(office, DUTIES, clock=clock, log=log)
+    duties.start()
     tell(line, Ready(is_erasing=False))
     _wait(line)
+    duties.stop()
     management.stop()
     port.stop()
     desk.stop()

@@ -120,6 +120,18 @@ class DatabaseBusy(Event, frozen=True):
     """A unit of work waited too long for the database and was given up."""
 
 
+class DutyName(Code):
+    """What the desk does by itself."""
+
+    CLOSE_DAYS = "close_days"
+
+
+class DutyFailed(Event, frozen=True):
+    """Something the desk does by itself met a fault; it is tried again at its next turn."""
+
+    duty: DutyName
+
+
 class MoneyStopped(Event, frozen=True):
     """A rule of the books does not hold: money work has stopped. `rule` is its number."""
 

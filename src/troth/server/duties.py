@@ -1,0 +1,88 @@
+"""What the desk does by itself, each thing after its own pause, in one thread.
+
+A duty opens its own transactions, so that a call to a company outside is never made inside one. A
+database that is busy is tried again at the next turn; any other fault is one line of the log, and
+the others go on.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Final
+
+import msgspec
+
+from troth.kernel.clock import Clock
+from troth.kernel.errors import TrothError
+from troth.kernel.log import Log
+from troth.ledger import books
+from troth.server.log_lines import DutyFailed, DutyName
+from troth.server.office import Office
+from troth.store.transaction import Locked
+
+_MS: Final = 1_000_000
+_STOP_SECONDS: Final = 5
+_LONGEST_PAUSE_MS: Final = 60_000
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """Something to do again `every_ms` after it was last begun."""
+
+    name: DutyName
+    every_ms: int
+    work: Callable[[Office], None]
+
+
+def close_days(office: Office) -> None:
+    """Close each day that is over."""
+    closed: int | None = 0
+    while closed is not None:
+        with office.store.write() as tx:
+            closed = books.close_day(tx, office.clock.now_ms())
+
+
+DUTIES: Final = (Duty(DutyName.CLOSE_DAYS, 60_000, close_days),)
+"""All of them, in the order of a turn."""
+
+
+class Duties:
+    """Does what is due until `stop`."""
+
+    def __init__(self, office: Office, duties: Sequence[Duty], *, clock: Clock, log: Log) -> None:
+        self._office = office
+        self._clock = clock
+        self._log = log
+        self._due = [(0, duty) for duty in duties]
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="duties", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the duty at hand."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+
+    def turn(self) -> int:
+        """Do what is due; return the milliseconds until something is due again."""
+        now_ms = self._clock.monotonic_ns() // _MS
+        for index, (due_ms, duty) in enumerate(self._due):
+            if due_ms <= now_ms and not self._ended.is_set():
+                self._due[index] = (now_ms + duty.every_ms, duty)
+                self._do(duty)
+        return min((due_ms - now_ms for due_ms, _ in self._due), default=_LONGEST_PAUSE_MS)
+
+    def _do(self, duty: Duty) -> None:
+        with suppress(Locked):
+            try:
+                duty.work(self._office)
+            except TrothError:
+                self._log.write(DutyFailed(duty.name))
+
+    def _run(self) -> None:
+        pause_ms = 0
+        while not self._ended.wait(min(pause_ms, _LONGEST_PAUSE_MS) / 1_000):
+            pause_ms = max(1, self.turn())

@@ -1,0 +1,108 @@
+"""What the management endpoints share: who calls, what they get, how a fault is told."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+
+from troth.control import audit
+from troth.kernel.errors import (
+    BadRequest,
+    InvalidValue,
+    InvariantBroken,
+    Missing,
+    TrothError,
+    Unavailable,
+)
+from troth.kernel.money import nusd_of
+from troth.server.office import Office
+
+LIST_MAX: Final = 1_000
+JSON: Final = "application/json"
+_STATUSES: Final[Mapping[type[TrothError], int]] = {
+    Missing: 404,
+    BadRequest: 422,
+    Unavailable: 503,
+    InvariantBroken: 500,
+}
+
+
+class Body(BaseModel):
+    """A form whose fields are all known and of their exact type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _office(request: Request) -> Office:
+    office = request.app.state.office
+    assert isinstance(office, Office)
+    return office
+
+
+def _actor(request: Request, office: Annotated[Office, Depends(_office)]) -> audit.Actor:
+    """Return who calls; the socket's server puts the uid where a port would stand."""
+    return audit.Actor(request.client.port if request.client else -1, office.clock.now_ms())
+
+
+Here = Annotated[Office, Depends(_office)]
+By = Annotated[audit.Actor, Depends(_actor)]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What a refusal says."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+def answer(document: msgspec.Struct | list[msgspec.Struct], status: int = 200) -> Response:
+    """Return a document as JSON."""
+    return Response(msgspec.json.encode(document), status, media_type=JSON)
+
+
+def refusal(status: int, fault: Fault) -> Response:
+    """Return a fault in the envelope."""
+    return Response(msgspec.json.encode({"error": fault}), status, media_type=JSON)
+
+
+def refuse(_: Request, error: Exception) -> Response:
+    """Tell an error of ours."""
+    assert isinstance(error, TrothError)
+    status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
+    sentence = error.message
+    if isinstance(error, Missing) and error.param:
+        sentence = f"There is no such {error.param}."
+    if isinstance(error, InvariantBroken):
+        sentence = f"The books do not agree: {error.rule}."
+    return refusal(status, Fault(error.code, sentence, error.param))
+
+
+def refuse_body(_: Request, error: Exception) -> Response:
+    """Name field and reason; the value itself is never repeated."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"][1:])
+    return refusal(422, Fault("invalid_value", f"'{field}': {first['msg']}", field))
+
+
+def refuse_busy(_: Request, error: Exception) -> Response:
+    """Say that the database did not answer in time."""
+    del error
+    return refusal(503, Fault("busy", "The database is busy. Try again."))
+
+
+def dollars(param: str, text: str) -> int:
+    """Return nano-USD of US dollars in a string.
+
+    Raises:
+        InvalidValue: it is no such amount.
+    """
+    amount = nusd_of(text)
+    if amount is None:
+        reason = "give US dollars in digits with at most nine decimals, such as 12.50"
+        raise InvalidValue(param, reason)
+    return amount

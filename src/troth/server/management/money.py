@@ -1,0 +1,59 @@
+"""Wallets and the books."""
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from troth.control import accounts, audit
+from troth.kernel.errors import InvalidValue
+from troth.ledger import books
+from troth.server.management.forms import Body, By, Here, answer, dollars
+from troth.server.office import DESK
+from troth.server.shown import Verified, shown_wallet
+
+ROUTER: Final = APIRouter()
+
+
+class NewCredit(Body):
+    """US dollars in a string; the same `key` credits once. Demo credit was not paid for."""
+
+    amount_usd: str
+    key: str = ""
+    is_demo: bool = False
+
+
+@ROUTER.get("/organizations/{name:path}/wallet")
+def show_wallet(name: str, office: Here) -> Response:
+    """Show an organization's wallet."""
+    with office.store.read() as tx:
+        owner = accounts.named(tx, name)
+        wallet = books.wallet(tx, owner.raw) or books.Wallet(0, 0)
+    return answer(shown_wallet(owner.ref, wallet))
+
+
+@ROUTER.post("/organizations/{name:path}/credits")
+def credit_wallet(name: str, body: NewCredit, office: Here, by: By) -> Response:
+    """Put credit into a wallet; the same movement is made once."""
+    amount = dollars("amount_usd", body.amount_usd)
+    if not amount:
+        raise InvalidValue("amount_usd", "give more than 0")
+    kind = books.LotKind.PROMO if body.is_demo else books.LotKind.PAID
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        movement = body.key or office.maker.raw().hex()
+        wanted = books.Credit(f"{owner.ref} {movement}", owner.raw, kind, amount)
+        if books.credit(tx, wanted, DESK, by.at_ms):
+            action = audit.Action.WALLET_CREDIT
+            audit.append(tx, by, action, owner.ref, amount_nusd=amount)
+    return show_wallet(owner.ref, office)
+
+
+@ROUTER.post("/ledger/verify")
+def verify_ledger(office: Here) -> Response:
+    """Recompute the books and the list of changes from their start."""
+    with office.store.read() as tx:
+        report = books.verify(tx)
+        entries = audit.verify(tx)
+    return answer(
+        Verified(report.batches, report.charges, report.entries, entries, report.problems)
+    )
