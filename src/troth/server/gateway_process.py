@@ -22,6 +22,7 @@ import uvloop
 from troth.catalog.offering import Upstream
 from troth.gateway.counters import Counters
 from troth.gateway.dialects.key_memory import KeyMemory
+from troth.gateway.endpoints.table import PATHS
 from troth.gateway.estimates import Ratios
 from troth.gateway.ports import Call
 from troth.gateway.rates import Rates
@@ -113,7 +114,12 @@ class Gateway:
         world = self._world = self._make_world()
         serving = self._handover.serving
         self._server = Server(
-            guarded(world, self._log), serving.limits, self._clock, refuse(world), tls=_tls(serving)
+            guarded(world, self._log),
+            serving.limits,
+            self._clock,
+            refuse(world),
+            tls=_tls(serving),
+            paths=PATHS,
         )
         gc.collect()
         gc.freeze()

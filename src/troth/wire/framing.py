@@ -17,7 +17,6 @@ FIELD_BYTES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 HOST_BYTES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
 TARGET_BYTES = bytes(set(range(0x21, 0x7F)) - {ord("#")})
 REMEMBERED_LINES = 64
-REMEMBERED_BYTES = 128
 FIRST_LINE_REST = 64  # method, version and blanks
 BLANKS = b" \t"
 MOST_LINES = 1_024
@@ -111,12 +110,16 @@ class FirstLine(NamedTuple):
 
 
 class HeadReader:
-    """Reads request heads. First lines that are usual here are read once and remembered."""
+    """Reads request heads. First lines of known `paths` are read once and remembered.
 
-    __slots__ = ("_first_lines", "_limits")
+    No other line is kept: what was asked for by mistake can be anything.
+    """
 
-    def __init__(self, limits: ServerLimits) -> None:
+    __slots__ = ("_first_lines", "_limits", "_paths")
+
+    def __init__(self, limits: ServerLimits, paths: frozenset[str] = frozenset()) -> None:
         self._limits = limits
+        self._paths = paths
         self._first_lines: dict[bytes, FirstLine] = {}
 
     def read(self, raw: bytes, peer: str) -> Head:
@@ -168,7 +171,7 @@ class HeadReader:
             raise Refusal(505 if VERSION.fullmatch(version) else 400)
         path, mark, query = target.decode().partition("?")
         found = FirstLine(method, path, query, VERSIONS[version])
-        if not mark and len(line) <= REMEMBERED_BYTES:
+        if not mark and path in self._paths and name in METHODS:
             if len(self._first_lines) >= REMEMBERED_LINES:
                 self._first_lines.clear()
             self._first_lines[line] = found

@@ -45,6 +45,7 @@ class Server:
         refuse: Refuse,
         *,
         tls: ssl.SSLContext | None = None,
+        paths: frozenset[str] = frozenset(),
     ) -> None:
         self.limits = limits
         self.is_draining = False
@@ -52,7 +53,7 @@ class Server:
         self.clock_ns = clock.monotonic_ns
         self.refusal = refuse
         self.in_flight = 0
-        self.heads = HeadReader(limits)
+        self.heads = HeadReader(limits, paths)
         self.hosts = frozenset(name.encode() for name in limits.hosts)
         self._handler = handler
         self._tls = tls

@@ -47,6 +47,8 @@ _HEALTH: Final = {
 }
 _MODELS: Final = "/v1/models"
 _RECEIPTS: Final = "/v1/receipts/"
+PATHS: Final = frozenset((*_INFERENCE, *_HEALTH, _MODELS))
+"""Whole paths that are served: they say nothing about who asks for them, or for what."""
 _ALIASES: Final = ("/openai/v1/", "/v1/openai/", "/api/v1/")
 
 _AT_REST: Final = re.compile(
