@@ -8,7 +8,7 @@ import click
 
 from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
-from troth.kernel import errors
+from troth.kernel import errors, payment_errors
 from troth.server.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -44,12 +44,15 @@ without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
 """
 
 
+OURS = frozenset((errors.__name__, payment_errors.__name__))
+
+
 def leaves(root: type[errors.TrothError]) -> Iterator[type[errors.TrothError]]:
     """Yield every error of the tree: those with a code of their own, and all leaves.
 
     A class from elsewhere, such as a test's, is no part of it, whoever has imported it.
     """
-    beneath = [kind for kind in root.__subclasses__() if kind.__module__ == errors.__name__]
+    beneath = [kind for kind in root.__subclasses__() if kind.__module__ in OURS]
     for kind in beneath:
         inner = list(leaves(kind))
         if "code" in vars(kind) or not inner:

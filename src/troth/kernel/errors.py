@@ -10,7 +10,7 @@
     │   ├── BadFraming       one leaf a limit of the wire
     │   └── RateLimited
     ├── UpstreamFailed   theirs and ours to wait for: UpstreamError UpstreamTimeout UpstreamCut ...
-    ├── Unavailable      Overloaded
+    ├── Unavailable      Overloaded, and PaymentsDown of `payment_errors`
     ├── Misconfigured    the operator's to fix: no start
     └── InvariantBroken  ours; money work stops
 

@@ -1,0 +1,1 @@
+"""Payments: credit bought, given back and disputed, and the proof that no cent is missing."""

@@ -1,0 +1,17 @@
+"""Errors about payments: leaves of the tree in `kernel.errors`."""
+
+from troth.kernel.errors import BadRequest, Unavailable
+
+
+class BadSignature(BadRequest):
+    """A webhook that was not sealed with our secret, or not lately."""
+
+    code = "bad_signature"
+    sentence = "The signature does not belong to this message."
+
+
+class PaymentsDown(Unavailable):
+    """The payment company did not answer; whether anything moved is not known."""
+
+    code = "payments_unavailable"
+    sentence = "The payment company does not answer. Try again; what was paid is credited once."
