@@ -93,16 +93,17 @@ def migrate(store: Store) -> int:
     """
     done = _done(store)
     known = migrations(store.dialect)
-    if done > known[-1][0]:
+    if done - {number for number, _ in known}:
         raise Misconfigured("the database was written by a newer version; install that version")
     for number, file in known:
-        if number > done:
+        if number not in done:
             store.script(file.read_text(encoding="utf-8"), number)
     return known[-1][0]
 
 
-def _done(store: Store) -> int:
+def _done(store: Store) -> set[int]:
     store.script("CREATE TABLE IF NOT EXISTS migration (number INTEGER NOT NULL PRIMARY KEY);\n")
     with store.read() as transaction:
-        found = transaction.row("SELECT coalesce(max(number), 0) FROM migration", (), tuple[int])
-    return found[0] if found else 0
+        return {
+            number for (number,) in transaction.rows("SELECT number FROM migration", (), tuple[int])
+        }

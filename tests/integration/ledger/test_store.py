@@ -127,7 +127,7 @@ def test_another_process_that_writes_is_waited_for_and_told(tmp_path: Path) -> N
 def test_opening_twice_migrates_once(url: str) -> None:
     for _ in range(2):
         store = engine.open(url)
-        assert engine.migrate(store) == len(engine.migrations(store.dialect))
+        assert engine.migrate(store) == engine.migrations(store.dialect)[-1][0]
         store.close()
 
 
