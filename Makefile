@@ -7,7 +7,7 @@ INSTALL := $(PIP) install --require-hashes --requirement
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint bench bench-peers bench-stages bench-profile docs \
+.PHONY: help run demo test check lint prove-money bench bench-peers bench-stages bench-profile docs \
 	requirements clean
 
 help: ## list these targets
@@ -26,6 +26,9 @@ test: lint .venvs/clients.stamp .venvs/clients-old.stamp ## set up, then run eve
 
 check: lint ## the quick part of `make test`: no test that starts a server
 	$(BIN)/python -m pytest tests/structure tests/unit tests/docs $(PYTEST_ARGS)
+
+prove-money: .venv/dev.stamp ## the long proofs about money: every interleaving, seed and kill
+	$(BIN)/python -m pytest --prove --durations=0 $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp ## style, types and import rules
 	$(BIN)/ruff check

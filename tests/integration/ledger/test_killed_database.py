@@ -11,10 +11,9 @@ from troth.ledger.books import verify, wallet_purse
 from troth.store import engine
 from troth.store.transaction import Locked
 
-KILLS = 4
 
-
-def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.prove)])
+def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path, kills: int) -> None:
     with running() as cluster:
         store = engine.open(cluster.url("books"))
         world = MoneyWorld(store, tmp_path)
@@ -22,7 +21,7 @@ def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
         gateway = world.gateway()
         gateway.spend((wallet_purse(org),), 5_000_000, 10)
         spent = 10
-        for number in range(1, KILLS + 1):
+        for number in range(1, kills + 1):
             admitted = gateway.shard.admit(world.ids.raw(), (wallet_purse(org),), 900, 1)
             assert isinstance(admitted, int)
             reservation = world.ids.raw()

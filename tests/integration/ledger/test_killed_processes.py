@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.builders.spending_child import AT_ONCE, DEPLOYMENT, Channel, Ready, Told
 from troth.kernel.clock import SystemClock
@@ -21,7 +22,6 @@ from troth.ledger.shard.messages import CloseSeat, OpenSeat, Posting, Up
 from troth.store.engine import Store
 from troth.store.transaction import Transaction
 
-KILLS = 12
 CREDIT = 10**12
 _DECODER = msgspec.msgpack.Decoder(Up | Told | Ready)
 
@@ -112,7 +112,10 @@ class Desk:
             return None
 
 
-def test_a_killed_process_loses_and_doubles_nothing(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [12, pytest.param(1_000, marks=pytest.mark.prove)])
+def test_a_killed_process_loses_and_doubles_nothing(
+    store: Store, tmp_path: Path, kills: int
+) -> None:
     desk = Desk(store)
     random = randomness.Random(7)  # noqa: S311
     folder = tmp_path / "slot"
@@ -122,13 +125,13 @@ def test_a_killed_process_loses_and_doubles_nothing(store: Store, tmp_path: Path
         books.open_wallet(tx, org, "org")
         wanted = Credit("form", org, LotKind.PAID, CREDIT)
         books.credit(tx, wanted, 0, desk.clock.now_ms())
-    for seed in range(KILLS):
+    for seed in range(kills):
         desk.run(folder, seed, (wallet_purse(org),), alive_us=random.randrange(1, 40_000))
     desk.recover(folder)
     assert desk.told.keys() <= desk.posted.keys()
     assert set(desk.posted.values()) == {1}
     assert all(desk.charged[reservation] == charge for reservation, charge in desk.told.items())
-    assert len(desk.posted) - len(desk.told) <= KILLS * AT_ONCE
+    assert len(desk.posted) - len(desk.told) <= kills * AT_ONCE
     with store.read() as tx:
         found = books.wallet(tx, org)
         assert verify(tx).problems == []
