@@ -43,7 +43,13 @@ def test_there_are_few_direct_dependencies() -> None:
 
 @pytest.mark.parametrize(
     ("extra", "path"),
-    [("", "run.txt"), ("demo", "demo.txt"), ("postgres", "postgres.txt"), ("", "dev.txt")],
+    [
+        ("", "run.txt"),
+        ("demo", "demo.txt"),
+        ("postgres", "postgres.txt"),
+        ("stripe", "stripe.txt"),
+        ("", "dev.txt"),
+    ],
 )
 def test_the_lists_hold_what_the_project_needs(extra: str, path: str) -> None:
     assert names(project()[extra]) - pinned(path) == set()
@@ -58,7 +64,7 @@ def test_every_pinned_package_has_a_hash(path: str) -> None:
     assert [line for line in text.splitlines() if line.startswith("-")] == []
 
 
-@pytest.mark.parametrize("path", ["run.txt", "demo.txt", "postgres.txt"])
+@pytest.mark.parametrize("path", ["run.txt", "demo.txt", "postgres.txt", "stripe.txt"])
 def test_every_list_is_a_part_of_the_developers_list(path: str) -> None:
     whole = (REQUIREMENTS / "dev.txt").read_text("utf-8")
     part = (REQUIREMENTS / path).read_text("utf-8")

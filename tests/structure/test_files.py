@@ -17,6 +17,7 @@ SECRETS_REVEALED = frozenset(
         "troth.server.assemble",
         "troth.server.link",
         "troth.server.management.accounts",
+        "troth.server.payment_settings",
     )
 )
 WRITERS = frozenset(

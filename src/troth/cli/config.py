@@ -77,18 +77,21 @@ def _leaf(value: _Leaf, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 def check(session: Session) -> int:
     """Read the settings and the catalog, and say what is wrong or not served."""
     from troth.server.offer import offer_of
+    from troth.server.payment_settings import payment_warnings
 
     reading = session.reading()
     offer = offer_of(reading.settings)
-    body = msgspec.json.encode({"file": reading.file, "warnings": offer.warnings})
+    warnings = (*offer.warnings, *payment_warnings(reading.settings.payments))
+    body = msgspec.json.encode({"file": reading.file, "warnings": warnings})
     session.output.document(
         body,
         {
             "settings": reading.file or "no file; defaults",
             "models": str(len(offer.catalog.offerings)),
             "price set": offer.catalog.price_set,
+            "payments": reading.settings.payments.kind,
         },
     )
-    for warning in offer.warnings:
+    for warning in warnings:
         session.output.say(f"Warning: {warning}")
-    return 1 if offer.warnings else 0
+    return 1 if warnings else 0

@@ -22,6 +22,7 @@ from troth.kernel.errors import Misconfigured
 from troth.server.hardening import ERASING
 from troth.server.local import local_management
 from troth.server.offer import offer_of
+from troth.server.payment_settings import payment_warnings
 from troth.server.settings import Settings, parse_bind
 from troth.server.sockets import Taken
 
@@ -49,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
 def findings(settings: Settings) -> list[Finding]:
     """Return all findings."""
     checks = (
-        *(_folder, _journal, _disk, _ports, _offer, _tls),
+        *(_folder, _journal, _disk, _ports, _offer, _payments, _tls),
         *(_limits, _clock, _dumps, _erasing, _management),
     )
     return [finding for check in checks for finding in check(settings)]
@@ -149,6 +150,12 @@ def _offer(settings: Settings) -> Iterator[Finding]:
     for warning in offer_of(settings).warnings:
         what, _, fix = warning.partition(". ")
         yield Finding(what, "the settings leave it out", fix)
+
+
+def _payments(settings: Settings) -> Iterator[Finding]:
+    for warning in payment_warnings(settings.payments):
+        what, _, fix = warning.partition(". ")
+        yield Finding(what, "the settings of payments are not whole", fix)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from troth.server.handover import Serving, Tls
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
 from troth.server.offer import offer_of
+from troth.server.payment_settings import payment_terms
 from troth.server.settings import Settings, parse_bind
 from troth.server.sockets import Address, Sockets, alone_in, open_sockets
 from troth.server.supervisor import Installation, Standing, Supervisor, signals_stop
@@ -34,6 +35,7 @@ def installation(settings: Settings) -> Installation:
         warnings=offer.warnings,
         key_defaults=settings.keys,
         serving=serving(settings),
+        payments=payment_terms(settings.payments),
     )
 
 

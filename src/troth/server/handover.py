@@ -14,6 +14,7 @@ import msgspec
 
 from troth.catalog.load import Catalog
 from troth.kernel.errors import Misconfigured
+from troth.server.payment_settings import PaymentTerms
 from troth.server.settings import KeySettings
 from troth.wire.limits import ClientLimits, ServerLimits
 from troth.wire.tls import Floor
@@ -99,6 +100,7 @@ class ControlHandover(msgspec.Struct, frozen=True):
     warnings: list[str]
     key_defaults: KeySettings
     serving: Serving
+    payments: PaymentTerms | None = None
 
 
 _SIGN: Final = msgspec.msgpack.Decoder(Sign)

@@ -18,6 +18,7 @@ from troth.kernel.errors import Misconfigured
 from troth.kernel.money import nusd_of
 from troth.kernel.secret import Secret
 from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
+from troth.server.payment_settings import PAYMENT_VARIABLES, PaymentSettings, payment_faults
 from troth.wire.limits import ClientLimits, ServerLimits
 
 Kind = Literal[
@@ -131,6 +132,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSettings = JournalSettings()
     keys: KeySettings = KeySettings()
     wallet: WalletSettings = WalletSettings()
+    payments: PaymentSettings = PaymentSettings()
 
     @property
     def folder(self) -> Path:
@@ -207,7 +209,12 @@ def _file(flags: Flags, variables: Mapping[str, str]) -> Path | None:
 
 
 def _ask_companies(layers: Layers, variables: Mapping[str, str]) -> None:
-    """Take a provider's key from its company's variable when nothing else sets one."""
+    """Take a company's key from its own variable when nothing else sets one."""
+    payments = layers.table.get("payments")
+    if isinstance(payments, dict) and payments.get("kind") == "stripe":
+        for name, variable in PAYMENT_VARIABLES.items():
+            if variables.get(variable) and not payments.get(name):
+                layers.set(("payments", name), variables[variable], f"variable {variable}")
     providers = layers.table.get("providers", {})
     if not isinstance(providers, dict):
         return
@@ -234,12 +241,19 @@ def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
         if parse_bind(bind) is None:
             where = layers.place(("server", key))
             raise Misconfigured(f"{where}: 'server.{key}' must be like \"127.0.0.1:8080\".")
-    if nusd_of(settings.wallet.demo_credit_usd) is None:
-        where = layers.place(("wallet", "demo_credit_usd"))
-        raise Misconfigured(f"{where}: 'wallet.demo_credit_usd' must be US dollars, like \"5\".")
+    _check_money(settings, layers)
     if bool(server.tls_certificate) != bool(server.tls_key):
         where = layers.place(("server",))
         raise Misconfigured(f"{where}: 'server.tls_certificate' and 'server.tls_key' go together.")
+
+
+def _check_money(settings: Settings, layers: Layers) -> None:
+    if nusd_of(settings.wallet.demo_credit_usd) is None:
+        where = layers.place(("wallet", "demo_credit_usd"))
+        raise Misconfigured(f"{where}: 'wallet.demo_credit_usd' must be US dollars, like \"5\".")
+    for name, fault in payment_faults(settings.payments):
+        where = layers.place(("payments", name))
+        raise Misconfigured(f"{where}: 'payments.{name}' {fault}.")
 
 
 def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, int]]:

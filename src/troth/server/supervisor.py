@@ -32,6 +32,7 @@ from troth.server.log_lines import (
     Stopped,
 )
 from troth.server.log_lines import Serving as ServingLine
+from troth.server.payment_settings import PaymentTerms
 from troth.server.settings import KeySettings
 from troth.server.sockets import Address, Sockets, address_of
 
@@ -55,6 +56,7 @@ class Installation(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     key_defaults: KeySettings
     serving: Serving
+    payments: PaymentTerms | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -277,6 +279,7 @@ def _control_place(installation: Installation, sockets: Sockets) -> Place:
         catalog=installation.catalog,
         warnings=list(installation.warnings),
         key_defaults=installation.key_defaults,
+        payments=installation.payments,
     )
     return Place(
         Role.CONTROL, 0, "troth.server.control_process", handover, descriptors, dict(_PLAIN)
