@@ -24,7 +24,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "models": ("troth.cli.models:models", "What is offered, where and at which price."),
     "usage": ("troth.cli.usage:usage", "What was used: sums by day, model, key, ..."),
     "receipts": ("troth.cli.receipts:receipts", "One request explained to the nano-dollar."),
-    "ledger": ("troth.cli.ledger:ledger", "The books: verify."),
+    "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),
     "config": ("troth.cli.config:config", "Settings and where each comes from: show, check."),
     "version": ("troth.cli.version:version", "Print the version."),
 }

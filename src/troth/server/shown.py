@@ -3,7 +3,7 @@
 import msgspec
 
 from troth.catalog.load import Catalog
-from troth.control import keys
+from troth.control import keys, reports
 from troth.kernel.money import usd
 from troth.ledger import books
 
@@ -21,13 +21,14 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """How much was recomputed, and what does not agree."""
+    """How much was recomputed, what does not agree, and the end of each desk's chain."""
 
     batches: int
     charges: int
     entries: int
     audit_entries: int
     problems: list[str]
+    heads: list[reports.Head] = []
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -11,12 +11,17 @@ from fastapi.exceptions import RequestValidationError
 
 from troth import __version__
 from troth.kernel.errors import TrothError
-from troth.server.management import accounts, money, reports
+from troth.server.management import accounts, money, reporting, reports
 from troth.server.management.forms import refuse, refuse_body, refuse_busy
 from troth.server.office import Office
 from troth.store.transaction import Locked
 
-_ROUTERS: Final[tuple[APIRouter, ...]] = (accounts.ROUTER, money.ROUTER, reports.ROUTER)
+_ROUTERS: Final[tuple[APIRouter, ...]] = (
+    accounts.ROUTER,
+    money.ROUTER,
+    reporting.ROUTER,
+    reports.ROUTER,
+)
 
 
 def application(office: Office) -> FastAPI:

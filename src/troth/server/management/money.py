@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from troth.control import accounts, audit
+from troth.control import accounts, audit, reports
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
 from troth.server.management.forms import Body, By, Here, answer, dollars
@@ -54,6 +54,7 @@ def verify_ledger(office: Here) -> Response:
     with office.store.read() as tx:
         report = books.verify(tx)
         entries = audit.verify(tx)
+        heads = reports.heads(tx)
     return answer(
-        Verified(report.batches, report.charges, report.entries, entries, report.problems)
+        Verified(report.batches, report.charges, report.entries, entries, report.problems, heads)
     )
