@@ -63,11 +63,16 @@ _CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
         DataClass.USAGE,
         "request org api_key project endpoint model_asked model_served provider upstream region"
         " price_set started_at first_byte_ms latency_ms status outcome streamed usage_source"
-        " quantities reserved charged cost clamped attempts",
+        " quantities reserved charged cost clamped attempts desk batch place",
     ),
     "rollup_hour": _all(
         DataClass.USAGE,
         "hour org api_key model count failed tokens_in tokens_cached tokens_out images audio_ms"
+        " characters charged cost",
+    ),
+    "rollup_day": _all(
+        DataClass.BILLING,
+        "day org api_key model count failed tokens_in tokens_cached tokens_out images audio_ms"
         " characters charged cost",
     ),
     "audit_entry": _all(DataClass.OPERATION, "n at uid action subject other amount prev_hash hash"),

@@ -6,7 +6,7 @@ from tests.builders.money_world import USD, MoneyWorld
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.books import (
     close_day,
-    expire,
+    forget,
     receipt_holds,
     receipt_leaf,
     receipt_proof,
@@ -82,7 +82,7 @@ def test_a_day_closes_with_what_its_receipts_sum_to(world: MoneyWorld) -> None:
 def test_charges_of_closed_days_may_go_and_the_books_still_verify(world: MoneyWorld) -> None:
     org = some_days(world, days=3)
     with world.store.write() as tx:
-        assert expire(tx, world.clock.now_ms() // MS_OF_DAY) == 4
+        assert forget(tx, world.clock.now_ms() // MS_OF_DAY) == 4
     assert report(world).problems == []
     assert world.wallet(org).posted == USD - 300 - 301 - 302 + 150
 

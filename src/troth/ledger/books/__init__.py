@@ -2,7 +2,8 @@
 
 Every function takes an open `Transaction` and the time; none commits. Read `entry` and `lot` for
 what a wallet is, `lease` for how parts of it are lent, `posting` for how charges come back,
-`teller` for the desk's side of the protocol, `invariants` and `verify` for the proof.
+`teller` for the desk's side of the protocol, `moves` for all that is no charge (top-ups, refunds,
+disputes, expiry, costs), `invariants` and `verify` for the proof.
 """
 
 from troth.ledger.books.budget import (
@@ -17,8 +18,23 @@ from troth.ledger.books.budget import (
     set_rule,
 )
 from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
-from troth.ledger.books.days import close_day, expire
-from troth.ledger.books.entry import Credit, LotKind, credit, open_wallet, wallet_purse
+from troth.ledger.books.days import close_day, forget
+from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
+from troth.ledger.books.lot import Lot, LotKind, lots
+from troth.ledger.books.moves import (
+    Credit,
+    Kind,
+    Reversal,
+    Take,
+    Transfer,
+    credit,
+    expire,
+    moved,
+    movement_id,
+    reverse,
+    take,
+    transfer,
+)
 from troth.ledger.books.posting import Posted, WriteUsage
 from troth.ledger.books.teller import Outgoing, Teller, TellerTerms
 from troth.ledger.books.verify import Report, verify
@@ -28,29 +44,43 @@ __all__ = [
     "Budget",
     "Credit",
     "Crossing",
+    "Kind",
+    "Lot",
     "LotKind",
     "Mode",
+    "OperatorBook",
     "Outgoing",
     "Period",
     "Posted",
     "Report",
+    "Reversal",
     "Rule",
+    "Take",
     "Teller",
     "TellerTerms",
+    "Transfer",
     "Wallet",
     "WriteUsage",
+    "balance",
     "close_day",
     "credit",
     "crossings",
     "drop_rule",
     "expire",
+    "forget",
+    "lots",
+    "moved",
+    "movement_id",
     "open_wallet",
     "receipt_holds",
     "receipt_leaf",
     "receipt_proof",
     "receipts_root",
+    "reverse",
     "rule",
     "set_rule",
+    "take",
+    "transfer",
     "verify",
     "wallet",
     "wallet_purse",

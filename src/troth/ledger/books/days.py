@@ -74,7 +74,7 @@ def _last(tx: Transaction) -> dict[bytes, tuple[int, bytes]]:
     return {book: (closing, sealed) for book, closing, sealed in rows}
 
 
-def expire(tx: Transaction, before_day: int) -> int:
+def forget(tx: Transaction, before_day: int) -> int:
     """Remove charges and replay guards of closed days; return how many charges went."""
     tx.execute("DELETE FROM seen WHERE day < ?", (before_day,))
     return tx.execute("DELETE FROM charge WHERE day < ?", (before_day,))

@@ -11,13 +11,14 @@ from typing import Final
 
 import msgspec
 
-from troth.kernel.errors import invariant
 from troth.ledger.books import chain
 from troth.ledger.books.chain import EntryRow, Roots
 from troth.store.transaction import Transaction
 
 STRIPES: Final = 16
 WALLET: Final = b"w"
+_PART_BYTES_MAX: Final = 10
+_DIGEST_BYTES: Final = 5
 
 
 class OperatorBook(Enum):
@@ -37,31 +38,17 @@ class OperatorBook(Enum):
     PROVIDER_PAYABLE = "provider_payable"
     BANK = "bank"
     STRIPE_FEES = "stripe_fees"
+    TAX = "tax"
 
-    def stripe(self, desk: int) -> bytes:
-        """Return the id of this desk's part."""
-        return f"={self.value}/{desk % STRIPES:02d}".encode()
+    def named(self, part: str) -> str:
+        """Return the book's name; `part` is a provider or a jurisdiction, empty without parts."""
+        return f"{self.value}:{part}" if part else self.value
 
-
-class LotKind(Enum):
-    """Where credit came from: bought, given, or owed for downtime."""
-
-    PAID = "paid"
-    PROMO = "promo"
-    SLA = "sla"
-
-
-class Credit(msgspec.Struct, frozen=True):
-    """Credit for a wallet. `key` names the movement: the same key credits once.
-
-    `org` is the organization's sixteen bytes; `expires_at` unix milliseconds or None.
-    """
-
-    key: str
-    org: bytes
-    kind: LotKind
-    amount: int
-    expires_at: int | None = None
+    def stripe(self, desk: int, part: str = "") -> bytes:
+        """Return the id of this desk's stripe: at most 32 bytes, a long part as its digest."""
+        if len(part.encode()) > _PART_BYTES_MAX:
+            part = sha256(part.encode()).digest()[:_DIGEST_BYTES].hex()
+        return f"={self.named(part)}/{desk % STRIPES:02d}".encode()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -95,33 +82,25 @@ def open_wallet(tx: Transaction, org: bytes, org_ref: str) -> None:
     )
 
 
-def open_operator_book(tx: Transaction, book: OperatorBook, desk: int) -> bytes:
-    """Make the desk's part of an operator book unless it exists; return its id."""
-    key = book.stripe(desk)
+def open_operator_book(tx: Transaction, book: OperatorBook, desk: int, part: str = "") -> bytes:
+    """Make the desk's stripe of an operator book unless it exists; return its id."""
+    key = book.stripe(desk, part)
     tx.execute(
         "INSERT INTO book (id, kind, floor0) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
-        (key, book.value),
+        (key, book.named(part)),
     )
     return key
 
 
-def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
-    """Put a lot of credit into a wallet; False when this movement was made before."""
-    invariant(wanted.amount > 0, "credit is above zero")
-    key = entry_id("credit", wanted.kind.value, wanted.key)
-    if tx.row("SELECT 1 FROM entry WHERE id = ?", (key,)):
-        return False
-    purse = wallet_purse(wanted.org)
-    paid = wanted.kind is LotKind.PAID
-    source = OperatorBook.CLEARING if paid else OperatorBook.PROMO_EXPENSE
-    giver = open_operator_book(tx, source, desk)
-    tx.execute(
-        "INSERT INTO lot (id, book, kind, granted, expires_at, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (key, purse, wanted.kind.value, wanted.amount, wanted.expires_at, now_ms),
+def balance(tx: Transaction, book: OperatorBook, part: str = "") -> int:
+    """Return what an operator book holds on all desks: credits less debits, in nano-USD."""
+    found = tx.row(
+        "SELECT CAST(coalesce(sum(posted), 0) AS bigint) FROM book WHERE kind = ?",
+        (book.named(part),),
+        tuple[int],
     )
-    write(tx, [Entry(key, wanted.kind.value, giver, purse, wanted.amount, key)], desk, now_ms)
-    return True
+    assert found
+    return found[0]
 
 
 def write(tx: Transaction, entries: Sequence[Entry], desk: int, now_ms: int) -> int:

@@ -42,9 +42,25 @@ def touched(tx: Transaction, purses: list[bytes]) -> None:
     invariant(not wrong, "I11 held of a budget is what is lent")
 
 
+def moved(tx: Transaction, lot: bytes) -> None:
+    """Check a lot that a movement touched: its entries say what came and what went.
+
+    Raises:
+        InvariantBroken: I7 does not hold; the transaction must be rolled back.
+    """
+    wrong = tx.row(_MOVED + " WHERE lot.id = ? GROUP BY lot.id" + _MOVED_WRONG, (lot,))
+    invariant(wrong is None, "I7 credits less what was taken is left to be spent")
+
+
+_MOVED: Final = "SELECT lot.id FROM lot LEFT JOIN entry ON entry.lot = lot.id"
+_MOVED_WRONG: Final = (
+    " HAVING max(lot.granted - lot.returned) <> coalesce(sum(CASE lot.book"
+    " WHEN entry.cr THEN entry.amount WHEN entry.dr THEN -entry.amount END), 0)"
+)
 _RULES: Final = {
     "I2 a wallet is below zero": "SELECT 1 FROM book WHERE floor0 = 1 AND posted - held < 0",
     "I3 a lease is overdrawn": "SELECT 1 FROM lease WHERE settled < 0 OR settled > granted",
+    "I7 a lot is not what came into it and went": _MOVED + " GROUP BY lot.id" + _MOVED_WRONG,
     "I8 a wallet is not the rest of its lots": (
         "SELECT 1 FROM book WHERE kind = 'wallet' AND posted <> (SELECT"
         " coalesce(sum(granted - spent - returned), 0) FROM lot"

@@ -1,12 +1,96 @@
 """Lots: one credit each. Gifts that end soonest are spent first, then the oldest paid one."""
 
 from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+import msgspec
 
 from troth.kernel.errors import invariant
-from troth.store.transaction import Column, Transaction
+from troth.ledger.books.entry import wallet_purse
+from troth.store.transaction import Column, Transaction, Value
 
 Draw = tuple[bytes, bytes, int]
 """Wallet, lot, amount."""
+
+_SELECT: Final = (
+    "SELECT id, book, kind, granted, spent, returned, expires_at, created_at FROM lot WHERE "
+)
+
+
+class LotKind(Enum):
+    """Where credit came from: bought, given, or owed for downtime."""
+
+    PAID = "paid"
+    PROMO = "promo"
+    SLA = "sla"
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """One credit. `returned` left the wallet otherwise than by charges; times in unix ms."""
+
+    id: bytes
+    wallet: bytes
+    kind: LotKind
+    granted: int
+    spent: int
+    returned: int
+    expires_at: int | None
+    created_at: int
+
+    @property
+    def rest(self) -> int:
+        """Return what is left of it."""
+        return self.granted - self.spent - self.returned
+
+
+def lots(tx: Transaction, org: bytes) -> list[Lot]:
+    """Return all lots of a wallet, the oldest first, those with nothing left too."""
+    return _read(tx, "book = ? ORDER BY created_at, id", (wallet_purse(org),))
+
+
+def ended(tx: Transaction, now_ms: int, limit: int) -> list[Lot]:
+    """Return lots whose time is over with something left, wallet by wallet."""
+    return _read(
+        tx,
+        "expires_at IS NOT NULL AND expires_at <= ? AND granted > spent + returned"
+        " ORDER BY book, id LIMIT ?",
+        (now_ms, limit),
+    )
+
+
+def _read(tx: Transaction, where: str, params: tuple[Value, ...]) -> list[Lot]:
+    found = tx.rows(
+        _SELECT + where, params, tuple[bytes, bytes, str, int, int, int, int | None, int]
+    )
+    return [Lot(row[0], row[1], LotKind(row[2]), *row[3:]) for row in found]
+
+
+def available(tx: Transaction, purse: bytes) -> int:
+    """Lock a wallet; return what of it is not lent."""
+    found = tx.row("SELECT posted - held FROM book WHERE id = ? {lock}", (purse,), tuple[int])
+    invariant(found is not None, "a movement's wallet stands")
+    return found[0] if found else 0
+
+
+def takeable(tx: Transaction, purse: bytes, lot: bytes) -> int:
+    """Lock a wallet; return what is left of its lot and not lent."""
+    free = available(tx, purse)
+    found = tx.row(
+        "SELECT granted - spent - returned FROM lot WHERE id = ? AND book = ?",
+        (lot, purse),
+        tuple[int],
+    )
+    invariant(found is not None, "a movement's lot is its wallet's")
+    return min(free, found[0]) if found else 0
+
+
+def give_back(tx: Transaction, purse: bytes, lot: bytes, amount: int) -> None:
+    """Note that `amount` of a lot has left its wallet; below zero: that it came back."""
+    touched = tx.execute(
+        "UPDATE lot SET returned = returned + ? WHERE id = ? AND book = ?", (amount, lot, purse)
+    )
+    invariant(touched == 1, "a movement's lot is its wallet's")
 
 
 def draw(tx: Transaction, wanted: Mapping[bytes, int]) -> list[Draw]:

@@ -1,0 +1,329 @@
+"""Every movement of money that is not a charge: what is debited, what credited, by a closed table.
+
+Compose these in one transaction; each is made once by its key, however often it is asked for.
+`credit` gives a wallet a new lot, `take` lets part of a lot leave it, `reverse` gives back what an
+earlier movement took, `transfer` moves between the operator's own books. What is lent to gateways
+is never taken: a wallet's row is locked first, and what leaves is at most what is not lent.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from troth.kernel.errors import invariant
+from troth.ledger.books import invariants, lot
+from troth.ledger.books.entry import (
+    WALLET,
+    Entry,
+    OperatorBook,
+    entry_id,
+    open_operator_book,
+    wallet_purse,
+    write,
+)
+from troth.ledger.books.lot import LotKind
+from troth.store.transaction import Transaction
+
+
+class Kind(Enum):
+    """What a movement is, as an entry names it: at most 16 characters."""
+
+    TAX = "tax"
+    """With a top-up: the part of what was paid that is owed to a jurisdiction."""
+    TAX_BACK = "tax_back"
+    """With a refund: the tax that goes back with it."""
+    USAGE_TAX = "usage_tax"
+    """Where usage is the point of tax: what of the revenue is owed to a jurisdiction."""
+    REFUND = "refund"
+    """Before the payment company is asked."""
+    REFUND_FEE = "refund_fee"
+    """What a refund is less by, where the customer bears the fee."""
+    REFUND_SENT = "refund_sent"
+    """The payment company has paid it back."""
+    DISPUTE = "dispute"
+    """The payment company has taken what is disputed."""
+    DISPUTE_RESERVE = "dispute_reserve"
+    """What the wallet still has of it."""
+    DISPUTE_TAX = "dispute_tax"
+    """Lost: the tax that is no longer owed."""
+    DISPUTE_PAID = "dispute_paid"
+    """Lost: the reserve pays,"""
+    DISPUTE_LOSS = "dispute_loss"
+    """and the operator the rest."""
+    EXPIRY = "expiry"
+    """A gift has ended."""
+    BREAKAGE = "breakage"
+    """Bought credit has ended, or is less than can be paid back."""
+    COST = "cost"
+    """A provider asks for money,"""
+    COST_PAID = "cost_paid"
+    """and has got it."""
+    FEE = "fee"
+    """The payment company keeps it."""
+    PAYOUT = "payout"
+    """The payment company sends it to the bank."""
+    REFUND_FAILED = "refund_failed"
+    """Reverses any part of a refund."""
+    DISPUTE_WON = "dispute_won"
+    """Reverses the opening of a dispute."""
+    CORRECTION = "correction"
+    """Reverses anything, or a part of it."""
+
+
+_Book = OperatorBook
+_SIDES: Final[Mapping[Kind, tuple[OperatorBook | None, OperatorBook]]] = {
+    Kind.TAX: (_Book.CLEARING, _Book.TAX),
+    Kind.TAX_BACK: (_Book.TAX, _Book.REFUNDS_PAYABLE),
+    Kind.USAGE_TAX: (_Book.REVENUE, _Book.TAX),
+    Kind.REFUND: (None, _Book.REFUNDS_PAYABLE),
+    Kind.REFUND_FEE: (_Book.REFUNDS_PAYABLE, _Book.STRIPE_FEES),
+    Kind.REFUND_SENT: (_Book.REFUNDS_PAYABLE, _Book.CLEARING),
+    Kind.DISPUTE: (_Book.DISPUTED, _Book.CLEARING),
+    Kind.DISPUTE_RESERVE: (None, _Book.DISPUTE_RESERVE),
+    Kind.DISPUTE_TAX: (_Book.TAX, _Book.DISPUTED),
+    Kind.DISPUTE_PAID: (_Book.DISPUTE_RESERVE, _Book.DISPUTED),
+    Kind.DISPUTE_LOSS: (_Book.DISPUTE_LOSS, _Book.DISPUTED),
+    Kind.EXPIRY: (None, _Book.PROMO_EXPENSE),
+    Kind.BREAKAGE: (None, _Book.BREAKAGE),
+    Kind.COST: (_Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE),
+    Kind.COST_PAID: (_Book.PROVIDER_PAYABLE, _Book.BANK),
+    Kind.FEE: (_Book.STRIPE_FEES, _Book.CLEARING),
+    Kind.PAYOUT: (_Book.BANK, _Book.CLEARING),
+}
+"""Debit and credit; None is a wallet."""
+_PARTED: Final = frozenset({_Book.TAX, _Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE})
+_REFUNDS: Final = frozenset({Kind.REFUND, Kind.TAX_BACK, Kind.REFUND_FEE, Kind.REFUND_SENT})
+_DISPUTES: Final = frozenset({Kind.DISPUTE, Kind.DISPUTE_RESERVE})
+_REVERSES: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.REFUND_FAILED: frozenset(each.value for each in _REFUNDS),
+    Kind.DISPUTE_WON: frozenset(each.value for each in _DISPUTES),
+}
+_OVERCHARGE: Final = "overcharge"
+
+
+class Credit(msgspec.Struct, frozen=True):
+    """Credit for a wallet. `key` names the movement: the same key credits once.
+
+    `org` is the organization's sixteen bytes; `expires_at` unix milliseconds or None. An overcharge
+    gives revenue back; else what was bought comes from clearing, what was given is an expense.
+    """
+
+    key: str
+    org: bytes
+    kind: LotKind
+    amount: int
+    expires_at: int | None = None
+    is_overcharge: bool = False
+
+    @property
+    def lot(self) -> bytes:
+        """Return the id of the lot, which is its entry's."""
+        return entry_id("credit", self.kind.value, self.key)
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """A movement between the operator's books.
+
+    `part` is the jurisdiction of a tax or the provider of a cost, empty for the others.
+    """
+
+    kind: Kind
+    key: str
+    amount: int
+    part: str = ""
+
+
+class Take(msgspec.Struct, frozen=True):
+    """What leaves a wallet: up to `amount` of one lot, in whole `unit`s."""
+
+    kind: Kind
+    key: str
+    org: bytes
+    lot: bytes
+    amount: int
+    unit: int = 1
+
+
+class Reversal(msgspec.Struct, frozen=True):
+    """Gives back what the movement `first` took: `amount` of it, or all that is left of it."""
+
+    kind: Kind
+    key: str
+    first: bytes
+    amount: int | None = None
+
+
+class _First(msgspec.Struct, frozen=True):
+    kind: str
+    dr: bytes
+    cr: bytes
+    amount: int
+    lot: bytes | None
+
+
+def movement_id(kind: Kind, key: str) -> bytes:
+    """Return the id of the entry that a movement of this key writes."""
+    return entry_id(kind.value, key)
+
+
+def moved(tx: Transaction, entry: bytes) -> int:
+    """Return the amount of a movement, 0 when it was not made."""
+    found = tx.row("SELECT amount FROM entry WHERE id = ?", (entry,), tuple[int])
+    return found[0] if found else 0
+
+
+def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
+    """Put a lot of credit into a wallet; False when this movement was made before."""
+    invariant(wanted.amount > 0, "credit is above zero")
+    key = wanted.lot
+    if moved(tx, key):
+        return False
+    purse = wallet_purse(wanted.org)
+    lot.available(tx, purse)
+    kind = _OVERCHARGE if wanted.is_overcharge else wanted.kind.value
+    source = OperatorBook.CLEARING if wanted.kind is LotKind.PAID else OperatorBook.PROMO_EXPENSE
+    giver = open_operator_book(tx, _Book.REVENUE if wanted.is_overcharge else source, desk)
+    tx.execute(
+        "INSERT INTO lot (id, book, kind, granted, expires_at, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (key, purse, wanted.kind.value, wanted.amount, wanted.expires_at, now_ms),
+    )
+    write(tx, [Entry(key, kind, giver, purse, wanted.amount, key)], desk, now_ms)
+    return True
+
+
+def transfer(tx: Transaction, wanted: Sequence[Transfer], desk: int, now_ms: int) -> int:
+    """Move between the operator's books, all in one batch; return how many were new."""
+    entries = [
+        _between(tx, each, desk)
+        for each in wanted
+        if not moved(tx, movement_id(each.kind, each.key))
+    ]
+    if entries:
+        write(tx, entries, desk, now_ms)
+    return len(entries)
+
+
+def _between(tx: Transaction, wanted: Transfer, desk: int) -> Entry:
+    debit, credited = _SIDES[wanted.kind]
+    invariant(debit is not None, "a transfer is between the operator's books")
+    assert debit is not None
+    invariant(bool(wanted.part) == (not _PARTED.isdisjoint((debit, credited))), "a book's part")
+    dr, cr = (
+        open_operator_book(tx, book, desk, wanted.part if book in _PARTED else "")
+        for book in (debit, credited)
+    )
+    return Entry(movement_id(wanted.kind, wanted.key), wanted.kind.value, dr, cr, wanted.amount)
+
+
+def take(tx: Transaction, wanted: Take, desk: int, now_ms: int) -> int:
+    """Let part of a lot leave its wallet; return how much did.
+
+    That is the least of what was asked, what is left of the lot, and what of the wallet is not
+    lent, cut down to whole units: 0 when there is nothing. Once something has left, the same key
+    moves no more and is answered with what it moved.
+    """
+    debit, credited = _SIDES[wanted.kind]
+    invariant(debit is None, "only a wallet's movement takes from a lot")
+    key = movement_id(wanted.kind, wanted.key)
+    made = moved(tx, key)
+    if made:
+        return made
+    purse = wallet_purse(wanted.org)
+    rest = min(wanted.amount, lot.takeable(tx, purse, wanted.lot))
+    amount = rest - rest % wanted.unit
+    if amount > 0:
+        taker = open_operator_book(tx, credited, desk)
+        entry = Entry(key, wanted.kind.value, purse, taker, amount, wanted.lot)
+        _write_lot(tx, entry, amount, desk, now_ms=now_ms)
+    return max(0, amount)
+
+
+def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
+    """Give back what an earlier movement took, or a part; return how much that was.
+
+    Never more than it took, all its reversals together; and what is taken from a wallet by it is
+    at most what is left of the lot and not lent. 0 when there is nothing; the same key moves once.
+
+    Raises:
+        InvariantBroken: there is no such movement, or this kind does not reverse it.
+    """
+    key = movement_id(wanted.kind, wanted.key)
+    made = moved(tx, key)
+    if made:
+        return made
+    first = _first(tx, wanted)
+    amount = first.amount - _reversed(tx, wanted.first)
+    if wanted.amount is not None:
+        amount = min(amount, wanted.amount)
+    returned = -amount
+    if first.lot is not None and first.cr[:1] == WALLET:
+        amount = returned = min(amount, lot.takeable(tx, first.cr, first.lot))
+    if amount <= 0:
+        return 0
+    entry = Entry(key, wanted.kind.value, first.cr, first.dr, amount, first.lot, wanted.first)
+    if first.lot is None:
+        write(tx, [entry], desk, now_ms)
+    else:
+        _write_lot(tx, entry, returned, desk, now_ms=now_ms)
+    return amount
+
+
+def _first(tx: Transaction, wanted: Reversal) -> _First:
+    """Return the movement to reverse, with its books locked: a wallet before an operator's."""
+    found = tx.row(
+        "SELECT kind, dr, cr, amount, lot FROM entry WHERE id = ?",
+        (wanted.first,),
+        tuple[str, bytes, bytes, int, bytes | None],
+    )
+    invariant(found is not None, "a reversal names a movement")
+    assert found is not None
+    first = _First(*found)
+    is_known = wanted.kind is Kind.CORRECTION or first.kind in _REVERSES.get(wanted.kind, ())
+    invariant(is_known, "a reversal's kind is that of what it reverses")
+    tx.rows("SELECT id FROM book WHERE id IN (?, ?) ORDER BY id DESC {lock}", (first.dr, first.cr))
+    return first
+
+
+def _reversed(tx: Transaction, first: bytes) -> int:
+    found = tx.row(
+        "SELECT CAST(coalesce(sum(amount), 0) AS bigint) FROM entry WHERE corrects = ?",
+        (first,),
+        tuple[int],
+    )
+    assert found
+    return found[0]
+
+
+def _write_lot(tx: Transaction, entry: Entry, returned: int, desk: int, *, now_ms: int) -> None:
+    """Write an entry that moves a lot, and check the lot and its wallet."""
+    assert entry.lot is not None
+    wallet = entry.dr if entry.dr[:1] == WALLET else entry.cr
+    lot.give_back(tx, wallet, entry.lot, returned)
+    write(tx, [entry], desk, now_ms)
+    invariants.touched(tx, [wallet])
+    invariants.moved(tx, entry.lot)
+
+
+def expire(tx: Transaction, desk: int, now_ms: int, limit: int = 1_000) -> int:
+    """Let credit end whose time is over; return how much did.
+
+    What is lent stays until its request ends: call it again and again. At most `limit` lots a call.
+    """
+    return sum(
+        take(
+            tx,
+            Take(
+                kind=Kind.BREAKAGE if ended.kind is LotKind.PAID else Kind.EXPIRY,
+                key=f"{ended.id.hex()} {ended.returned} {now_ms}",
+                org=ended.wallet[1:],
+                lot=ended.id,
+                amount=ended.rest,
+            ),
+            desk,
+            now_ms,
+        )
+        for ended in lot.ended(tx, now_ms, limit)
+    )
