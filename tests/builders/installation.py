@@ -16,12 +16,14 @@ from typing_extensions import override
 from tests.journeys.patience import wait_until
 from troth.kernel.clock import SystemClock
 from troth.kernel.log import Log
+from troth.kernel.secret import Secret
 from troth.server import assemble
 from troth.server.settings import (
     DataSettings,
     ProviderSettings,
     ServerSettings,
     Settings,
+    StoreSettings,
 )
 from troth.server.sockets import address_of, alone_in
 from troth.server.supervisor import Supervisor
@@ -188,12 +190,15 @@ class Begun:
 
 
 @contextmanager
-def installed(folder: Path, gateways: int = 1, **server: int | str | bool) -> Iterator[Installed]:
+def installed(
+    folder: Path, gateways: int = 1, *, store_url: str = "", **server: int | str | bool
+) -> Iterator[Installed]:
     """Run an installation over a folder."""
     values = {"bind": "127.0.0.1:0", "control_bind": "127.0.0.1:0", "gateways": gateways}
     settings = Settings(
         server=msgspec.convert({**values, **server}, ServerSettings),
         data=DataSettings(str(folder)),
+        store=StoreSettings(Secret(store_url)),
         providers={"simulated": ProviderSettings("simulated")},
     )
     with alone_in(settings.run_folder):

@@ -15,6 +15,7 @@ SECRETS_REVEALED = frozenset(
         "troth.control.keys.rows",
         "troth.providers.request",
         "troth.server.assemble",
+        "troth.server.database",
         "troth.server.link",
         "troth.server.management.accounts",
         "troth.server.payment_settings",

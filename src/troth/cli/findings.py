@@ -19,6 +19,7 @@ from click import ClickException
 from troth.cli.client import Client
 from troth.kernel.clock import SystemClock
 from troth.kernel.errors import Misconfigured
+from troth.server import database
 from troth.server.hardening import ERASING
 from troth.server.local import local_management
 from troth.server.offer import offer_of
@@ -94,7 +95,9 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     if stat.S_IMODE(folder.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(f"others can enter {folder}", "its mode lets them", f"chmod 700 {folder}")
     if (kind := _file_system(folder)) in _NETWORK_FILES:
-        cause = f"it lies on a network file system ({kind}), which does not lock as SQLite needs"
+        cause = (
+            f"it lies on a network file system ({kind}), where a database or a journal is not safe"
+        )
         yield Finding(f"{folder} is not local", cause, "move the data folder to a local disk")
 
 
@@ -214,7 +217,8 @@ def _management(settings: Settings) -> Iterator[Finding]:
         except ClickException as error:
             yield Finding("management does not answer", error.message, "troth serve")
         return
-    if not (settings.folder / "troth.db").exists():
+    if not database.is_made(settings):
+        yield from _unreached(settings)
         return
     try:
         with local_management(settings):
@@ -224,3 +228,11 @@ def _management(settings: Settings) -> Iterator[Finding]:
         yield Finding("management is silent", cause, f"lsof {settings.run_folder / 'lock'}")
     except Misconfigured as error:
         yield Finding("the installation cannot start", error.problem, "troth config check")
+
+
+def _unreached(settings: Settings) -> Iterator[Finding]:
+    """Ask for the database of an installation that is not made yet."""
+    try:
+        database.reach(settings)
+    except Misconfigured as error:
+        yield Finding("the database cannot be used", error.problem, "troth config show")

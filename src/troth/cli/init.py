@@ -20,6 +20,10 @@ gateways = 1                     # about one for each core
 [data]
 folder = "{folder}"
 
+# The books are SQLite in the data folder, or PostgreSQL by an address in a file of its own:
+# [store]
+# url_file = "database.url"      # postgresql://user:password@host/database
+
 # A provider, and its key in a file or a variable; the shipped catalog knows some of its models.
 # [providers.groq]
 # kind = "groq"

@@ -63,6 +63,7 @@ class Session(msgspec.Struct, frozen=True):
 
 def _socket(settings: "Settings", stack: ExitStack) -> Path:
     """Return a socket on which management answers."""
+    from troth.server.database import is_made
     from troth.server.local import local_management
     from troth.server.sockets import Taken
 
@@ -70,7 +71,7 @@ def _socket(settings: "Settings", stack: ExitStack) -> Path:
     for _ in range(_TRIES):
         if _answers(running):
             return running
-        if not (settings.folder / "troth.db").exists():
+        if not is_made(settings):
             break
         try:
             return stack.enter_context(local_management(settings))
@@ -79,7 +80,7 @@ def _socket(settings: "Settings", stack: ExitStack) -> Path:
     raise Unreachable(
         f"there is no installation in {settings.folder}. Next: 'troth init', or name its settings "
         "with --config."
-        if not (settings.folder / "troth.db").exists()
+        if not is_made(settings)
         else f"another process uses {settings.folder} and does not answer. Next: 'troth doctor'."
     )
 

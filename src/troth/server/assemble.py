@@ -5,6 +5,7 @@ from collections.abc import Callable
 from troth.kernel.clock import Clock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.log import Log, Sink
+from troth.server import database
 from troth.server.handover import Serving, Tls
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
@@ -23,7 +24,7 @@ def installation(settings: Settings) -> Installation:
     """
     offer = offer_of(settings)
     return Installation(
-        database=settings.database,
+        database=database.address(settings),
         data_folder=str(settings.folder),
         run_folder=str(settings.run_folder),
         credentials={

@@ -14,9 +14,10 @@ from typing import Final
 from troth.control import supply
 from troth.kernel.clock import Clock, SystemClock
 from troth.kernel.errors import Misconfigured
-from troth.kernel.ids import RAW_BYTES, IdMaker, system_entropy
+from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
 from troth.ledger.books import Teller, TellerTerms
+from troth.server import database
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
 from troth.server.duties import DUTIES, Duties
@@ -46,8 +47,8 @@ def run(line: socket.socket) -> int:
     log = Log(_to_standard_error, clock, "control")
     _tell_faults(log)
     try:
-        store = engine.open(handover.database)
-        deployment = _deployment(Path(handover.data_directory))
+        store = engine.open(handover.database, is_alone=True)
+        deployment = database.deployment(store, Path(handover.data_directory), system_entropy)
         with store.write() as transaction:
             supply.remember(transaction, handover.catalog, clock.now_ms())
     except Misconfigured as wrong:
@@ -84,21 +85,6 @@ def _wait(line: socket.socket) -> None:
             tell(line, Alive())
         except OSError:
             return
-
-
-def _deployment(folder: Path) -> bytes:
-    """Return what tells this data folder from all others; journals name it."""
-    file = folder / "deployment"
-    try:
-        if not file.exists():
-            file.write_bytes(system_entropy(RAW_BYTES))
-            file.chmod(0o600)
-        found = file.read_bytes()
-    except OSError:
-        raise Misconfigured(f"cannot read or write {file}; check who owns the folder") from None
-    if len(found) != RAW_BYTES:
-        raise Misconfigured(f"{file} is damaged; restore it from a backup")
-    return found
 
 
 def _desk(

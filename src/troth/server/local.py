@@ -8,6 +8,7 @@ from typing import Final
 
 from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker, system_entropy
+from troth.server import database
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.offer import offer_of
@@ -26,8 +27,8 @@ def prepare(settings: Settings) -> None:
         Misconfigured: somebody uses the folder, or it cannot be used.
     """
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with alone_in(settings.run_folder), closing(engine.open(settings.database)):
-        pass
+    with alone_in(settings.run_folder), closing(_opened(settings)) as store:
+        database.deployment(store, settings.folder, system_entropy)
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def local_management(settings: Settings) -> Iterator[Path]:
         Misconfigured: somebody does, or the folder or the database cannot be used.
     """
     offer = offer_of(settings)
-    with alone_in(settings.run_folder), closing(engine.open(settings.database)) as store:
+    with alone_in(settings.run_folder), closing(_opened(settings)) as store:
         clock = SystemClock()
         office = Office(
             store=store,
@@ -63,3 +64,7 @@ def local_management(settings: Settings) -> Iterator[Path]:
             finally:
                 server.stop()
                 path.unlink(missing_ok=True)
+
+
+def _opened(settings: Settings) -> engine.Store:
+    return engine.open(database.address(settings), is_alone=True)

@@ -70,6 +70,12 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = "troth-data"
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the books are. `url` is a PostgreSQL database's; empty: SQLite in the data folder."""
+
+    url: Secret = Secret("")
+
+
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An upstream: what speaks there, where, with which key. Durations in milliseconds.
 
@@ -125,6 +131,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     server: ServerSettings = ServerSettings()
     data: DataSettings = DataSettings()
+    store: StoreSettings = StoreSettings()
     providers: dict[str, ProviderSettings] = msgspec.field(default_factory=dict)
     models: dict[str, ModelTable] = msgspec.field(default_factory=dict)
     limits: LimitSettings = LimitSettings()
@@ -143,11 +150,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def run_folder(self) -> Path:
         """Where the sockets of a running installation lie."""
         return self.folder / "run"
-
-    @property
-    def database(self) -> str:
-        """The database's url."""
-        return f"sqlite:///{self.folder / 'troth.db'}"
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ def _all(data_class: DataClass, columns: str) -> dict[str, DataClass]:
 
 _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "migration": _all(DataClass.OPERATION, "number"),
+    "deployment": _all(DataClass.OPERATION, "n id"),
     "book": _all(DataClass.BILLING, "id kind org_ref posted held floor0 epoch"),
     "budget_rule": _all(DataClass.ACCOUNT, "purse period zone mode limit_nusd epoch"),
     "budget": _all(

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 from troth.kernel.errors import Misconfigured
 from troth.store import data_map
 from troth.store.sqlite import SqliteStore
-from troth.store.transaction import Transaction
+from troth.store.transaction import Locked, Transaction
 
 try:
     from troth.store.postgres import PostgresStore
@@ -17,7 +17,7 @@ except ImportError:  # psycopg comes with an extra
     PostgresStore = None  # type: ignore[assignment,misc]
 
 _SQLITE: Final = "sqlite:///"
-_POSTGRES: Final = ("postgresql://", "postgres://")
+POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 class Store(Protocol):
@@ -49,33 +49,43 @@ class Store(Protocol):
         ...
 
 
-def open(url: str) -> Store:  # noqa: A001
+def open(url: str, *, is_alone: bool = False) -> Store:  # noqa: A001
     """Open the database of `url`, migrate it, and check that each column has a data class.
 
-    `sqlite:///relative/or//absolute/path` or `postgresql://...`.
+    `sqlite:///relative/or//absolute/path` or `postgresql://...`. `is_alone` keeps other processes
+    from a PostgreSQL database; a file's folder is locked by whoever serves out of it.
 
     Raises:
-        Misconfigured: no such kind of database, or a schema newer than this build.
+        Misconfigured: no such kind of database, one that cannot be reached or used, or a schema
+            newer than this build.
     """
-    store = _connect(url)
+    store = connect(url, is_alone=is_alone)
     try:
         migrate(store)
         with store.read() as transaction:
             data_map.check(transaction, store.dialect)
+    except Locked:
+        store.close()
+        raise Misconfigured("the database is busy or away: try again when it answers") from None
     except BaseException:
         store.close()
         raise
     return store
 
 
-def _connect(url: str) -> Store:
+def connect(url: str, *, is_alone: bool = False) -> Store:
+    """Connect to the database of `url`, whatever its schema is.
+
+    Raises:
+        Misconfigured: no such kind of database, or one that cannot be reached.
+    """
     if url.startswith(_SQLITE):
         return SqliteStore(Path(url.removeprefix(_SQLITE)))
-    if not url.startswith(_POSTGRES):
+    if not url.startswith(POSTGRES):
         raise Misconfigured("the database url must start with sqlite:/// or postgresql://")
     if PostgresStore is None:
         raise Misconfigured("PostgreSQL needs the extra: install troth[postgres]")
-    return PostgresStore(url)
+    return PostgresStore(url, is_alone=is_alone)
 
 
 def migrations(dialect: str) -> list[tuple[int, Traversable]]:

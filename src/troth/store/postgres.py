@@ -8,25 +8,49 @@ from typing import Final, Literal, TypeVar, cast, overload
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
 
+from troth.kernel.errors import Misconfigured
 from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
 
 Shape = TypeVar("Shape")
 _Connection = psycopg.Connection[Row]
 
 _BUSY_MS: Final = 1_000
+_SILENT_MS: Final = 10_000
 _CONNECT_SECONDS: Final = 5
 _FETCH: Final = 4_096
 _COPY_ROWS: Final = 16
+_OWNER: Final = 0x74726F7468
+"""The lock that the one process has which works with the database."""
 _SETTINGS: Final = (
     "SET lock_timeout = '1s'",
     "SET idle_in_transaction_session_timeout = '30s'",
     "SET synchronous_commit = on",
+    # A machine that vanished must neither be waited for nor keep its locks.
+    "SET tcp_keepalives_idle = 5",
+    "SET tcp_keepalives_interval = 2",
+    "SET tcp_keepalives_count = 3",
 )
 _BUSY: Final = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
+_PROBLEMS: Final = (
+    ("password authentication failed", "refuses the user or the password"),
+    ("does not exist", "does not know the database or the user"),
+    ("resolve", "has a host name that nobody knows"),
+    ("read-only", "is a stand-by, which cannot be written"),
+    ("SSL", "and this machine do not agree about TLS"),
+)
+_SILENT: Final = "does not answer"
+
+
+class Away(Locked):
+    """The database cannot be reached; `problem` says why, without the address."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = f"the database of 'store.url' {problem}"
 
 
 class PostgresTransaction:
@@ -151,17 +175,35 @@ def _type_of(column: Sequence[Value]) -> str:
     return "bytea"
 
 
+def _own(connection: _Connection) -> None:
+    """Take the lock that only one connection has, for as long as it lives."""
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_OWNER,))
+    except psycopg.errors.LockNotAvailable:
+        connection.close()
+        raise Away("belongs to another process of Troth, here or on another machine") from None
+
+
 class PostgresStore:
     """A database: one connection that writes, others that only read."""
 
     dialect: Literal["postgresql"] = "postgresql"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_alone: bool = False) -> None:
+        """Connect; `is_alone` keeps every other process that asks for it from doing so too.
+
+        Raises:
+            Misconfigured: the database cannot be reached, or belongs to another process.
+        """
         self._url = url
+        self._is_alone = is_alone
         self._writing = Lock()
         self._texts: dict[str, str] = {}
-        self._writer: _Connection | None = self._connect(read_only=False)
         self._idle: list[_Connection] = []
+        try:
+            self._writer: _Connection | None = self._connect(read_only=False)
+        except Away as away:
+            raise Misconfigured(away.problem) from None
 
     def _connect(self, *, read_only: bool) -> _Connection:
         try:
@@ -171,9 +213,19 @@ class PostgresStore:
                 connect_timeout=_CONNECT_SECONDS,
                 prepare_threshold=2,
                 client_encoding="UTF8",
+                application_name="troth",
+                target_session_attrs="any" if read_only else "read-write",
+                tcp_user_timeout=_SILENT_MS,
+                keepalives_idle=5,
+                keepalives_interval=2,
+                keepalives_count=3,
             )
-        except psycopg.OperationalError:
-            raise Locked from None
+        except psycopg.OperationalError as error:
+            text = str(error)
+            problem = next((told for mark, told in _PROBLEMS if mark in text), _SILENT)
+            raise Away(problem) from None
+        except psycopg.ProgrammingError:
+            raise Away("cannot be asked: the address is not well formed") from None
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.prepared_max = 1_000
         for setting in _SETTINGS:
@@ -181,6 +233,8 @@ class PostgresStore:
         if read_only:
             connection.read_only = True
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        elif self._is_alone:
+            _own(connection)
         return connection
 
     @contextmanager

@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
 from tests.builders.postgres_cluster import running
+from troth.kernel.errors import Misconfigured
 from troth.ledger.books import verify, wallet_purse
 from troth.store import engine
 from troth.store.transaction import Locked
@@ -52,7 +53,7 @@ def test_a_database_that_is_away_is_told_as_busy() -> None:
         cluster.kill()
         with pytest.raises(Locked), store.read():
             pass
-        with pytest.raises(Locked):
+        with pytest.raises(Misconfigured, match="does not answer"):
             engine.open(url)
         store.close()
         cluster.start()
