@@ -13,12 +13,12 @@ from typing import Final
 
 import msgspec
 
-from troth.catalog.model import Endpoint, Feature, Model
+from troth.catalog.model import IMAGE_TOKENS, Endpoint, Feature, Model
 from troth.catalog.offering import Cancel, Offering, Upstream
-from troth.catalog.price import PriceLine, Sheet, compile_sheet
+from troth.catalog.price import PriceLine, Sheet, TierMode, compile_sheet
 from troth.kernel.closed_tables import Path, into, line_of, parse
 from troth.kernel.errors import Misconfigured
-from troth.kernel.money import nusd_of
+from troth.kernel.money import NANO, nusd_of
 from troth.kernel.quantities import CLASSES
 
 PER: Final[Mapping[str, int]] = {
@@ -30,13 +30,15 @@ PER: Final[Mapping[str, int]] = {
 """For how many units a price is quoted; a million for every class that is not here."""
 
 SHIPPED: Final = File(__file__).parent / "shipped"
-_PER_MILLION: Final = 1_000_000
+PER_MILLION: Final = 1_000_000
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Prices by class of the usage vector, in US dollars; an empty one is no price, 0 is one.
 
-    In a tier `above` is the input size, in tokens, beyond which these prices hold instead.
+    In a tier `above` is the input size, in tokens, beyond which these prices hold instead; where
+    `tier_mode` is `marginal` it is the count of a class beyond which its further units cost so
+    much. `minimums` are the least quantities that are charged of a class that was used.
     """
 
     input: str = ""
@@ -55,6 +57,8 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searches: str = ""
     above: int = 0
     tiers: tuple["PriceTable", ...] = ()
+    tier_mode: TierMode = "whole"
+    minimums: dict[str, int] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is not an exact number of nano-dollars; msgspec adds where it stands."""
@@ -67,18 +71,23 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 )
         if any(tier.above <= 0 or tier.tiers for tier in self.tiers):
             raise ValueError("each tier needs 'above' > 0 and no tiers of its own")
+        if any(unit not in CLASSES or count <= 0 for unit, count in self.minimums.items()):
+            raise ValueError("'minimums' must name classes of prices, each with a count > 0")
+        if any(not _text(self, unit) for unit in self.minimums):
+            raise ValueError("'minimums' must name classes that have a price here")
 
     def lines(self) -> tuple[PriceLine, ...]:
-        """Return the dated lines that a sheet is compiled from; none means no price."""
-        own = tuple(_lines(self, 0))
-        return own + tuple(line for tier in self.tiers for line in _lines(tier, tier.above + 1))
+        """Return the lines that a sheet is compiled from; none means no price."""
+        own = tuple(self._lines(self, 0))
+        above = (line for tier in self.tiers for line in self._lines(tier, tier.above + 1))
+        return own + tuple(above)
 
-
-def _lines(prices: PriceTable, start: int) -> Iterable[PriceLine]:
-    for unit in CLASSES:
-        amount = nusd_of(_text(prices, unit))
-        if amount is not None:
-            yield PriceLine(unit, amount, PER.get(unit, _PER_MILLION), start)
+    def _lines(self, tier: "PriceTable", start: int) -> Iterable[PriceLine]:
+        for unit in CLASSES:
+            amount = nusd_of(_text(tier, unit))
+            if amount is not None:
+                least = self.minimums.get(unit, 0)
+                yield PriceLine(unit, amount, PER.get(unit, PER_MILLION), start, least)
 
 
 def _text(prices: PriceTable, unit: str) -> str:
@@ -88,23 +97,64 @@ def _text(prices: PriceTable, unit: str) -> str:
 
 
 class OfferingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model at one provider. Without `cost` what we pay is what we ask."""
+    """A model at one provider. Without `cost` what we pay is what we ask.
+
+    With `margin`, a share such as "0.20", what we ask is `cost` and so much more, rounded up to
+    whole nano-dollars for so many units; `price` must then be left out. `cancel` says what the
+    provider bills of an answer that nobody waits for, as was true on `cancel_checked_on`.
+    """
 
     provider: str = ""
     upstream_model: str = ""
     price: PriceTable = PriceTable()
     cost: PriceTable = PriceTable()
+    margin: str = ""
     exact: bool = False
     cancel: Cancel = "bills_full"
+    cancel_checked_on: dt.date | None = None
     lacks: frozenset[Feature] = frozenset()
     extra_fields: frozenset[str] = frozenset()
     reasoning_inside: bool = True
+
+    def check_margin(self) -> None:
+        """Refuse a margin that is none, or that stands beside an explicit price."""
+        if not self.margin:
+            return
+        if nusd_of(self.margin) is None:
+            raise ValueError("'margin' must be a share in a string, such as \"0.20\"")
+        if self.price.lines() or not self.cost.lines():
+            raise ValueError("'margin' needs 'cost', and no 'price' beside it")
+
+    def sale(self, price_set: str) -> Sheet | None:
+        """Return what we ask, None where it has no price."""
+        if self.margin:
+            lines = marked_up(self.cost.lines(), nusd_of(self.margin) or 0)
+            return compile_sheet(price_set, lines, self.cost.tier_mode)
+        lines = self.price.lines()
+        return compile_sheet(price_set, lines, self.price.tier_mode) if lines else None
+
+    def paid(self, price_set: str) -> Sheet | None:
+        """Return what we pay, None where that is what we ask."""
+        lines = self.cost.lines()
+        return compile_sheet(price_set, lines, self.cost.tier_mode) if lines else None
+
+
+def marked_up(lines: Iterable[PriceLine], margin_nano: int) -> tuple[PriceLine, ...]:
+    """Return prices raised by a share in billionths, each rounded up once."""
+    return tuple(
+        msgspec.structs.replace(
+            line, amount_nusd=-(-line.amount_nusd * (NANO + margin_nano) // NANO)
+        )
+        for line in lines
+    )
 
 
 class ModelTable(OfferingTable, frozen=True, forbid_unknown_fields=True):
     """A public name: what it can do, and its first offering; `offerings` are those to try next.
 
-    `source` and `checked_on` say where its prices stand and when somebody looked.
+    `source` and `checked_on` say where its prices stand and when somebody looked. `image_tokens`
+    is the most that one image can count, `page_tokens` the same of a page of a document, 0 where
+    nobody says. With `hidden_reasoning` the model thinks in tokens that it bills and does not show.
     """
 
     title: str = ""
@@ -115,6 +165,9 @@ class ModelTable(OfferingTable, frozen=True, forbid_unknown_fields=True):
     endpoints: frozenset[Endpoint] = frozenset({"chat", "messages"})
     features: frozenset[Feature] = frozenset()
     normalizing: bool = False
+    hidden_reasoning: bool = False
+    image_tokens: int = IMAGE_TOKENS
+    page_tokens: int = 0
     dimensions: int = 0
     offerings: tuple[OfferingTable, ...] = ()
     source: str = ""
@@ -124,8 +177,12 @@ class ModelTable(OfferingTable, frozen=True, forbid_unknown_fields=True):
         """Refuse sizes that no request could fit."""
         if self.context_length <= 0 or not 0 < self.max_output <= self.context_length:
             raise ValueError("'context_length' and 'max_output' must be > 0, output the smaller")
+        if self.image_tokens <= 0 or self.page_tokens < 0:
+            raise ValueError("'image_tokens' must be > 0 and 'page_tokens' >= 0")
         if any(offering.provider == "" for offering in self.offerings):
             raise ValueError("each of 'offerings' needs a 'provider'")
+        for row in (self, *self.offerings):
+            row.check_margin()
 
 
 class CatalogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,12 +194,14 @@ class CatalogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Catalog(msgspec.Struct, frozen=True):
     """What can be bought: offerings by public name, in the order to try; the price set's id.
 
-    `unpriced` are the names that are not served because they have no price.
+    `unpriced` are the names that are not served because they have no price. `margins`, by name and
+    provider in billionths, are those from which prices were computed.
     """
 
     offerings: dict[str, tuple[Offering, ...]]
     unpriced: tuple[str, ...]
     price_set: str
+    margins: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
 
 
 def read_models(file: str, text: str) -> dict[str, ModelTable]:
@@ -166,10 +225,21 @@ def shipped(kind: str) -> dict[str, ModelTable]:
     return read_models(f"shipped/{kind}.toml", file.read_text("utf-8"))
 
 
-def at_provider(models: Mapping[str, ModelTable], provider: str) -> dict[str, ModelTable]:
-    """Return the models with their first offering at `provider`."""
+def at_provider(
+    models: Mapping[str, ModelTable], provider: str, margin: str = ""
+) -> dict[str, ModelTable]:
+    """Return the models with their first offering at `provider`.
+
+    With `margin` their prices are what we pay, and what we ask is so much more.
+    """
+    at = {name: msgspec.structs.replace(table, provider=provider) for name, table in models.items()}
+    if not margin:
+        return at
     return {
-        name: msgspec.structs.replace(table, provider=provider) for name, table in models.items()
+        name: msgspec.structs.replace(table, price=PriceTable(), cost=table.price, margin=margin)
+        if table.price.lines()
+        else table
+        for name, table in at.items()
     }
 
 
@@ -203,18 +273,46 @@ def build(
     Raises:
         Misconfigured: an offering names a provider that is not configured.
     """
-    price_set = _digest(tables)
     offerings: dict[str, tuple[Offering, ...]] = {}
     unpriced: list[str] = []
+    margins: dict[str, dict[str, int]] = {}
     for name, table in tables.items():
         rows = _priced(name, table)
         if not rows:
             unpriced.append(name)
         model = _model(name, table)
-        found = [_offering(model, row, upstreams, price_set) for row in rows]
+        margins |= {name: shares} if (shares := _margins(rows)) else {}
+        found = [_offering(model, row, upstreams) for row in rows]
         if usable := tuple(each for each in found if each.upstream.id not in without):
             offerings[name] = usable
-    return Catalog(offerings, tuple(unpriced), price_set)
+    return named(Catalog(offerings, tuple(unpriced), "", margins))
+
+
+def _margins(rows: Iterable[OfferingTable]) -> dict[str, int]:
+    return {row.provider: nusd_of(row.margin) or 0 for row in rows if row.margin}
+
+
+def named(catalog: Catalog) -> Catalog:
+    """Return the catalog with its price set's id, which is a digest of all that it sells."""
+    offerings = catalog.offerings
+    rows = sorted(
+        (name, each.upstream.id, each.sale.mode, each.sale.lines, each.cost.mode, each.cost.lines)
+        for name, found in offerings.items()
+        for each in found
+    )
+    price_set = f"ps_{sha256(msgspec.msgpack.encode(rows)).hexdigest()[:16]}"
+    stamped = {
+        name: tuple(_stamped(each, price_set) for each in found)
+        for name, found in offerings.items()
+    }
+    return msgspec.structs.replace(catalog, offerings=stamped, price_set=price_set)
+
+
+def _stamped(offering: Offering, price_set: str) -> Offering:
+    sale = msgspec.structs.replace(offering.sale, id=price_set)
+    is_same = offering.cost is offering.sale
+    cost = sale if is_same else msgspec.structs.replace(offering.cost, id=price_set)
+    return msgspec.structs.replace(offering, sale=sale, cost=cost)
 
 
 def _priced(name: str, table: ModelTable) -> list[OfferingTable]:
@@ -225,7 +323,7 @@ def _priced(name: str, table: ModelTable) -> list[OfferingTable]:
             f"model '{name}' is offered by nobody. Add 'provider' to its table, the name of one "
             "of your [providers]."
         )
-    return [row for row in rows if row.price.lines()]
+    return [row for row in rows if row.price.lines() or row.margin]
 
 
 def _model(name: str, table: ModelTable) -> Model:
@@ -241,12 +339,13 @@ def _model(name: str, table: ModelTable) -> Model:
         title=table.title,
         normalizing=table.normalizing,
         dimensions=table.dimensions,
+        hidden_reasoning=table.hidden_reasoning,
+        image_tokens=table.image_tokens,
+        page_tokens=table.page_tokens,
     )
 
 
-def _offering(
-    model: Model, row: OfferingTable, upstreams: Mapping[str, Upstream], price_set: str
-) -> Offering:
+def _offering(model: Model, row: OfferingTable, upstreams: Mapping[str, Upstream]) -> Offering:
     upstream = upstreams.get(row.provider)
     if upstream is None:
         known = ", ".join(sorted(upstreams)) or "none"
@@ -254,30 +353,17 @@ def _offering(
             f"model '{model.name}' names the provider '{row.provider}', which is not configured "
             f"(there are: {known}). Add [providers.{row.provider}] or correct the name."
         )
-    sale = _sheet(price_set, row.price)
+    sale = row.sale("")
+    assert sale is not None
     return Offering(
         model=model,
         upstream=upstream,
         upstream_model=row.upstream_model or model.name,
         sale=sale,
-        cost=_sheet(price_set, row.cost) if row.cost.lines() else sale,
+        cost=row.paid("") or sale,
         exact=row.exact,
         cancel=row.cancel,
         lacks=row.lacks,
         extra_fields=row.extra_fields,
         reasoning_inside=row.reasoning_inside,
     )
-
-
-def _sheet(price_set: str, prices: PriceTable) -> Sheet:
-    return compile_sheet(price_set, prices.lines())
-
-
-def _digest(tables: Mapping[str, ModelTable]) -> str:
-    """Return the id of the price set: a digest of every price with its model and provider."""
-    rows = sorted(
-        (name, row.provider, row.price.lines(), row.cost.lines())
-        for name, table in tables.items()
-        for row in (table, *table.offerings)
-    )
-    return f"ps_{sha256(msgspec.msgpack.encode(rows)).hexdigest()[:16]}"

@@ -1,6 +1,6 @@
 """A model under its public name: what it can do and how much it can take."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,8 +23,15 @@ Feature = Literal[
 Endpoint = Literal["chat", "messages", "embeddings"]
 
 
+IMAGE_TOKENS: Final = 4_096
+"""What one image counts at most where nobody says otherwise."""
+
+
 class Model(msgspec.Struct, frozen=True):
-    """A public name. Lengths in tokens; `created_at` in unix seconds."""
+    """A public name. Lengths in tokens; `created_at` in unix seconds.
+
+    `image_tokens` is the most that one image can count, `page_tokens` that of a page, 0 if unknown.
+    """
 
     name: str
     owner: str
@@ -36,3 +43,6 @@ class Model(msgspec.Struct, frozen=True):
     title: str = ""
     normalizing: bool = False
     dimensions: int = 0
+    hidden_reasoning: bool = False
+    image_tokens: int = IMAGE_TOKENS
+    page_tokens: int = 0

@@ -51,7 +51,7 @@ def offer_of(settings: Settings) -> Offer:
     ]
     tables = load.merge(
         (
-            load.at_provider(load.shipped(each.kind), name)
+            load.at_provider(load.shipped(each.kind), name, each.margin)
             for name, each in settings.providers.items()
             if each.shipped_models
         ),

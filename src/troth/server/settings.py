@@ -80,7 +80,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An upstream: what speaks there, where, with which key. Durations in milliseconds.
 
     `url` is the company's own address when empty; a server of your own (llama.cpp, vLLM, Ollama)
-    needs one. `shipped_models` offers the models of the catalog that comes with Troth.
+    needs one. `shipped_models` offers the models of the catalog that comes with Troth; `margin`, a
+    share such as "0.20", is what their prices are raised by.
     """
 
     kind: Kind
@@ -88,6 +89,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: Secret = Secret("")
     region: str = ""
     shipped_models: bool = True
+    margin: str = ""
     connect_ms: int = 3_000
     tls_ms: int = 5_000
     first_byte_ms: int = 60_000
@@ -279,6 +281,11 @@ def _check_provider(
     name: str, provider: ProviderSettings, layers: Layers, *, is_asked: bool
 ) -> None:
     path = ("providers", name)
+    if provider.margin and nusd_of(provider.margin) is None:
+        where = layers.place((*path, "margin"))
+        raise Misconfigured(
+            f"{where}: '{dotted((*path, 'margin'))}' must be a share, like \"0.20\"."
+        )
     if is_asked and provider.kind in KEY_VARIABLES and provider.api_key.is_empty:
         raise Misconfigured(
             f"{layers.place(path)}: there is no key for '{name}'. Set the variable "

@@ -170,3 +170,63 @@ def test_ones_own_row_replaces_a_shipped_one() -> None:
     own = load.at_provider(tables, "spare")
     offered = load.build(load.merge((tables,), own), UPSTREAMS).offerings["house/small"]
     assert [each.upstream.id for each in offered] == ["spare"]
+
+
+MARKED_UP = """
+[models.resold]
+provider = "house"
+margin = "0.15"
+cost = { input = "0.333333333", output = "2" }
+"""
+
+
+def test_a_margin_is_computed_once_and_rounded_up() -> None:
+    catalog = built(MARKED_UP)
+    (offering,) = catalog.offerings["resold"]
+    asked = {line.unit: line.amount_nusd for line in offering.sale.lines}
+    assert asked == {"input": 383_333_333, "output": 2_300_000_000}
+    assert offering.cost.charge(Quantities(output=1_000_000)) == 2_000_000_000
+    assert catalog.margins == {"resold": {"house": 150_000_000}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"0.15"', '"15%"', "'margin' must be a share"),
+        ("cost =", "price =", "'margin' needs 'cost', and no 'price'"),
+        ('"2" }', '"2", minimums = { words = 3 } }', "'minimums' must name classes"),
+        ('"2" }', '"2", minimums = { images = 3 } }', "that have a price here"),
+        ('"2" }', '"2", tier_mode = "steep" }', "tier_mode"),
+        ("cost =", "image_tokens = 0\ncost =", "'image_tokens' must be > 0"),
+    ],
+)
+def test_a_margin_or_minimum_that_cannot_be_is_named(old: str, new: str, said: str) -> None:
+    assert said in fault(MARKED_UP.replace(old, new))
+
+
+def test_a_providers_margin_raises_its_shipped_prices() -> None:
+    tables = load.read_models("catalog.toml", SMALL)
+    raised = load.at_provider(tables, "house", "0.10")
+    (offering,) = load.build(raised, UPSTREAMS).offerings["house/small"]
+    assert offering.sale.charge(Quantities(input=1_000_000)) == 165_000_000
+    assert offering.cost.charge(Quantities(input=1_000_000)) == 150_000_000
+    unpriced = load.read_models("catalog.toml", '[models."free"]\n')
+    assert load.at_provider(unpriced, "house", "0.10")["free"].margin == ""
+
+
+def test_least_quantities_and_marginal_tiers_are_read() -> None:
+    text = """
+[models.drawn]
+provider = "house"
+[models.drawn.price]
+images = "0.04"
+audio_ms = "0.36"
+tier_mode = "marginal"
+minimums = { audio_ms = 10000 }
+[[models.drawn.price.tiers]]
+above = 2
+images = "0.01"
+"""
+    (offering,) = built(text).offerings["drawn"]
+    assert offering.sale.charge(Quantities(images=3)) == 90_000_000
+    assert offering.sale.charge(Quantities(audio_ms=1)) == 1_000_000

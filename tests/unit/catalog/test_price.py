@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troth.catalog.price import MOST_TOKENS, PriceLine, Sheet, compile_sheet
+from troth.catalog.price import MOST_TOKENS, PriceLine, Sheet, TierMode, compile_sheet
 from troth.kernel.errors import Misconfigured
 from troth.kernel.quantities import CLASSES, Quantities, tokens_in
 
@@ -19,6 +19,7 @@ LINES = st.lists(
         st.integers(0, 10**11),
         st.sampled_from([1, 1_000, 10**6, 3_600_000]),
         st.sampled_from([0, 0, 200_000]),
+        st.sampled_from([0, 0, 0, 1_000]),
     ),
     min_size=1,
     max_size=12,
@@ -35,41 +36,70 @@ def price_of(lines: list[PriceLine], unit: str, context: int) -> Fraction:
     return Fraction(last.amount_nusd, last.per)
 
 
-def exact(lines: list[PriceLine], used: Quantities) -> Fraction:
+FALLBACK = {"reasoning": "output"} | dict.fromkeys(
+    ("cache_read", "cache_write_5m", "cache_write_1h"), "input"
+)
+MODES: tuple[TierMode, ...] = ("whole", "marginal")
+
+
+def priced(lines: list[PriceLine], unit: str, context: int) -> Fraction:
+    price = price_of(lines, unit, context)
+    if price < 0 and unit in FALLBACK:
+        price = price_of(lines, FALLBACK[unit], context)
+    return max(price, Fraction(0))
+
+
+def exact(lines: list[PriceLine], used: Quantities, mode: TierMode = "whole") -> Fraction:
     context = tokens_in(used)
     total = Fraction(0)
-    fallback = {"reasoning": "output"} | dict.fromkeys(
-        ("cache_read", "cache_write_5m", "cache_write_1h"), "input"
-    )
     for unit in CLASSES:
-        price = price_of(lines, unit, context)
-        if price < 0 and unit in fallback:
-            price = price_of(lines, fallback[unit], context)
-        total += max(price, Fraction(0)) * getattr(used, unit)
+        count = getattr(used, unit)
+        least = [line.min_quantity for line in lines if line.unit == unit and line.min_quantity]
+        if count and least:
+            count = max(count, least[-1])
+        if mode == "whole":
+            total += priced(lines, unit, context) * count
+            continue
+        starts = sorted({0, *(line.tier_start for line in lines)})
+        for start, end in zip(starts, [*(start - 1 for start in starts[1:]), count], strict=True):
+            inside = min(count, end) - max(0, start - 1)
+            total += priced(lines, unit, start) * max(0, inside)
     return total
 
 
-@given(LINES, VECTORS)
+@given(LINES, VECTORS, st.sampled_from(MODES))
 def test_a_charge_equals_the_exact_fraction_rounded_down(
-    lines: list[PriceLine], used: Quantities
+    lines: list[PriceLine], used: Quantities, mode: TierMode
 ) -> None:
-    assert compile_sheet("set", lines).charge(used) == exact(lines, used).__floor__()
+    assert compile_sheet("set", lines, mode).charge(used) == exact(lines, used, mode).__floor__()
 
 
-@given(lines=LINES, read=COUNTS, written=COUNTS, asks_cache=st.booleans())
+@given(
+    lines=LINES,
+    tokens=st.tuples(COUNTS, COUNTS),
+    asks=st.tuples(st.booleans(), st.booleans()),
+    mode=st.sampled_from(MODES),
+)
 def test_no_usage_within_the_bound_costs_more_than_it(
-    lines: list[PriceLine], read: int, written: int, *, asks_cache: bool
+    lines: list[PriceLine], tokens: tuple[int, int], asks: tuple[bool, bool], mode: TierMode
 ) -> None:
-    sheet = compile_sheet("set", lines)
-    (most,) = sheet.bounds(read, (written,), asks_cache=asks_cache)
+    read, written = tokens
+    sheet = compile_sheet("set", lines, mode)
+    asks_cache, asks_media = asks
+    (most,) = sheet.bounds(read, (written,), asks_cache=asks_cache, asks_media=asks_media)
     half = read // 2
     used = [
         Quantities(input=read, output=written),
         Quantities(input=half, cache_read=read - half, reasoning=written),
+        Quantities(
+            input=half, cache_read=read - half, output=min(3, written), reasoning=written // 2
+        ),
         Quantities(requests=1, input=read, output=written),
     ]
     if asks_cache:
         used.append(Quantities(cache_write_1h=read, output=written))
+    if asks_media:
+        used.append(Quantities(input_audio=half, input_image=read - half, output_audio=written))
     assert all(sheet.charge(vector) <= most for vector in used)
 
 
@@ -107,6 +137,7 @@ def test_a_class_without_a_price_is_not_priced_but_falls_back() -> None:
         [PriceLine("input", -1)],
         [PriceLine("input", 1, 0)],
         [PriceLine("input", 1, 1, -1)],
+        [PriceLine("input", 1, 1, 0, -1)],
     ],
 )
 def test_a_sheet_that_cannot_be_right_is_refused(lines: list[PriceLine]) -> None:
@@ -118,3 +149,22 @@ def test_a_sheet_whose_first_tier_starts_late_charges_nothing_below_it() -> None
     sheet: Sheet = compile_sheet("set", [PriceLine("input", 5, 1, 200_000)])
     assert sheet.charge(Quantities(input=10)) == 0
     assert sheet.charge(Quantities(input=200_000)) == 1_000_000
+
+
+def test_a_marginal_tier_starts_behind_its_first_unit() -> None:
+    with pytest.raises(Misconfigured, match="second unit"):
+        compile_sheet("set", [PriceLine("images", 5, 1, 1)], "marginal")
+
+
+def test_each_unit_of_a_marginal_sheet_costs_what_its_tier_says() -> None:
+    lines = [PriceLine("images", 40, 1), PriceLine("images", 10, 1, 3)]
+    sheet = compile_sheet("set", lines, "marginal")
+    assert [sheet.charge(Quantities(images=count)) for count in range(5)] == [0, 40, 80, 90, 100]
+
+
+def test_what_was_used_at_all_is_charged_as_the_least_quantity() -> None:
+    sheet = compile_sheet("set", [PriceLine("audio_ms", 7, 1, 0, 10_000)])
+    assert not sheet.is_plain
+    assert sheet.charge(Quantities()) == 0
+    assert sheet.charge(Quantities(audio_ms=1)) == 70_000
+    assert sheet.charge(Quantities(audio_ms=10_001)) == 70_007
