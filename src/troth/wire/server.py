@@ -85,11 +85,15 @@ class Server:
         )
         self._tick()
 
-    def stop_accepting(self) -> None:
-        """Accept no more; idle connections close, others with their answer."""
+    def close_listener(self) -> None:
+        """Accept no more; each connection closes with its next answer."""
         self.is_draining = True
         if self._listener is not None:
             self._listener.close()
+
+    def stop_accepting(self) -> None:
+        """Accept no more; idle connections close, others with their answer."""
+        self.close_listener()
         for connection in tuple(self._connections):
             connection.close_idle()
 

@@ -254,3 +254,12 @@ async def test_a_socket_file_may_be_listened_on(tmp_path: object) -> None:
     writer.close()
     server.close()
     await eventually(lambda: server.connections == 0)
+
+
+async def test_a_connection_that_was_accepted_is_served_after_the_listener_closed() -> None:
+    async with serving() as running:
+        client = await running.open()
+        await eventually(lambda: running.server.connections == 1)
+        running.server.close_listener()
+        assert b"connection: close" in await client.ask(GET)
+        await client.close()
