@@ -15,10 +15,15 @@ from troth.gateway.dialects import (
     rendering,
 )
 from troth.gateway.exchange import Ask, Rendering
+from troth.gateway.outlet import Outlet, Outlets
+from troth.kernel.clock import ManualClock
 from troth.kernel.quantities import NOTHING, Quantities
+from troth.kernel.secret import Secret
+from troth.routing import Health
 
-REQUEST_ID = "req_" + "ab" * 16
 CREATED_AT = 1_700_000_000
+RAW = (CREATED_AT * 1000).to_bytes(6, "big") + b"\xab" * 10
+REQUEST_ID = "req_" + RAW.hex()
 EVERYTHING: frozenset[Feature] = frozenset(
     {
         "tools",
@@ -50,6 +55,22 @@ def at(dialect: Dialect, provider: str = "openai", *, exact: bool = False) -> Of
     return msgspec.structs.replace(made, model=able, upstream=upstream, upstream_model="up/m")
 
 
+class Credential:
+    """The same credential everywhere."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def of(self, upstream: Upstream) -> Secret:
+        assert upstream.id
+        return Secret(self.text)
+
+
+def outlet(offered: Offering, credential: str = "sk-up") -> Outlet:
+    """Return the outlet of an offering."""
+    return Outlets(Credential(credential), Health(ManualClock())).of(offered)
+
+
 def chat(**fields: object) -> Ask:
     """Return a chat request."""
     body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], **fields}
@@ -65,7 +86,7 @@ def messages(**fields: object) -> Ask:
 
 def shown(ask: Ask, offered: Offering) -> Rendering:
     """Return the rendering of an answer to the request."""
-    return rendering(DIALECTS[ask.endpoint], ask, offered, REQUEST_ID, CREATED_AT)
+    return rendering(ask, offered, RAW)
 
 
 def event(value: object, name: str = "") -> bytes:

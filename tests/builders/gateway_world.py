@@ -14,6 +14,7 @@ from troth.gateway.counters import Counters
 from troth.gateway.door import handle
 from troth.gateway.estimates import Ratios
 from troth.gateway.exchange import Ask, InputSize
+from troth.gateway.outlet import Outlets
 from troth.gateway.ports import KeyRow, OrgRow
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
@@ -81,7 +82,7 @@ def ask_of(size: InputSize, endpoint: Endpoint = "chat") -> Ask:
     return Ask(
         endpoint=endpoint,
         model="m",
-        fields={},
+        kept={},
         streamed=False,
         wants_usage=False,
         max_tokens=0,
@@ -140,8 +141,8 @@ class TestWallet:
         self.charges: list[int] = []
         self.overruns: list[int] = []
 
-    async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
+    def admit(
+        self, reservation: bytes, purses: tuple[bytes, ...], want: int, least: int, *, enough: int
     ) -> int:
         assert least <= enough <= want
         assert purses == (WALLET,)
@@ -418,14 +419,13 @@ def scene(
         keys=keys,
         offerings=TestOfferings(offerings or [offering()]),
         wallet=wallet,
-        credentials=TestCredentials(),
         reads=reads,
         upstreams=upstreams,
         clock=clock,
         ids=IdMaker(clock),
         entropy=steady,
         rates=Rates(cells, 0),
-        health=Health(clock),
+        outlets=Outlets(TestCredentials(), Health(clock)),
         ratios=Ratios(),
         counters=Counters(),
         pause=pause,

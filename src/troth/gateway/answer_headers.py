@@ -1,95 +1,119 @@
-"""Headers of an answer: what every one carries, and what is told about this one."""
+r"""The head of an answer of status 200: what every one carries, and what is told about this one.
+
+Header lines as bytes, each with its line end. Only numbers, our own identifiers and names from the
+catalog go in, so that no value can bring a line end of its own.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from troth.gateway.dialects import dropped
+from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.rates import Standing
+from troth.gateway.settle import Charge
+from troth.kernel.ids import made_at_ms
+from troth.kernel.usage_record import UsageSource
 
-Headers = list[tuple[bytes, bytes]]
-
-_JSON: Final = (b"content-type", b"application/json")
 _STREAM: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store, no-cache"),
-    (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-store, no-cache\r\n"
+    b"x-accel-buffering: no\r\nx-content-type-options: nosniff\r\nx-request-id: "
 )
 _WHOLE: Final = (
-    _JSON,
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
+    b"content-type: application/json\r\ncache-control: no-store\r\n"
+    b"x-content-type-options: nosniff\r\nx-request-id: "
 )
+_OPENAI_RATES: Final = (
+    b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+)
+_ANTHROPIC_RATES: Final = (
+    b"anthropic-ratelimit-%b-limit: %d\r\nanthropic-ratelimit-%b-remaining: %d\r\n"
+    b"anthropic-ratelimit-%b-reset: %b\r\n"
+)
+_REQUESTS: Final = b"requests"
+_TOKENS: Final = b"tokens"
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 
 
-def of_answer(journey: Journey, now_ms: int) -> Headers:
-    """Return the headers that precede an answer of status 200."""
-    ask, reservation = journey.ask, journey.reservation
+def of_answer(journey: Journey, flight: Flight) -> bytes:
+    """Return the header lines that precede an answer of status 200."""
+    ask = journey.ask
     shown = journey.request_id.encode()
-    headers: Headers = [*(_STREAM if ask.streamed else _WHOLE), (b"x-request-id", shown)]
+    standing = journey.admission.standing
     if ask.endpoint == "messages":
-        headers.append((b"request-id", shown))
-        headers += _anthropic_rates(journey.admission.standing, now_ms)
+        own = b"request-id: %b\r\n%b" % (shown, _anthropic(standing, made_at_ms(journey.raw)))
     else:
-        headers += _openai_rates(journey.admission.standing)
-    flight = journey.flight
-    if flight is not None:
-        headers.append((b"x-troth-model", flight.offering.model.name.encode()))
-        headers.append((b"x-troth-provider", flight.offering.upstream.provider.encode()))
-    if len(journey.attempts) > 1:
-        headers.append((b"x-troth-attempts", b"%d" % len(journey.attempts)))
-    if reservation.is_clamped:
-        headers.append((b"x-troth-max-tokens-clamped", b"%d" % reservation.max_tokens))
-    without_effect = dropped_header(journey)
-    if without_effect:
-        headers.append((b"x-troth-dropped", without_effect))
-    return headers
+        own = _openai(standing)
+    return b"%b%b\r\n%b%b%b" % (
+        _STREAM if ask.streamed else _WHOLE,
+        shown,
+        own,
+        flight.outlet.told,
+        _unusual(journey, flight),
+    )
 
 
-def dropped_header(journey: Journey) -> bytes:
+def of_cost(charge: Charge) -> bytes:
+    """Return the header lines that tell a whole answer's cost."""
+    estimated = b"x-troth-estimated: true\r\n" if charge.source is UsageSource.ESTIMATED else b""
+    return b"x-troth-cost-nusd: %d\r\n%b" % (charge.charged_nusd, estimated)
+
+
+def dropped_header(journey: Journey, flight: Flight) -> bytes:
     """Return the names of hints that were dropped and the number of unknown fields, or b""."""
-    ask, flight = journey.ask, journey.flight
-    parts = list(ask.dropped if flight is None else dropped(ask, flight.offering))
+    ask = journey.ask
+    parts = list(dropped(ask, flight.outlet.offering))
     if ask.unknown_count:
         parts.append(f"unknown={ask.unknown_count}")
     return ", ".join(parts).encode()
 
 
-def _openai_rates(standing: Standing) -> Headers:
-    headers: Headers = []
-    if standing.requests_limit:
-        headers += [
-            (b"x-ratelimit-limit-requests", b"%d" % standing.requests_limit),
-            (b"x-ratelimit-remaining-requests", b"%d" % standing.requests_left),
-            (b"x-ratelimit-reset-requests", _span(standing.requests_reset_ms)),
-        ]
-    if standing.tokens_limit:
-        headers += [
-            (b"x-ratelimit-limit-tokens", b"%d" % standing.tokens_limit),
-            (b"x-ratelimit-remaining-tokens", b"%d" % standing.tokens_left),
-            (b"x-ratelimit-reset-tokens", _span(standing.tokens_reset_ms)),
-        ]
-    return headers
+def _unusual(journey: Journey, flight: Flight) -> bytes:
+    """Return what there is to tell of an answer that is not just as it was asked for."""
+    lines = b""
+    if len(journey.attempts) > 1:
+        lines = b"x-troth-attempts: %d\r\n" % len(journey.attempts)
+    if journey.reservation.is_clamped:
+        lines += b"x-troth-max-tokens-clamped: %d\r\n" % journey.reservation.max_tokens
+    without_effect = dropped_header(journey, flight)
+    if without_effect:
+        lines += b"x-troth-dropped: %b\r\n" % without_effect
+    return lines
 
 
-def _anthropic_rates(standing: Standing, now_ms: int) -> Headers:
-    headers: Headers = []
+def _openai(standing: Standing) -> bytes:
+    lines = b""
     if standing.requests_limit:
-        headers += [
-            (b"anthropic-ratelimit-requests-limit", b"%d" % standing.requests_limit),
-            (b"anthropic-ratelimit-requests-remaining", b"%d" % standing.requests_left),
-            (b"anthropic-ratelimit-requests-reset", _at(now_ms + standing.requests_reset_ms)),
-        ]
+        lines = _OPENAI_RATES % (
+            *(_REQUESTS, standing.requests_limit),
+            *(_REQUESTS, standing.requests_left),
+            *(_REQUESTS, _span(standing.requests_reset_ms)),
+        )
     if standing.tokens_limit:
-        headers += [
-            (b"anthropic-ratelimit-tokens-limit", b"%d" % standing.tokens_limit),
-            (b"anthropic-ratelimit-tokens-remaining", b"%d" % standing.tokens_left),
-            (b"anthropic-ratelimit-tokens-reset", _at(now_ms + standing.tokens_reset_ms)),
-        ]
-    return headers
+        lines += _OPENAI_RATES % (
+            *(_TOKENS, standing.tokens_limit),
+            *(_TOKENS, standing.tokens_left),
+            *(_TOKENS, _span(standing.tokens_reset_ms)),
+        )
+    return lines
+
+
+def _anthropic(standing: Standing, now_ms: int) -> bytes:
+    lines = b""
+    if standing.requests_limit:
+        lines = _ANTHROPIC_RATES % (
+            *(_REQUESTS, standing.requests_limit),
+            *(_REQUESTS, standing.requests_left),
+            *(_REQUESTS, _at(now_ms + standing.requests_reset_ms)),
+        )
+    if standing.tokens_limit:
+        lines += _ANTHROPIC_RATES % (
+            *(_TOKENS, standing.tokens_limit),
+            *(_TOKENS, standing.tokens_left),
+            *(_TOKENS, _at(now_ms + standing.tokens_reset_ms)),
+        )
+    return lines
 
 
 def _span(ms: int) -> bytes:

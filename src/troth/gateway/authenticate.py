@@ -4,8 +4,8 @@ A key is found by its public id and checked by a keyed digest held in memory; th
 once for each process, on its first use.
 """
 
-import hashlib
-import hmac
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final
 
 import msgspec
@@ -31,26 +31,49 @@ class Caller(msgspec.Struct, frozen=True):
     peer: str
 
 
-async def authenticate(head: Head, world: World) -> Caller:
-    """Return the caller; waits only on a key's first use in this process.
+def recognize(head: Head, world: World) -> Caller | None:
+    """Return the caller, or None on a key's first use in this process: `authenticate` it then.
 
     Raises:
         InvalidKey: no key, a key in the query, or one that is unknown, expired or revoked.
         AmbiguousKey: two different keys.
-        Overloaded: the tables are stale, or the desk does not answer.
+        Overloaded: the tables are stale.
     """
     given = credential_of(head)
     public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
-    if not world.keys.is_fresh:
+    keys = world.keys
+    if not keys.is_fresh:
         raise Overloaded
-    row = world.keys.find(public_id)
-    digest = hashlib.blake2b(given, key=world.digest_key, digest_size=32).digest()
     known = world.verified.get(public_id)
     if known is None:
-        row = await _first_use(given, row, head.peer, world)
-        world.verified[public_id] = digest
-    elif not hmac.compare_digest(known, digest):
+        return None
+    if not compare_digest(known, _digest(given, world)):
         raise InvalidKey
+    return _live(keys.find(public_id), head, world)
+
+
+async def authenticate(head: Head, world: World) -> Caller:
+    """Return the caller; waits only on a key's first use in this process.
+
+    Raises:
+        InvalidKey, AmbiguousKey: as `recognize` does.
+        Overloaded: the tables are stale, or the desk does not answer.
+    """
+    caller = recognize(head, world)
+    if caller is not None:
+        return caller
+    given = credential_of(head)
+    public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
+    row = await _first_use(given, world.keys.find(public_id), head.peer, world)
+    world.verified[public_id] = _digest(given, world)
+    return _live(row, head, world)
+
+
+def _digest(given: bytes, world: World) -> bytes:
+    return blake2b(given, key=world.digest_key, digest_size=32).digest()
+
+
+def _live(row: KeyRow | None, head: Head, world: World) -> Caller:
     if row is None or (row.expires_at_ms and row.expires_at_ms <= world.clock.now_ms()):
         raise InvalidKey
     return Caller(row, head.peer)

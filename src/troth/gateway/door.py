@@ -23,7 +23,11 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
         found = find(head.method, head.path, is_anthropic=b"anthropic-version" in head.headers)
         if isinstance(found, TrothError):
             raise found
-        await _dispatch(found, arrival, sink, world, raw=raw)
+        if found.endpoint is not None:
+            check_head(head)
+            await serve(arrival, sink, world, raw=raw, endpoint=found.endpoint)
+        else:
+            await _read(found, arrival, sink, world)
     except TrothError as error:
         _answer(error, arrival, sink, world, raw=raw)
     except BodyRefused as refused:
@@ -32,14 +36,9 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
         pass
 
 
-async def _dispatch(
-    found: Match, arrival: Arrival, sink: Sink, world: World, *, raw: bytes
-) -> None:
+async def _read(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
     purpose = found.purpose
-    if purpose is Purpose.INFER and found.endpoint is not None:
-        check_head(arrival.head)
-        await serve(arrival, sink, world, raw=raw, endpoint=found.endpoint)
-    elif purpose is Purpose.MODELS:
+    if purpose is Purpose.MODELS:
         await models(found, arrival, sink, world)
     elif purpose is Purpose.MODEL:
         await model(found, arrival, sink, world)

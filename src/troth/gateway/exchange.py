@@ -28,17 +28,17 @@ class InputSize(msgspec.Struct, frozen=True, gc=False):
     asks_cache: bool = False
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct):
     """A request as its client dialect read it: checked, allow-listed, still in that dialect.
 
-    `fields` are what may be forwarded; `max_tokens` is 0 when the caller set none; `dropped` names
-    hints and counts unknown fields that have no effect; `metadata` is echoed and kept nowhere.
-    `encoded` holds each field as our encoder writes it, so that nothing is serialized twice.
+    `kept` are the fields that may be forwarded; `max_tokens` is 0 when the caller set none;
+    `dropped` names hints and counts unknown fields that have no effect. `encoded` holds each field
+    as our encoder writes it, so that nothing is serialized twice. A `plain` request was read in
+    one step: `given_on` is all that goes to an upstream of its dialect, as one piece.
     """
 
     endpoint: Endpoint
     model: str
-    fields: Fields
     streamed: bool
     wants_usage: bool
     max_tokens: int
@@ -48,6 +48,18 @@ class Ask(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     unknown_count: int = 0
     encoded: dict[str, bytes] = msgspec.field(default_factory=dict)
+    asks_reasoning: bool = False
+    kept: Fields | None = None
+    plain: msgspec.Struct | None = None
+    given_on: bytes = b""
+
+    @property
+    def fields(self) -> Fields:
+        """What may be forwarded, field by field."""
+        if self.kept is None:
+            built: Fields = msgspec.to_builtins(self.plain)
+            self.kept = built
+        return self.kept
 
 
 class Rendering(Protocol):

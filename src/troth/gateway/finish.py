@@ -1,15 +1,13 @@
 """The answer's end, with its cost; it leaves only after the journal has the charge."""
 
-from troth.gateway.answer_headers import of_answer
+from troth.gateway.answer_headers import of_answer, of_cost
 from troth.gateway.journey import Journey
 from troth.gateway.settle import Charge
-from troth.gateway.world import World
 from troth.kernel.errors import UpstreamCut, UpstreamFailed
-from troth.kernel.usage_record import UsageSource
 from troth.wire import Sink
 
 
-def finish(journey: Journey, charge: Charge, sink: Sink, world: World) -> None:
+def finish(journey: Journey, charge: Charge, sink: Sink) -> None:
     """Send the last bytes: a whole answer, a stream's end, or the event that says it broke."""
     flight = journey.flight
     if flight is None:
@@ -23,9 +21,6 @@ def finish(journey: Journey, charge: Charge, sink: Sink, world: World) -> None:
     elif journey.ask.streamed:
         sink.finish(rendering.tail(charge.charged_nusd, charge.used))
     else:
-        headers = of_answer(journey, world.clock.now_ms())
-        headers.append((b"x-troth-cost-nusd", b"%d" % charge.charged_nusd))
-        if charge.source is UsageSource.ESTIMATED:
-            headers.append((b"x-troth-estimated", b"true"))
+        headers = of_answer(journey, flight) + of_cost(charge)
         sink.answer(200, headers, rendering.whole(charge.charged_nusd, charge.used))
     flight.release()

@@ -1,15 +1,15 @@
 """One attempt at an upstream, as it happens: pieces pass to the client by plain calls.
 
 `ready` is done when the first valid event or the whole answer is here, or the attempt failed;
-`landed` when the upstream's answer is over, one way or the other.
+it is over, and `landing` done, when the upstream's answer is over, one way or the other.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from troth.catalog.offering import Offering
 from troth.gateway.exchange import Ask, Rendering
+from troth.gateway.outlet import Outlet
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
 from troth.providers import failure_of
@@ -40,6 +40,7 @@ class Flight:
         "_drain_ms",
         "_failed_head",
         "_failed_parts",
+        "_landed",
         "_loop",
         "_most_bytes",
         "_received",
@@ -50,9 +51,9 @@ class Flight:
         "has_begun",
         "has_client_left",
         "is_cut",
+        "is_over",
         "is_whole",
-        "landed",
-        "offering",
+        "outlet",
         "ready",
         "rendering",
         "waiting",
@@ -61,7 +62,7 @@ class Flight:
     def __init__(
         self,
         rendering: Rendering,
-        offering: Offering,
+        outlet: Outlet,
         ask: Ask,
         *,
         max_tokens: int,
@@ -70,9 +71,10 @@ class Flight:
         """Take what turns bytes, and the bounds past which an upstream is cut off."""
         self._loop = asyncio.get_running_loop()
         self.ready = Moment(self._loop)
-        self.landed = Moment(self._loop)
+        self._landed: Moment | None = None
+        self.is_over = False
         self.rendering = rendering
-        self.offering = offering
+        self.outlet = outlet
         self.call: Call | None = None
         self.error: TrothError | None = None
         self.waiting: list[bytes] = []
@@ -87,9 +89,10 @@ class Flight:
         self._failed_parts: list[bytes] = []
         self._received = 0
         self._drain_ms = limits.drain_ms
-        tokens = (max_tokens or offering.model.max_output or 1) * ask.choices
-        stream_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
-        self._most_bytes = stream_bytes if ask.streamed else limits.answer_bytes
+        self._most_bytes = limits.answer_bytes
+        if ask.streamed:
+            tokens = (max_tokens or outlet.offering.model.max_output or 1) * ask.choices
+            self._most_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
 
     def head(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """The upstream's status and headers are here."""
@@ -101,7 +104,7 @@ class Flight:
 
     def piece(self, data: bytes) -> None:
         """Bytes of the upstream's body are here."""
-        if self.landed.is_over:
+        if self.is_over:
             return
         self._received += len(data)
         if self._failed_head is not None:
@@ -123,14 +126,14 @@ class Flight:
 
     def ended(self) -> None:
         """The upstream's body ended as its framing said."""
-        if self.landed.is_over:
+        if self.is_over:
             return
         if self._failed_head is not None:
             status, headers = self._failed_head
             body = b"".join(self._failed_parts)
             self._failed_parts.clear()
             self.error = failure_of(
-                self.offering.upstream.dialect, status, headers, body, self._ask
+                self.outlet.offering.upstream.dialect, status, headers, body, self._ask
             )
             self._land()
             return
@@ -142,15 +145,19 @@ class Flight:
 
     def failed(self, failure: Failure) -> None:
         """The wire gave up: no connection, a reset, a deadline, bytes that are no HTTP."""
-        if not self.landed.is_over:
+        if not self.is_over:
             self._break(UpstreamTimeout() if failure in _TIMEOUTS else UpstreamError())
 
     def client_left(self) -> None:
         """The client is gone: stop the upstream, or hear it out where it bills the whole."""
-        if self.landed.is_over or self.has_client_left:
+        if self.is_over or self.has_client_left:
             return
         self.has_client_left = True
-        if self.offering.cancel == "bills_full" and self._received and self._failed_head is None:
+        if (
+            self.outlet.offering.cancel == "bills_full"
+            and self._received
+            and self._failed_head is None
+        ):
             self._loop.call_later(self._drain_ms / 1000, self._drained)
         else:
             self._close()
@@ -175,7 +182,7 @@ class Flight:
         self.call = None
 
     def _drained(self) -> None:
-        if not self.landed.is_over:
+        if not self.is_over:
             self._close()
             self._land()
 
@@ -201,6 +208,13 @@ class Flight:
         if self.call is not None:
             self.call.close()
 
+    def landing(self) -> Moment:
+        """Return the moment of the end, for the one who waits for it."""
+        self._landed = Moment(self._loop)
+        return self._landed
+
     def _land(self) -> None:
-        self.landed.happen()
+        self.is_over = True
+        if self._landed is not None:
+            self._landed.happen()
         self.ready.happen()

@@ -6,13 +6,13 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects import compose, rendering
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
-from troth.gateway.receive import DIALECTS
+from troth.gateway.outlet import Outlet
 from troth.gateway.route import Choice
 from troth.gateway.world import World
 from troth.kernel.errors import Overloaded, RateLimited, TrothError
 from troth.kernel.usage_record import Attempt
 from troth.providers import is_retriable, refuses_us, retry_after_ms
-from troth.wire import Arrival, ClientLeft, Deadlines
+from troth.wire import Arrival, ClientLeft
 
 _JITTER_FROM_MS: Final = 50
 _JITTER_SPAN_MS: Final = 201
@@ -34,11 +34,12 @@ async def forward(journey: Journey, arrival: Arrival, world: World) -> Flight:
         if arrival.client_left:
             raise ClientLeft
         now_ns = world.clock.monotonic_ns()
-        if not world.health.breaker(offering.upstream.id, offering.upstream_model).allows(now_ns):
+        outlet = world.outlets.of(offering)
+        if not outlet.breaker.allows(now_ns):
             continue
         if last is not None and not await _may_retry(number, last, journey, world):
             break
-        flight = _depart(offering, journey, world)
+        flight = _depart(outlet, journey, world)
         arrival.on_client_left(flight.client_left)
         await flight.ready
         _note(flight, journey, now_ns, world)
@@ -56,35 +57,26 @@ def _plan(choice: Choice, attempts: int) -> tuple[Offering, ...]:
     return (*candidates[: attempts - 1], candidates[0]) if attempts > 1 else candidates[:1]
 
 
-def _depart(offering: Offering, journey: Journey, world: World) -> Flight:
+def _depart(outlet: Outlet, journey: Journey, world: World) -> Flight:
     """Build the upstream request from nothing and send it."""
-    upstream = offering.upstream
     ask = journey.ask
-    dialect = DIALECTS[ask.endpoint]
+    offering = outlet.offering
     max_tokens = journey.reservation.max_tokens
-    credential = world.credentials.of(upstream)
-    request = compose(dialect, ask, offering, credential, max_tokens or None)
-    shown = rendering(dialect, ask, offering, journey.request_id, journey.created_at)
+    request = compose(ask, outlet, max_tokens or None)
+    shown = rendering(ask, offering, journey.raw)
     if not journey.attempts:
-        world.health.budget(upstream.provider).called()
-    flight = Flight(shown, offering, ask, max_tokens=max_tokens, limits=world.limits)
-    journey.flight = flight
-    deadlines = Deadlines(
-        upstream.connect_ms,
-        upstream.tls_ms,
-        upstream.first_byte_ms if ask.streamed else upstream.buffered_ms,
-        upstream.between_ms,
-        upstream.whole_ms,
-    )
-    flight.call = world.upstreams.send(upstream, request, flight, deadlines)
+        outlet.budget.called()
+    flight = journey.flight = Flight(shown, outlet, ask, max_tokens=max_tokens, limits=world.limits)
+    deadlines = outlet.streamed if ask.streamed else outlet.buffered
+    flight.call = world.upstreams.send(offering.upstream, request, flight, deadlines)
     return flight
 
 
 async def _may_retry(number: int, last: TrothError, journey: Journey, world: World) -> bool:
     """Spend the retry budget; before the same offering again, wait as asked or with jitter."""
     candidates = journey.choice.candidates
-    provider = candidates[number % len(candidates)].upstream.provider
-    if not world.health.budget(provider).draw(world.clock.monotonic_ns()):
+    budget = world.outlets.of(candidates[number % len(candidates)]).budget
+    if not budget.draw(world.clock.monotonic_ns()):
         return False
     if number < len(candidates):
         return True
@@ -99,11 +91,12 @@ async def _may_retry(number: int, last: TrothError, journey: Journey, world: Wor
 def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None:
     """Tell breaker, counters and receipt how the attempt went."""
     flight.first_ns = now_ns = world.clock.monotonic_ns()
-    offering = flight.offering
+    outlet = flight.outlet
     error = flight.error
     code = "ok" if error is None else error.code
-    journey.attempts.append(Attempt(offering.upstream.id, code, (now_ns - began_ns) // _MS))
-    breaker = world.health.breaker(offering.upstream.id, offering.upstream_model)
+    upstream = outlet.offering.upstream.id
+    journey.attempts.append(Attempt(upstream, code, (now_ns - began_ns) // _MS))
+    breaker = outlet.breaker
     if error is None:
         if not flight.has_client_left:
             breaker.succeeded()
@@ -118,8 +111,5 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
 
 def _resting(choice: Choice, world: World) -> Overloaded:
     """Return the refusal when every offering cools down, with the soonest probe's time."""
-    soonest_ns = min(
-        world.health.breaker(one.upstream.id, one.upstream_model).retry_at_ns()
-        for one in choice.candidates
-    )
+    soonest_ns = min(world.outlets.of(one).breaker.retry_at_ns() for one in choice.candidates)
     return Overloaded(max(1_000, (soonest_ns - world.clock.monotonic_ns()) // _MS))

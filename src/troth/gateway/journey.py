@@ -14,13 +14,11 @@ from troth.kernel.usage_record import Attempt
 class Journey(msgspec.Struct):
     """The stages' values in one place; `attempts` and `flight` grow while it is forwarded.
 
-    `raw` is the request's sixteen bytes, `request_id` their outer form, `created_at` unix
-    seconds, `started_ns` monotonic.
+    `raw` is the request's sixteen bytes, `request_id` their outer form, `started_ns` monotonic.
     """
 
     raw: bytes
     request_id: str
-    created_at: int
     started_ns: int
     caller: Caller
     ask: Ask

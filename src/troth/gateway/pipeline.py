@@ -1,20 +1,19 @@
 """One inference request, top to bottom: nine stages, each in the file of its name.
 
 The order of the first two is: whose request is it, then what is asked; a wrong key is refused
-before its body is read.
+before its body is read. A stage is a plain call; what may have to wait is awaited only if it must.
 """
 
 from troth.catalog.model import Endpoint
 from troth.gateway.admit import admit
-from troth.gateway.answer_headers import of_answer
-from troth.gateway.authenticate import authenticate
+from troth.gateway.authenticate import authenticate, recognize
 from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
 from troth.gateway.receive import receive
 from troth.gateway.record import record
 from troth.gateway.relay import relay
-from troth.gateway.reserve import reserve
+from troth.gateway.reserve import Reservation, reserve
 from troth.gateway.route import route
 from troth.gateway.settle import settle
 from troth.gateway.world import World
@@ -26,19 +25,18 @@ async def serve(
     arrival: Arrival, sink: Sink, world: World, *, raw: bytes, endpoint: Endpoint
 ) -> None:
     """Carry one inference request from bytes to answer, and leave only numbers behind."""
-    caller = await authenticate(arrival.head, world)  # waits on a key's first use only
-    ask = receive(endpoint, await arrival.body())
+    caller = recognize(arrival.head, world) or await authenticate(arrival.head, world)
+    ask = receive(endpoint, arrival.whole() or await arrival.body())
     admission = admit(ask, caller, world)
     tokens = 0
     try:
         choice = route(ask, world)
-        reservation = await reserve(
-            ask, choice, caller, world, raw=raw
-        )  # waits when the lease is dry
+        reservation = reserve(ask, choice, caller, world, raw=raw)
+        if not isinstance(reservation, Reservation):
+            reservation = await reservation
         journey = Journey(
             raw,
             text("req", raw),
-            world.clock.now_ms() // 1000,
             arrival.received_ns,
             caller,
             ask,
@@ -50,13 +48,13 @@ async def serve(
         try:
             flight = await forward(journey, arrival, world)
             if ask.streamed and not flight.has_client_left:
-                await relay(flight, of_answer(journey, world.clock.now_ms()), sink)
-            elif not flight.is_whole:
-                await flight.landed
+                relay(flight, journey, sink)
+            if not flight.is_over:
+                await flight.landing()
         finally:  # plain calls: a cancellation cannot land inside
             charge = settle(journey, world)
             record(journey, charge, world)
         tokens = charge.tokens
-        finish(journey, charge, sink, world)  # the end leaves once the charge is journaled
+        finish(journey, charge, sink)  # the end leaves once the charge is journaled
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)

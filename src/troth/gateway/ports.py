@@ -3,7 +3,7 @@
 Nothing here opens a store: the gateway process fills these tables from the desk's snapshot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -83,11 +83,12 @@ class Offerings(Protocol):
 class Wallet(Protocol):
     """Money. Purses, reservations and amounts only; integers in nano-USD."""
 
-    async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
-    ) -> int:
+    def admit(
+        self, reservation: bytes, purses: tuple[bytes, ...], want: int, least: int, *, enough: int
+    ) -> int | Awaitable[int]:
         """Set aside between `least` and `want` from all purses at once; return the amount.
 
+        When the lease is dry, what is returned waits for the desk and raises what is to be raised.
         Where `want` is not there while other requests run, a request takes at most half of what
         is, unless that half is below `enough`.
 

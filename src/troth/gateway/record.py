@@ -8,6 +8,7 @@ from troth.gateway.journey import Journey
 from troth.gateway.refuse import status_of
 from troth.gateway.settle import Charge
 from troth.gateway.world import World
+from troth.kernel.ids import made_at_ms
 from troth.kernel.usage_record import Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
@@ -21,7 +22,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         world.wallet.abort(journey.raw)
         return
     caller, ask, reservation = journey.caller, journey.ask, journey.reservation
-    offering = flight.offering
+    offering = flight.outlet.offering
     upstream = offering.upstream
     started_ns = journey.started_ns
     status = _status(flight, charge)
@@ -39,7 +40,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         upstream.id,
         upstream.region,
         offering.sale.id,
-        world.clock.now_ms() - latency_ms,
+        made_at_ms(journey.raw),
         first_byte_ms,
         latency_ms,
         status,

@@ -1,13 +1,12 @@
-"""Stage 7. Give the answer on as it comes. Waits once, for the end; that goes out later."""
+"""Stage 7. Give the answer on as it comes, but for its end: that goes out later."""
 
+from troth.gateway.answer_headers import of_answer
 from troth.gateway.flight import Flight
+from troth.gateway.journey import Journey
 from troth.wire import Sink
 
-Headers = list[tuple[bytes, bytes]]
 
-
-async def relay(flight: Flight, headers: Headers, sink: Sink) -> None:
-    """Deliver a stream but for its end; a buffered answer is whole already."""
-    sink.begin(200, headers)
+def relay(flight: Flight, journey: Journey, sink: Sink) -> None:
+    """Begin a stream's answer and let its pieces pass; a buffered answer is whole already."""
+    sink.begin(200, of_answer(journey, flight))
     flight.deliver_to(sink)
-    await flight.landed

@@ -4,7 +4,8 @@ The bound needs no tokenizer: a token of a byte-level vocabulary is at least one
 that is absent or dearer than the wallet is clamped to what the wallet can pay.
 """
 
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -39,12 +40,20 @@ class Reservation(msgspec.Struct, frozen=True):
     is_clamped: bool
 
 
-async def reserve(
-    ask: Ask, choice: Choice, caller: Caller, world: World, *, raw: bytes
-) -> Reservation:
-    """Reserve for the dearest candidate; waits only when the wallet's lease is dry.
+class _Bound(NamedTuple):
+    """What a request can need: tokens in, tokens out a choice, nano-USD for both."""
 
-    Raises:
+    tokens_in: int
+    most: int
+    want: int
+
+
+def reserve(
+    ask: Ask, choice: Choice, caller: Caller, world: World, *, raw: bytes
+) -> Reservation | Awaitable[Reservation]:
+    """Reserve for the dearest candidate; only when the wallet's lease is dry, that takes a wait.
+
+    Raises, at once or when it is awaited:
         CreditsExhausted: the wallet cannot pay for the input and one token a choice.
         Overloaded: the desk is away, or the journal cannot be written.
         ContextLengthExceeded: the input alone is certainly above the model's context.
@@ -55,18 +64,38 @@ async def reserve(
     choices = ask.choices
     outputs = (most * choices, min(most, 1) * choices, min(most, _SHORT_ANSWER) * choices)
     want, least, enough = _dearest(choice, ask, tokens, outputs)
+    bound = _Bound(tokens, most, want)
     try:
-        granted = await world.wallet.admit(raw, caller.key.purses, want, least, enough=enough)
+        granted = world.wallet.admit(raw, caller.key.purses, want, least, enough=enough)
     except CreditsExhausted as refused:
         refused.shows_wallet = caller.key.may_read_wallet
         raise
+    if isinstance(granted, int):
+        return _made(granted, bound, ask, choice)
+    return _when_lent(granted, bound, ask, choice, caller=caller)
+
+
+async def _when_lent(
+    granting: Awaitable[int], bound: _Bound, ask: Ask, choice: Choice, *, caller: Caller
+) -> Reservation:
+    """Wait for the desk's word on the lease."""
+    try:
+        granted = await granting
+    except CreditsExhausted as refused:
+        refused.shows_wallet = caller.key.may_read_wallet
+        raise
+    return _made(granted, bound, ask, choice)
+
+
+def _made(granted: int, bound: _Bound, ask: Ask, choice: Choice) -> Reservation:
+    tokens, most, want = bound
     if granted >= want:
-        return Reservation(granted, tokens, most, is_clamped=most < ask.max_tokens)
+        return Reservation(granted, tokens, most, most < ask.max_tokens)
     affordable = min(
         one.sale.affordable_output(granted, tokens, asks_cache=ask.size.asks_cache)
         for one in choice.candidates
     )
-    return Reservation(granted, tokens, max(1, affordable // choices), is_clamped=True)
+    return Reservation(granted, tokens, max(1, affordable // ask.choices), is_clamped=True)
 
 
 def input_bound(offering: Offering, ask: Ask) -> int:

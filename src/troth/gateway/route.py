@@ -29,7 +29,9 @@ def route(ask: Ask, world: World) -> Choice:
     offered = world.offerings.of(ask.model)
     if not offered or not _serves(offered[0], ask):
         raise ModelNotFound("model")
-    fitting = tuple(offering for offering in offered if unsupported(ask, offering) is None)
+    fitting = tuple(offered)
+    if ask.plain is None:
+        fitting = tuple([offering for offering in offered if unsupported(ask, offering) is None])
     if not fitting:
         raise UnsupportedParameter(unsupported(ask, offered[0]))
     if not ask.needs and len(fitting) == 1:
@@ -50,7 +52,5 @@ def _serves(offering: Offering, ask: Ask) -> bool:
 
 def _healthy_first(fitting: tuple[Offering, ...], world: World) -> tuple[Offering, ...]:
     """Keep the catalog's order, but put what cools down behind what is well."""
-    breaker = world.health.breaker
-    return tuple(
-        sorted(fitting, key=lambda one: not breaker(one.upstream.id, one.upstream_model).is_closed)
-    )
+    outlets = world.outlets
+    return tuple(sorted(fitting, key=lambda one: not outlets.of(one).breaker.is_closed))

@@ -43,8 +43,8 @@ def settle(journey: Journey, world: World) -> Charge:
     if flight.rendering.alarms:
         world.counters.event("odd_answer")
     used, source = _count(flight, ask, reservation, world)
-    price = flight.offering.sale.charge(used)
-    cost = flight.offering.cost.charge(used)
+    price = flight.outlet.offering.sale.charge(used)
+    cost = flight.outlet.offering.cost.charge(used)
     charged = price
     if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")
@@ -76,7 +76,7 @@ def _count(
     most_out = reservation.max_tokens * ask.choices
     reported = flight.rendering.reported
     sent = ask.size.text_bytes + ask.size.tool_bytes
-    model = flight.offering.model.name
+    model = flight.outlet.offering.model.name
     if reported is not None:
         read = tokens_in(reported)
         if read <= most_in and tokens_out(reported) <= most_out:

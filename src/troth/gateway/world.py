@@ -8,12 +8,12 @@ import msgspec
 from troth.catalog.offering import Upstream
 from troth.gateway.counters import Counters
 from troth.gateway.estimates import Ratios
-from troth.gateway.ports import Call, Credentials, Keys, Offerings, Reads, Wallet
+from troth.gateway.outlet import Outlets
+from troth.gateway.ports import Call, Keys, Offerings, Reads, Wallet
 from troth.gateway.rates import Rates
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.providers import UpstreamRequest
-from troth.routing.health import Health
 from troth.wire import Deadlines, Receiver
 
 
@@ -45,14 +45,13 @@ class World(msgspec.Struct):
     keys: Keys
     offerings: Offerings
     wallet: Wallet
-    credentials: Credentials
     reads: Reads
     upstreams: Upstreams
     clock: Clock
     ids: IdMaker
     entropy: Entropy
     rates: Rates
-    health: Health
+    outlets: Outlets
     ratios: Ratios
     counters: Counters
     pause: Callable[[int], Awaitable[None]]

@@ -25,9 +25,8 @@ class SystemClock:
         """Return the unix time in milliseconds, UTC."""
         return time.time_ns() // 1_000_000
 
-    def monotonic_ns(self) -> int:
-        """Return the kernel's monotonic clock, one for all processes of the machine."""
-        return time.monotonic_ns()
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    """The kernel's monotonic clock, one for all processes of the machine."""
 
 
 class ManualClock:

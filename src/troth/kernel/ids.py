@@ -57,6 +57,11 @@ def text(kind: Kind, raw: bytes) -> str:
     return f"{kind}_{raw.hex()}"
 
 
+def made_at_ms(raw: bytes) -> int:
+    """Return when sixteen bytes were made, in unix milliseconds."""
+    return int.from_bytes(raw[:6], "big")
+
+
 def raw_of(kind: Kind, outer: str) -> bytes | None:
     """Return the sixteen bytes of an outer form, or None when it is not one of that kind."""
     prefix, _, digits = outer.partition("_")

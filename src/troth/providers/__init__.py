@@ -10,12 +10,16 @@ from troth.providers.errors import (
     refuses_us,
     retry_after_ms,
 )
-from troth.providers.request import UpstreamRequest
+from troth.providers.provider import Provider, provider_of
+from troth.providers.request import UpstreamRequest, heading
 
 __all__ = [
+    "Provider",
     "UpstreamRequest",
     "failure_of",
+    "heading",
     "is_retriable",
+    "provider_of",
     "refuses_us",
     "retry_after_ms",
 ]

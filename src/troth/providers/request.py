@@ -20,20 +20,22 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     body: Sequence[bytes]
 
 
-def build(
-    upstream: Upstream, path: str, credential: Secret, body: Sequence[bytes]
-) -> UpstreamRequest:
-    """Return the POST of a body to a path below the upstream's base."""
+def heading(upstream: Upstream, path: str, credential: Secret) -> bytes:
+    """Return the head of a POST to a path below the upstream's base, up to its length."""
     host = upstream.host
     if upstream.port != _DEFAULT_PORTS[upstream.scheme]:
         host = f"{host}:{upstream.port}"
     head = (
         f"POST {upstream.base_path}{path} HTTP/1.1\r\nhost: {host}\r\n"
         f"{_credential(upstream, credential)}content-type: application/json\r\n"
-        f"accept-encoding: identity\r\nuser-agent: troth\r\n"
-        f"content-length: {sum(map(len, body))}\r\n\r\n"
+        f"accept-encoding: identity\r\nuser-agent: troth\r\ncontent-length: "
     )
-    return UpstreamRequest(head.encode("latin-1"), body)
+    return head.encode("latin-1")
+
+
+def request(head: bytes, body: Sequence[bytes]) -> UpstreamRequest:
+    """Return the whole request of a heading and a body."""
+    return UpstreamRequest(b"%b%d\r\n\r\n" % (head, sum(map(len, body))), body)
 
 
 def _credential(upstream: Upstream, credential: Secret) -> str:

@@ -24,6 +24,7 @@ from troth.gateway.counters import Counters
 from troth.gateway.dialects.key_memory import KeyMemory
 from troth.gateway.endpoints.table import PATHS
 from troth.gateway.estimates import Ratios
+from troth.gateway.outlet import Outlets
 from troth.gateway.ports import Call
 from troth.gateway.rates import Rates
 from troth.gateway.world import Limits, World
@@ -173,14 +174,13 @@ class Gateway:
             keys=LinkedKeys(self.tables, self.link, clock),
             offerings=self.tables,
             wallet=self.purses,
-            credentials=HeldCredentials(self.tables),
             reads=LinkedReads(self.link),
             upstreams=self.ways,
             clock=clock,
             ids=IdMaker(clock),
             entropy=system_entropy,
             rates=Rates(cells, self._handover.slot),
-            health=Health(clock),
+            outlets=Outlets(HeldCredentials(self.tables), Health(clock)),
             ratios=Ratios(),
             counters=self.counters,
             pause=_pause,

@@ -4,7 +4,7 @@ Everything is a plain call; `admit` alone may wait, and only when the shard has 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Protocol, assert_never
 
@@ -54,20 +54,27 @@ class Purses:
 
     # --- a request -----------------------------------------------------------------------------
 
-    async def admit(
-        self, reservation: bytes, purses: Sequence[bytes], want: int, least: int, *, enough: int
-    ) -> int:
-        """Set aside between `least` and `want` nano-USD; wait for the desk if the lease is dry.
+    def admit(
+        self, reservation: bytes, purses: tuple[bytes, ...], want: int, least: int, *, enough: int
+    ) -> int | Awaitable[int]:
+        """Set aside between `least` and `want` nano-USD; if the lease is dry, once it is awaited.
 
-        Raises:
+        Raises, at once or when it is awaited:
             CreditsExhausted: there is not so much, or only running requests have it.
             Overloaded: the desk is away or the journal cannot be written.
         """
-        drawn = tuple(purses)
-        got = self._shard.admit(reservation, drawn, want, least, enough=enough)
-        if not isinstance(got, int) and got.kind is ShortKind.DRY:
-            admit = partial(self._shard.admit, reservation, drawn, want, least, enough=enough)
-            got = await self._filled(got.purse, reservation, admit)
+        got = self._shard.admit(reservation, purses, want, least, enough=enough)
+        if isinstance(got, int):
+            return got
+        if got.kind is not ShortKind.DRY:
+            raise _refused(got)
+        admit = partial(self._shard.admit, reservation, purses, want, least, enough=enough)
+        return self._lent(got.purse, reservation, admit)
+
+    async def _lent(
+        self, purse: bytes, reservation: bytes, admit: Callable[[], int | Short]
+    ) -> int:
+        got = await self._filled(purse, reservation, admit)
         if not isinstance(got, int):
             raise _refused(got)
         return got

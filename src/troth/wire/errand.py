@@ -12,6 +12,10 @@ from contextvars import Context
 from typing import Protocol
 
 
+def _nothing() -> None:
+    """Nobody asked to be told."""
+
+
 class Waitable(Protocol):
     """What a coroutine may wait for: a future of the loop, or a `Moment`."""
 
@@ -78,12 +82,20 @@ class Moment:
 
 
 class Errand:
-    """Drives one coroutine to its end. What it raises goes to whoever ended its last wait."""
+    """Drives one coroutine to its end, then calls `over`.
 
-    __slots__ = ("_coroutine",)
+    What the coroutine raises goes to whoever ended its last wait.
+    """
 
-    def __init__(self, coroutine: Coroutine[Waitable | None, None, None]) -> None:
+    __slots__ = ("_coroutine", "_over")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Waitable | None, None, None],
+        over: Callable[[], None] = _nothing,
+    ) -> None:
         self._coroutine = coroutine
+        self._over = over
 
     def go(self, ended: Waitable | None = None) -> None:
         """Run until the next wait, or to the end; `ended` is what was waited for."""
@@ -91,7 +103,11 @@ class Errand:
         try:
             waits_for = self._coroutine.send(None)
         except StopIteration:
+            self._over()
             return
+        except BaseException:
+            self._over()
+            raise
         if waits_for is None:
             asyncio.get_running_loop().call_soon(self.go)
         else:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 from typing import Protocol
 
 from troth.kernel.clock import Clock
@@ -59,7 +60,6 @@ class Server:
         self._tls = tls
         self._connections: set[Accepted] = set()
         self._addresses: Counter[str] = Counter()
-        self._errands: dict[Arrival, Errand] = {}
         self._is_starting = False
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -165,8 +165,7 @@ class Server:
         Pipelined requests that are answered without a wait would else start within each other.
         """
         self.in_flight += 1
-        errand = Errand(self._run(arrival, sink))
-        self._errands[arrival] = errand
+        errand = Errand(self._handler(arrival, sink), partial(self._over, arrival, sink))
         if self._is_starting:
             asyncio.get_running_loop().call_soon(errand.go)
             return
@@ -176,16 +175,13 @@ class Server:
         finally:
             self._is_starting = False
 
-    async def _run(self, arrival: Arrival, sink: Sink) -> None:
-        try:
-            await self._handler(arrival, sink)
-        finally:
-            self.in_flight -= 1
-            del self._errands[arrival]
-            if sink.is_open:
-                self._answer_for(arrival, sink)
-            if self._idle is not None and not self.in_flight and not self._idle.done():
-                self._idle.set_result(None)
+    def _over(self, arrival: Arrival, sink: Sink) -> None:
+        """A request's errand is over."""
+        self.in_flight -= 1
+        if sink.is_open:
+            self._answer_for(arrival, sink)
+        if self._idle is not None and not self.in_flight and not self._idle.done():
+            self._idle.set_result(None)
 
     def _answer_for(self, arrival: Arrival, sink: Sink) -> None:
         """A handler ended without an answer: never leave the client waiting."""

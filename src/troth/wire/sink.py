@@ -8,6 +8,8 @@ from typing import Protocol
 from troth.wire.framing import Head
 
 Header = tuple[bytes, bytes]
+Lines = Sequence[Header] | bytes
+"""Headers of an answer: in pairs, which are checked, or as lines whose writer vouches for them."""
 
 STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -73,9 +75,7 @@ class Sink:
         self._on_paused: Callable[[], None] | None = None
         self._on_resumed: Callable[[], None] | None = None
 
-    def answer(
-        self, status: int, headers: Sequence[Header], body: bytes | Sequence[bytes] = b""
-    ) -> None:
+    def answer(self, status: int, headers: Lines, body: bytes | Sequence[bytes] = b"") -> None:
         """Send a whole answer with its length. Replaces a begun one that has not left yet."""
         owner = self._owner
         if owner is None or self.begun:
@@ -96,7 +96,7 @@ class Sink:
             self._transport.writelines([head, *parts])
         self._end(owner, closes=closes)
 
-    def begin(self, status: int, headers: Sequence[Header]) -> None:
+    def begin(self, status: int, headers: Lines) -> None:
         """Start an answer in pieces; its head leaves with the first write."""
         owner = self._owner
         if owner is None or self.begun:
@@ -192,9 +192,11 @@ class Sink:
         owner.answered(closes=closes)
 
 
-def _block(status: int, headers: Sequence[Header], framing: bytes) -> bytes:
+def _block(status: int, headers: Lines, framing: bytes) -> bytes:
     """Build the head of an answer."""
     line = STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
+    if isinstance(headers, bytes):
+        return b"%b%b%b\r\n" % (line, headers, framing)
     fields = b"".join(map(_FORMAT_HEADER, headers))
     count = len(headers)
     if fields.count(b"\n") != count or fields.count(b"\r") != count:

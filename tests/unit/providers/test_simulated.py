@@ -4,11 +4,10 @@ import msgspec
 import pytest
 from typing_extensions import override
 
-from tests.builders.dialect_world import DIALECTS, at, chat, ended, messages, shown
+from tests.builders.dialect_world import at, chat, ended, messages, outlet, shown
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import OPENAI_EMBEDDINGS, compose
 from troth.gateway.exchange import Ask
-from troth.kernel.secret import Secret
 from troth.providers.simulated import Simulated, SimulatedCall
 from troth.providers.simulated_answers import value_of
 from troth.wire import Deadlines, Failure, Receiver
@@ -50,7 +49,7 @@ class Heard(Receiver):
 
 
 def send(ask: Ask, heard: Heard, token_ms: int = 0) -> SimulatedCall:
-    made = compose(DIALECTS[ask.endpoint], ask, OFFERED, Secret(""), ask.max_tokens or None)
+    made = compose(ask, outlet(OFFERED), ask.max_tokens or None)
     return Simulated(token_ms).send(OFFERED.upstream, made.head, made.body, heard, DEADLINES)
 
 

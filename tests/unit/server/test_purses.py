@@ -65,8 +65,11 @@ class Place:
 
     def admit(self, number: int, want: int, least: int = 0) -> asyncio.Task[int]:
         """Begin to reserve."""
-        asked = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want, enough=0)
-        return asyncio.get_running_loop().create_task(asked)
+        return asyncio.get_running_loop().create_task(self._admitted(number, want, least))
+
+    async def _admitted(self, number: int, want: int, least: int) -> int:
+        got = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want, enough=0)
+        return got if isinstance(got, int) else await got
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ MAX_TOKENS: Final = 2**31 - 1
 MAX_TOOLS: Final = 1_024
 LEAST_THOUGHT: Final = 1_024
 
+_ASKS_REASONING: Final = frozenset({"output_config", "thinking"})
 _CHECKS: Final[dict[str, Check]] = {
     "cache_control": mapping,
     "max_tokens": integer(1, MAX_TOKENS),
@@ -77,7 +78,6 @@ def read(body: bytes) -> Ask:
     return Ask(
         endpoint="messages",
         model=model,
-        fields=kept,
         streamed=kept.get("stream") is True,
         wants_usage=True,
         max_tokens=most,
@@ -87,6 +87,8 @@ def read(body: bytes) -> Ask:
         dropped=tuple(tally.dropped),
         unknown_count=tally.unknown,
         encoded=pieces,
+        asks_reasoning=not kept.keys().isdisjoint(_ASKS_REASONING),
+        kept=kept,
     )
 
 

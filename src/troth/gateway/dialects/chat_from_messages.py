@@ -28,7 +28,7 @@ class ChatFromMessages(MessagesReader):
         self._has_arguments = False
         self._writer = ChatWriter(
             wants_usage=ask.wants_usage,
-            shows_reasoning="reasoning_effort" in ask.fields or "reasoning" in ask.fields,
+            shows_reasoning=ask.asks_reasoning,
         )
         self._writer.name(answer_id, created_at, offering.model.name)
 

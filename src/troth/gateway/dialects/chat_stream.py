@@ -56,7 +56,7 @@ class ChatStream(Progress):
         self._wants_usage = ask.wants_usage
         self._writer = ChatWriter(
             wants_usage=ask.wants_usage,
-            shows_reasoning="reasoning_effort" in ask.fields or "reasoning" in ask.fields,
+            shows_reasoning=ask.asks_reasoning,
         )
 
     @override

@@ -21,7 +21,6 @@ from troth.gateway.exchange import Ask
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
 
-_ASKS_REASONING: Final = frozenset({"output_config", "reasoning", "reasoning_effort", "thinking"})
 _USAGE: Final = b'"usage":'
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -53,7 +52,7 @@ class ChatWhole(Progress):
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._identity = (answer_id, created_at, offering.model.name)
         self._reasoning_inside = offering.reasoning_inside
-        self._shows_reasoning = not ask.fields.keys().isdisjoint(_ASKS_REASONING)
+        self._shows_reasoning = ask.asks_reasoning
 
     @override
     def piece(self, data: bytes) -> bytes:

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from troth.catalog.offering import Offering
-from troth.gateway.dialects.clients import ClientDialect
 from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask, Fields
-from troth.kernel.secret import Secret
+from troth.gateway.outlet import Outlet
 from troth.providers import anthropic_dialect, openai_dialect
 from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, untranslatable
-from troth.providers.provider import provider_of
-from troth.providers.request import UpstreamRequest, build
+from troth.providers.request import UpstreamRequest, request
 
 _LARGE: Final = 16_384
 _STREAM: Final = b',"stream":true'
@@ -28,24 +26,21 @@ _LOST_TO_CHAT: Final = frozenset({"service_tier", "speed"})
 _DEFAULT_MAX_TOKENS: Final = 4_096
 
 
-def compose(
-    _dialect: ClientDialect,
-    ask: Ask,
-    offering: Offering,
-    credential: Secret,
-    max_tokens: int | None,
-) -> UpstreamRequest:
+def compose(ask: Ask, outlet: Outlet, max_tokens: int | None) -> UpstreamRequest:
     """Return the whole request; `max_tokens` is what the reservation allows each choice.
 
     The offering can do what is asked: `unsupported` was asked first.
     """
-    upstream = offering.upstream
+    headings = outlet.headings
     if ask.endpoint == "embeddings":
-        return build(upstream, "/embeddings", credential, _embeddings(ask, offering))
-    if upstream.dialect == "anthropic":
+        return request(headings["/embeddings"], _embeddings(ask, outlet))
+    offering = outlet.offering
+    if offering.upstream.dialect == "anthropic":
         most = max_tokens or ask.max_tokens or offering.model.max_output or _DEFAULT_MAX_TOKENS
-        return build(upstream, "/messages", credential, _messages(ask, offering, most))
-    return build(upstream, "/chat/completions", credential, _chat(ask, offering, max_tokens))
+        return request(headings["/messages"], _messages(ask, outlet, most))
+    if ask.plain is not None and outlet.provider.takes_zero_temperature:
+        return request(headings["/chat/completions"], _plain(ask, outlet, max_tokens))
+    return request(headings["/chat/completions"], _chat(ask, outlet, max_tokens))
 
 
 def unsupported(ask: Ask, offering: Offering) -> str | None:
@@ -70,7 +65,8 @@ def dropped(ask: Ask, offering: Offering) -> tuple[str, ...]:
     if ask.endpoint == "embeddings":
         return ask.dropped
     if not is_translated(ask, offering):
-        return ask.dropped if ask.endpoint == "messages" else _with_left_out(ask, offering)
+        is_whole = ask.plain is not None or ask.endpoint == "messages"
+        return ask.dropped if is_whole else _with_left_out(ask, offering)
     lost = _LOST_TO_CHAT if ask.endpoint == "messages" else _LOST_TO_MESSAGES
     return (*ask.dropped, *sorted(ask.fields.keys() & lost))
 
@@ -79,9 +75,21 @@ def _with_left_out(ask: Ask, offering: Offering) -> tuple[str, ...]:
     return (*ask.dropped, *left_out(ask.fields, offering))
 
 
-def _chat(ask: Ask, offering: Offering, max_tokens: int | None) -> list[bytes]:
+def _plain(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
+    """Return the body of a plain request: what was read goes on as one piece."""
+    limit = b"" if max_tokens is None else b"%b%d" % (outlet.limit, max_tokens)
+    end = _STREAM_WITH_USAGE if ask.streamed else b""
+    given_on = ask.given_on
+    if len(given_on) > _LARGE:
+        return [outlet.model, b",", given_on, b"%b%b}" % (limit, end)]
+    return [b"%b,%b%b%b}" % (outlet.model, given_on, limit, end)]
+
+
+def _chat(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
     """Return the body of a request in OpenAI's chat dialect."""
-    fields, pieces = ask.fields, ask.encoded
+    offering = outlet.offering
+    fields = ask.fields
+    pieces = ask.encoded or _pieces(fields)
     if ask.endpoint == "messages":
         fields = openai_dialect.fields_from(anthropic_dialect.conversation_of(fields))
         pieces = _pieces(fields)
@@ -91,14 +99,13 @@ def _chat(ask: Ask, offering: Offering, max_tokens: int | None) -> list[bytes]:
     skip = _GATEWAYS_OWN.union(left_out(fields, offering))
     end = [b',"%b":%b' % (name.encode(), pieces[name]) for name in fields if name not in skip]
     if max_tokens is not None:
-        limit = provider_of(offering.upstream.provider).limit_field
-        end.append(b',"%b":%d' % (limit.encode(), max_tokens))
+        end.append(b"%b%d" % (outlet.limit, max_tokens))
     if ask.streamed:
         end.append(_STREAM_WITH_USAGE)
-    return _parts(offering, end)
+    return _parts(outlet, end)
 
 
-def _messages(ask: Ask, offering: Offering, max_tokens: int) -> list[bytes]:
+def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:
     """Return the body of a request in Anthropic's messages dialect."""
     fields, pieces = ask.fields, ask.encoded
     if ask.endpoint == "chat":
@@ -110,29 +117,29 @@ def _messages(ask: Ask, offering: Offering, max_tokens: int) -> list[bytes]:
     end.append(b',"max_tokens":%d' % max_tokens)
     if ask.streamed:
         end.append(_STREAM)
-    return _parts(offering, end)
+    return _parts(outlet, end)
 
 
-def _embeddings(ask: Ask, offering: Offering) -> list[bytes]:
+def _embeddings(ask: Ask, outlet: Outlet) -> list[bytes]:
     """Return the body of an embeddings request; base64 is made here where it cannot be asked."""
     pieces = ask.encoded
     names = [name for name in ask.fields if name not in {"model", "encoding_format"}]
     end = [b',"%b":%b' % (name.encode(), pieces[name]) for name in names]
     wanted = ask.fields.get("encoding_format")
-    is_exact = provider_of(offering.upstream.provider).exact_base64
+    is_exact = outlet.provider.exact_base64
     end.append(
         b',"encoding_format":"base64"'
         if wanted == "base64" and is_exact
         else b',"encoding_format":"float"'
     )
-    return _parts(offering, end)
+    return _parts(outlet, end)
 
 
 def _pieces(fields: Fields) -> dict[str, bytes]:
     return {name: encode(value) for name, value in fields.items()}
 
 
-def _parts(offering: Offering, end: Iterable[bytes]) -> list[bytes]:
+def _parts(outlet: Outlet, end: Iterable[bytes]) -> list[bytes]:
     """Return a body that begins with the model's name at the upstream."""
-    parts = [b'{"model":%b' % encode(offering.upstream_model), *end, b"}"]
+    parts = [outlet.model, *end, b"}"]
     return parts if sum(map(len, parts)) > _LARGE else [b"".join(parts)]

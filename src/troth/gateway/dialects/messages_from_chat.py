@@ -61,7 +61,7 @@ class MessagesFromChat(Progress):
         self._identity = (answer_id, offering.model.name)
         self._request_id = request_id
         self._guess = Quantities(input=guessed_tokens(ask.size))
-        self._shows_thinking = "thinking" in ask.fields or "output_config" in ask.fields
+        self._shows_thinking = ask.asks_reasoning
         self._reasoning_inside = offering.reasoning_inside
         self._is_begun = False
         self._is_over = False

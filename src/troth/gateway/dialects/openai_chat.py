@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from troth.gateway.dialects import plain_chat
 from troth.gateway.dialects.checks import (
     Check,
     any_value,
@@ -87,15 +88,21 @@ _FREE_FORM: Final = frozenset(
     }
 )
 _KNOWN: Final = CHAT | SAMPLING
+_ASKS_REASONING: Final = frozenset({"reasoning", "reasoning_effort"})
 
 
 def read(body: bytes) -> Ask:
     """Return the request, checked and cut down to the fields that may be forwarded.
 
+    The usual form is read in one step; all others, and everything that is wrong, field by field.
+
     Raises:
         BadRequest: malformed JSON, a missing or wrong field.
         RefusedByPolicy: a field that needs content at rest.
     """
+    plain = plain_chat.read(body)
+    if plain is not None:
+        return plain
     fields, pieces = read_object(body)
     tally = Tally()
     kept = sift(fields, _KNOWN, _CHECKS, tally)
@@ -109,7 +116,6 @@ def read(body: bytes) -> Ask:
     return Ask(
         endpoint="chat",
         model=model,
-        fields=kept,
         streamed=kept.get("stream") is True,
         wants_usage=type(options) is dict and options.get("include_usage") is True,
         max_tokens=_max_tokens(kept),
@@ -119,6 +125,8 @@ def read(body: bytes) -> Ask:
         dropped=tuple(tally.dropped),
         unknown_count=tally.unknown,
         encoded=pieces,
+        asks_reasoning=not kept.keys().isdisjoint(_ASKS_REASONING),
+        kept=kept,
     )
 
 

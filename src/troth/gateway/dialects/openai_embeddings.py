@@ -39,7 +39,6 @@ def read(body: bytes) -> Ask:
     return Ask(
         endpoint="embeddings",
         model=model,
-        fields=kept,
         streamed=False,
         wants_usage=True,
         max_tokens=0,
@@ -49,6 +48,7 @@ def read(body: bytes) -> Ask:
         dropped=tuple(tally.dropped),
         unknown_count=tally.unknown,
         encoded=pieces,
+        kept=kept,
     )
 
 

@@ -4,25 +4,22 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects.chat_from_messages import ChatFromMessages
 from troth.gateway.dialects.chat_stream import ChatStream
 from troth.gateway.dialects.chat_whole import ChatWhole
-from troth.gateway.dialects.clients import ClientDialect
 from troth.gateway.dialects.embeddings_whole import EmbeddingsWhole
 from troth.gateway.dialects.messages_from_chat import MessagesFromChat
 from troth.gateway.dialects.messages_stream import MessagesStream
 from troth.gateway.dialects.messages_whole import MessagesWhole
 from troth.gateway.dialects.translated_whole import ChatFromMessagesWhole, MessagesFromChatWhole
 from troth.gateway.exchange import Ask, Rendering
+from troth.kernel.ids import made_at_ms, text
 
 
-def rendering(
-    _dialect: ClientDialect, ask: Ask, offering: Offering, request_id: str, created_at: int
-) -> Rendering:
-    """Return the rendering of one answer; `created_at` in unix seconds."""
+def rendering(ask: Ask, offering: Offering, raw: bytes) -> Rendering:
+    """Return the rendering of one answer; `raw` are the request's sixteen bytes."""
     if ask.endpoint == "embeddings":
         return EmbeddingsWhole(ask, offering)
-    digits = request_id.partition("_")[2]
     if ask.endpoint == "messages":
-        return _for_messages(ask, offering, f"msg_{digits}", request_id)
-    return _for_chat(ask, offering, f"chatcmpl-{digits}", created_at)
+        return _for_messages(ask, offering, f"msg_{raw.hex()}", text("req", raw))
+    return _for_chat(ask, offering, f"chatcmpl-{raw.hex()}", made_at_ms(raw) // 1000)
 
 
 def _for_chat(ask: Ask, offering: Offering, answer_id: str, created_at: int) -> Rendering:

@@ -57,7 +57,7 @@ class ChatFromMessagesWhole(MessagesWhole):
         super().__init__(offering, answer_id)
         self._is_exact = False
         self._created_at = created_at
-        self._shows_reasoning = "reasoning_effort" in ask.fields or "reasoning" in ask.fields
+        self._shows_reasoning = ask.asks_reasoning
 
     @override
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:

@@ -1,11 +1,10 @@
 import msgspec
 import pytest
 
-from tests.builders.dialect_world import DIALECTS, at, chat, messages
+from tests.builders.dialect_world import at, chat, messages, outlet
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import OPENAI_EMBEDDINGS, compose, dropped, unsupported
 from troth.gateway.exchange import Ask
-from troth.kernel.secret import Secret
 from troth.providers.openai_fields import changes, without_cache_marks
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -13,7 +12,7 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 
 def sent(ask: Ask, offered: Offering, max_tokens: int | None = 5) -> dict[str, object]:
     """Return the body of the composed request, read back."""
-    made = compose(DIALECTS[ask.endpoint], ask, offered, Secret("sk-up"), max_tokens)
+    made = compose(ask, outlet(offered), max_tokens)
     body = b"".join(made.body)
     assert f"content-length: {len(body)}\r\n".encode() in made.head
     found: dict[str, object] = msgspec.json.decode(body)
@@ -22,7 +21,7 @@ def sent(ask: Ask, offered: Offering, max_tokens: int | None = 5) -> dict[str, o
 
 
 def head(ask: Ask, offered: Offering, credential: str = "sk-up") -> bytes:
-    return compose(DIALECTS[ask.endpoint], ask, offered, Secret(credential), 5).head
+    return compose(ask, outlet(offered, credential), 5).head
 
 
 def test_the_head_is_ours_alone() -> None:
@@ -66,7 +65,7 @@ def test_the_fields_go_as_they_came_under_the_upstream_s_name() -> None:
 
 def test_a_large_body_stays_in_parts() -> None:
     ask = chat(messages=[{"role": "user", "content": "x" * 20_000}])
-    made = compose(DIALECTS["chat"], ask, at("openai"), Secret(""), None)
+    made = compose(ask, outlet(at("openai")), None)
     assert len(made.body) > 1
 
 

@@ -4,6 +4,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from tests.builders.dialect_world import (
+    RAW,
     at,
     chat,
     ended,
@@ -78,7 +79,7 @@ def test_a_messages_stream_fits_the_published_types(*, exact: bool) -> None:
     assert b"cost" not in out
     head = found[0]["message"]
     assert isinstance(head, dict)
-    assert head["id"] == ("msg_up" if exact else "msg_" + "ab" * 16)
+    assert head["id"] == ("msg_up" if exact else "msg_" + RAW.hex())
 
 
 def test_an_unknown_reason_becomes_the_end_of_a_turn() -> None:
@@ -197,7 +198,7 @@ def test_a_buffered_message_fits_the_published_type(*, exact: bool) -> None:
     body = answer.whole(5, USED)
     found = msgspec.json.decode(body)
     Message.model_validate(found)
-    assert found["id"] == ("msg_up" if exact else "msg_" + "ab" * 16)
+    assert found["id"] == ("msg_up" if exact else "msg_" + RAW.hex())
     assert [block["type"] for block in found["content"]] == [
         "thinking",
         "redacted_thinking",
