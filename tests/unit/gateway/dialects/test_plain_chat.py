@@ -1,17 +1,21 @@
 """The short way of reading a chat request takes what the long way takes, and the same of it."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders.dialect_world import at, outlet
-from troth.catalog.offering import Dialect
 from troth.gateway.dialects import compose, openai_chat, plain_chat, unsupported
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import BadRequest
 from troth.providers.openai_fields import BEYOND
 from troth.providers.provider import PROVIDERS
+
+if TYPE_CHECKING:
+    from troth.catalog.offering import Dialect
 
 TURN = b'{"role":"user","content":"hi"}'
 
