@@ -1,10 +1,15 @@
 """`troth receipts`: one request explained."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from troth.cli.client import read
 from troth.cli.output import moment
 from troth.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from troth.control.usage import Receipt
 
 
 @click.group()
@@ -74,4 +79,19 @@ def show(session: Session, request_id: str) -> None:
         "set aside": f"{found.reserved_nusd} nano-USD",
         "charged": f"{found.charged_usd} USD",
     }
-    session.output.document(body, lines)
+    session.output.document(body, lines | _posting(found))
+
+
+def _posting(receipt: "Receipt") -> dict[str, str]:
+    """Say where the charge stands in the books, once its proof was computed here again."""
+    from troth.control.usage import holds
+    from troth.kernel.ids import raw_of
+
+    posting = receipt.posting
+    if posting is None:
+        return {}
+    place = f"desk {posting.desk}, batch {posting.batch}, place {posting.place}"
+    if posting.proof is None:
+        return {"posted in": place}
+    is_proved = holds(raw_of("req", receipt.id) or b"", receipt.charged_nusd, posting.proof)
+    return {"posted in": f"{place}, {'proved' if is_proved else 'NOT PROVED'}"}

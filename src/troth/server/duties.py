@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from troth.control import usage
 from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
@@ -34,11 +35,13 @@ class Duty(msgspec.Struct, frozen=True):
 
 
 def close_days(office: Office) -> None:
-    """Close each day that is over."""
+    """Close each day that is over, and freeze its sums in the same transaction."""
     closed: int | None = 0
     while closed is not None:
         with office.store.write() as tx:
             closed = books.close_day(tx, office.clock.now_ms())
+            if closed is not None:
+                usage.freeze(tx, closed)
 
 
 DUTIES: Final = (Duty(DutyName.CLOSE_DAYS, 60_000, close_days),)

@@ -12,15 +12,16 @@ from troth.store.transaction import Transaction
 
 def write_usage(transaction: Transaction, posted: Sequence[Posted]) -> None:
     """Write rows and roll-ups of settlements, charged as the books charged them."""
-    records = [(each.charged, usage_record.decode(each.record)) for each in posted if each.record]
+    kept = [(each, usage_record.decode(each.record)) for each in posted if each.record]
     usage.write(
         transaction,
         [
             record
-            if record.charged_nusd == charged
-            else msgspec.structs.replace(record, charged_nusd=charged)
-            for charged, record in records
+            if record.charged_nusd == each.charged
+            else msgspec.structs.replace(record, charged_nusd=each.charged)
+            for each, record in kept
         ],
+        [usage.Place(each.day, each.desk, each.batch, each.place) for each, _ in kept],
     )
 
 

@@ -1,17 +1,32 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
+from troth.control.usage.postings import Posting, Proof, holds
 from troth.control.usage.receipts import Receipt, document, find, latest
-from troth.control.usage.record import write
-from troth.control.usage.rollups import GROUPINGS, Grouping, Period, Total, totals
+from troth.control.usage.record import Place, write
+from troth.control.usage.rollups import (
+    GROUPINGS,
+    Grouping,
+    Period,
+    Total,
+    disagreeing,
+    freeze,
+    totals,
+)
 
 __all__ = [
     "GROUPINGS",
     "Grouping",
     "Period",
+    "Place",
+    "Posting",
+    "Proof",
     "Receipt",
     "Total",
+    "disagreeing",
     "document",
     "find",
+    "freeze",
+    "holds",
     "latest",
     "totals",
     "write",

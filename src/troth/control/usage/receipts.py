@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from troth.control.usage.postings import Posting, proved
 from troth.control.usage.record import ShownAttempt, ShownQuantities
 from troth.kernel import ids
 from troth.kernel.money import usd
@@ -34,12 +35,15 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     cost: int
     clamped: int
     attempts: str
+    desk: int
+    batch: int
+    place: int
 
 
 _SELECT: Final = """
 SELECT request, org, api_key, endpoint, model_asked, model_served, provider, upstream, region,
   price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed, usage_source,
-  quantities, reserved, charged, cost, clamped, attempts
+  quantities, reserved, charged, cost, clamped, attempts, desk, batch, place
 FROM usage"""
 _QUANTITIES: Final = msgspec.json.Decoder(ShownQuantities)
 _ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
@@ -60,6 +64,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Money in nano-USD, and as dollars in a string; times in unix milliseconds, durations in
     milliseconds. `clamped` is the most tokens that the wallet could pay, 0 when it set no limit.
+    `posting` says where the charge stands in the books and proves it.
     """
 
     id: str
@@ -88,10 +93,11 @@ class Receipt(msgspec.Struct, frozen=True):
     charged_usd: str
     max_tokens_clamped: int
     attempts: tuple[ShownAttempt, ...]
+    posting: Posting | None = None
 
 
 def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt | None:
-    """Return the receipt of a request, without its unit prices.
+    """Return the receipt of a request with its proof, without its unit prices.
 
     An empty `org` or `key` asks as the operator; else only that key's own requests are found.
     """
@@ -99,13 +105,17 @@ def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt 
     row = transaction.row(f"{_SELECT} WHERE request = ?", (raw,)) if raw else None
     if row is None:
         return None
-    found = _receipt(msgspec.convert(row, _Stored))
+    stored = msgspec.convert(row, _Stored)
+    found = _receipt(stored)
     is_own = (not org or found.organization == org) and (not key or found.key == key)
-    return found if is_own else None
+    if not is_own:
+        return None
+    posting = proved(transaction, (stored.desk, stored.batch), stored.place)
+    return msgspec.structs.replace(found, posting=posting)
 
 
 def latest(transaction: Transaction, org_raw: bytes, limit: int) -> list[Receipt]:
-    """Return an organization's newest receipts, without unit prices."""
+    """Return an organization's newest receipts, without unit prices and proofs."""
     rows = transaction.rows(
         f"{_SELECT} WHERE org = ? ORDER BY request DESC LIMIT ?", (org_raw, limit)
     )

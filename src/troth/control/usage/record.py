@@ -13,14 +13,16 @@ from troth.kernel.usage_record import Attempt, Outcome, UsageRecord
 from troth.store.transaction import Row, Transaction
 
 MS_OF_HOUR: Final = 3_600_000
+HOURS_OF_DAY: Final = 24
+MS_OF_DAY: Final = HOURS_OF_DAY * MS_OF_HOUR
 _DELIVERED: Final = frozenset({Outcome.DONE, Outcome.LENGTH, Outcome.CLIENT_LEFT})
 _ENCODER: Final = msgspec.json.Encoder()
 
 _USAGE: Final = """
 INSERT INTO usage (request, org, api_key, project, endpoint, model_asked, model_served, provider,
   upstream, region, price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed,
-  usage_source, quantities, reserved, charged, cost, clamped, attempts)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+  usage_source, quantities, reserved, charged, cost, clamped, attempts, desk, batch, place)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _ROLLUP: Final = """
 INSERT INTO rollup_hour (hour, org, api_key, model, count, failed, tokens_in, tokens_cached,
   tokens_out, images, audio_ms, characters, charged, cost)
@@ -50,19 +52,38 @@ class ShownAttempt(msgspec.Struct, frozen=True):
     ms: int
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where a charge stands: the day it was posted on, and its place in the chain of a desk."""
+
+    day: int
+    desk: int
+    batch: int
+    place: int
+
+
 _Cell = tuple[int, bytes, bytes, str]
 _Sums = tuple[int, ...]
 
 
-def write(transaction: Transaction, records: Sequence[UsageRecord]) -> None:
-    """Write the rows and roll-ups of requests that were not written before."""
+def write(
+    transaction: Transaction, records: Sequence[UsageRecord], places: Sequence[Place] | None = None
+) -> None:
+    """Write the rows and roll-ups of requests that were not written before.
+
+    An hour belongs to the day its charges were posted on: what was begun before midnight and posted
+    after it counts in the new day's first hour, so that the hours of a day sum to its close.
+    Without `places` each counts where it began, and is in no batch.
+    """
     if not records:
         return
-    transaction.insert(_USAGE, [_row(record) for record in records])
+    if places is None:
+        places = [Place(each.started_at_ms // MS_OF_DAY, 0, 0, 0) for each in records]
+    both = list(zip(records, places, strict=True))
+    transaction.insert(_USAGE, [_row(record, place) for record, place in both])
     sums: dict[_Cell, _Sums] = {}
-    for record in records:
+    for record, place in both:
         cell = (
-            record.started_at_ms // MS_OF_HOUR,
+            _hour(record, place.day),
             _raw("org", record.org),
             _raw("key", record.key),
             record.model_served,
@@ -71,6 +92,11 @@ def write(transaction: Transaction, records: Sequence[UsageRecord]) -> None:
         before = sums.get(cell)
         sums[cell] = tuple(map(add, before, added)) if before else added
     transaction.insert(_ROLLUP, [(*cell, *values) for cell, values in sums.items()])
+
+
+def _hour(record: UsageRecord, day: int) -> int:
+    first = day * HOURS_OF_DAY
+    return min(max(record.started_at_ms // MS_OF_HOUR, first), first + HOURS_OF_DAY - 1)
 
 
 def _raw(kind: ids.Kind, reference: str) -> bytes:
@@ -95,7 +121,7 @@ def _summed(record: UsageRecord) -> _Sums:
     )
 
 
-def _row(record: UsageRecord) -> Row:
+def _row(record: UsageRecord, place: Place) -> Row:
     return (
         _raw("req", record.request),
         _raw("org", record.org),
@@ -121,6 +147,9 @@ def _row(record: UsageRecord) -> Row:
         record.cost_nusd,
         record.max_tokens_clamped,
         _ENCODER.encode(_attempts(record.attempts)).decode(),
+        place.desk,
+        place.batch,
+        place.place,
     )
 
 

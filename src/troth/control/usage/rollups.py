@@ -1,23 +1,38 @@
-"""Roll-ups: sums by hour, organization, key and model, never recomputed from single requests."""
+"""Roll-ups: sums by hour, organization, key and model, never recomputed from single requests.
+
+When a day is closed its hours are summed once more and frozen: they outlive the hours.
+"""
 
 from operator import add
 from typing import Final, Literal
 
 import msgspec
 
-from troth.control.usage.record import MS_OF_HOUR
+from troth.control.usage.record import HOURS_OF_DAY, MS_OF_HOUR
 from troth.kernel import ids
 from troth.store.transaction import Transaction
 
 Grouping = Literal["hour", "day", "organization", "key", "model"]
 GROUPINGS: Final[tuple[Grouping, ...]] = ("hour", "day", "organization", "key", "model")
-_HOURS_OF_DAY: Final = 24
 
 
 _SELECT: Final = """
 SELECT hour, org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out, images,
   audio_ms, characters, charged, cost
 FROM rollup_hour WHERE hour >= ? AND hour < ?"""
+_FREEZE: Final = """
+INSERT INTO rollup_day (day, org, api_key, model, count, failed, tokens_in, tokens_cached,
+  tokens_out, images, audio_ms, characters, charged, cost)
+SELECT ?, org, api_key, model, sum(count), sum(failed), sum(tokens_in), sum(tokens_cached),
+  sum(tokens_out), sum(images), sum(audio_ms), sum(characters), sum(charged), sum(cost)
+FROM rollup_hour WHERE hour >= ? AND hour < ? GROUP BY org, api_key, model"""
+_DISAGREEING: Final = """
+SELECT DISTINCT day FROM (
+  SELECT c.day, c.charged, coalesce((SELECT sum(r.charged) FROM rollup_day AS r
+    WHERE r.day = c.day AND r.org = substr(c.book, 2)), 0) AS summed
+  FROM day_close AS c JOIN book ON book.id = c.book WHERE book.kind = 'wallet' AND c.day >= (
+    SELECT min(day) FROM rollup_day)
+) AS both_sums WHERE charged <> summed ORDER BY day"""
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -43,6 +58,17 @@ class Total(msgspec.Struct, frozen=True):
     cost_nusd: int
 
 
+def freeze(transaction: Transaction, day: int) -> None:
+    """Sum the hours of a day that was just closed; its sums never change again."""
+    first = day * HOURS_OF_DAY
+    transaction.execute(_FREEZE, (day, first, first + HOURS_OF_DAY))
+
+
+def disagreeing(transaction: Transaction) -> list[int]:
+    """Return the closed days whose sums are not what the books charged each wallet."""
+    return [day for (day,) in transaction.rows(_DISAGREEING, (), tuple[int])]
+
+
 def totals(
     transaction: Transaction, period: Period, by: Grouping, org_raw: bytes | None = None
 ) -> list[Total]:
@@ -66,7 +92,7 @@ def _group(hour: int, org: bytes, key: bytes, by: Grouping) -> str | int:
         case "hour":
             return hour * MS_OF_HOUR
         case "day":
-            return hour // _HOURS_OF_DAY * _HOURS_OF_DAY * MS_OF_HOUR
+            return hour // HOURS_OF_DAY * HOURS_OF_DAY * MS_OF_HOUR
         case "organization":
             return ids.text("org", org)
         case _:

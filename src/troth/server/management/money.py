@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from troth.control import accounts, audit, reports
+from troth.control import accounts, audit, reports, usage
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
 from troth.server.management.forms import Body, By, Here, answer, dollars
@@ -53,8 +53,16 @@ def verify_ledger(office: Here) -> Response:
     """Recompute the books and the list of changes from their start."""
     with office.store.read() as tx:
         report = books.verify(tx)
+        wrong = [f"I9 the sums of day {day} are not its close" for day in usage.disagreeing(tx)]
         entries = audit.verify(tx)
         heads = reports.heads(tx)
     return answer(
-        Verified(report.batches, report.charges, report.entries, entries, report.problems, heads)
+        Verified(
+            report.batches,
+            report.charges,
+            report.entries,
+            entries,
+            report.problems + wrong,
+            heads,
+        )
     )

@@ -1,0 +1,78 @@
+"""Where a receipt's charge stands in the books, and the proof that it stands there.
+
+A batch names the root of a hash tree over its receipts. A leaf is SHA-256 of a zero byte, the
+request's sixteen bytes and the charge (eight bytes, big endian); a node is SHA-256 of a one byte
+and its two children. Whoever keeps a receipt and the batch's header can check the charge alone.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from troth.ledger import books
+from troth.store.transaction import Transaction
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step towards the root: the hash beside, and on which side it stands."""
+
+    side: Literal["left", "right"]
+    hash: str
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """The way from a receipt to the root of its batch; hashes in hexadecimal digits."""
+
+    leaf: str
+    path: tuple[Step, ...]
+    root: str
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """A charge's batch and its place in it; `day` counts from 1970-01-01 (UTC).
+
+    `batch_hash` is the header's, which the next batch names. `proof` is None when receipts of the
+    same batch have expired.
+    """
+
+    desk: int
+    batch: int
+    place: int
+    day: int
+    batch_hash: str
+    proof: Proof | None
+
+
+def proved(transaction: Transaction, batch: tuple[int, int], place: int) -> Posting | None:
+    """Return the posting at a place of a batch (desk and number), None when there is none."""
+    head = transaction.row(
+        "SELECT day, hash, receipts_root, count FROM batch WHERE desk = ? AND n = ?",
+        batch,
+        tuple[int, bytes, bytes, int],
+    )
+    if head is None:
+        return None
+    day, batch_hash, root, count = head
+    rows = transaction.rows(
+        "SELECT request, charged FROM usage WHERE desk = ? AND batch = ? ORDER BY place",
+        batch,
+        tuple[bytes, int],
+    )
+    proof = _proof(rows, place, root) if len(rows) == count else None
+    return Posting(*batch, place, day, batch_hash.hex(), proof)
+
+
+def _proof(rows: list[tuple[bytes, int]], place: int, root: bytes) -> Proof:
+    leaves = [books.receipt_leaf(*row) for row in rows]
+    path = tuple(
+        Step("left" if is_left else "right", other.hex())
+        for is_left, other in books.receipt_proof(leaves, place)
+    )
+    return Proof(leaves[place].hex(), path, root.hex())
+
+
+def holds(request: bytes, charged_nusd: int, proof: Proof) -> bool:
+    """Tell whether a proof leads from a request's charge to its root."""
+    path = [(step.side == "left", bytes.fromhex(step.hash)) for step in proof.path]
+    leaf = books.receipt_leaf(request, charged_nusd)
+    return books.receipt_holds(leaf, path, bytes.fromhex(proof.root))

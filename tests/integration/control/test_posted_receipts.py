@@ -1,0 +1,223 @@
+"""A receipt names its batch and proves its charge; the receipts of a day sum to its close."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+from typing_extensions import override
+
+from tests.builders.money_world import USD, GatewayProcess, MoneyWorld
+from troth.control import usage
+from troth.control.usage import Receipt
+from troth.kernel import ids
+from troth.kernel.clock import ManualClock
+from troth.kernel.log import Log
+from troth.kernel.quantities import Quantities
+from troth.kernel.usage_record import Outcome, UsageRecord, UsageSource, encode
+from troth.ledger.books import Posted, wallet_purse
+from troth.ledger.shard import Short
+from troth.server.duties import DUTIES, Duties
+from troth.server.office import Office
+from troth.server.records import receipt_document, write_usage
+from troth.store.transaction import Conflict, Transaction
+
+MS_OF_DAY = 86_400_000
+KEY = ids.text("key", b"k" * 16)
+
+
+class PostedWorld(MoneyWorld):
+    """Writes usage rows with its charges, as the desk does."""
+
+    @override
+    def _write_usage(self, tx: Transaction, posted: Sequence[Posted]) -> None:
+        super()._write_usage(tx, posted)
+        write_usage(tx, posted)
+
+
+def ask(gateway: GatewayProcess, org: bytes, charge: int, model: str = "simulated") -> str:
+    """Make one request; return its name."""
+    gateway.shard.beat(gateway.world.clock.monotonic_ns())
+    admitted = gateway.admit((wallet_purse(org),), charge)
+    assert not isinstance(admitted, Short)
+    request = ids.text("req", admitted[0])
+    row = UsageRecord(
+        request=request,
+        org=ids.text("org", org),
+        key=KEY,
+        endpoint="chat",
+        model_asked=model,
+        model_served=model,
+        provider="simulated",
+        upstream="simulated",
+        region="",
+        price_set="",
+        started_at_ms=gateway.world.clock.now_ms(),
+        first_byte_ms=5,
+        latency_ms=9,
+        status=200,
+        outcome=Outcome.DONE,
+        streamed=True,
+        usage_source=UsageSource.REPORTED,
+        quantities=Quantities(input=10, output=20),
+        reserved_nusd=charge,
+        charged_nusd=charge,
+        cost_nusd=40,
+        max_tokens_clamped=0,
+        attempts=(),
+    )
+    gateway.shard.settle(admitted[0], charge, encode(row))
+    return request
+
+
+@pytest.fixture
+def world(office: Office, clock: ManualClock, tmp_path: Path) -> Iterator[PostedWorld]:
+    world = PostedWorld(office.store, tmp_path)
+    world.clock = clock
+    yield world
+    for gateway in world.gateways.values():
+        gateway.journal.close()
+
+
+def lend(gateway: GatewayProcess, org: bytes) -> None:
+    """Let the gateway have enough of a wallet for some requests without asking again."""
+    admitted = gateway.admit((wallet_purse(org),), 10_000)
+    assert not isinstance(admitted, Short)
+    gateway.shard.abort(admitted[0])
+
+
+def receipt(world: MoneyWorld, request: str) -> Receipt:
+    with world.store.read() as tx:
+        document = receipt_document(tx, "", "", request)
+    assert document is not None
+    return msgspec.json.decode(document, type=Receipt)
+
+
+def close_days(office: Office, clock: ManualClock) -> None:
+    lines: list[bytes] = []
+    Duties(office, DUTIES, clock=clock, log=Log(lines.append, clock, "control")).turn()
+    assert lines == []
+
+
+def pass_midnight(world: PostedWorld) -> None:
+    world.clock.advance(MS_OF_DAY - world.clock.now_ms() % MS_OF_DAY)
+
+
+def test_each_receipt_of_a_batch_proves_its_charge(world: PostedWorld) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    lend(gateway, org)
+    requests = [ask(gateway, org, 100 + number) for number in range(5)]
+    world.pump()
+    batches = set()
+    for place, request in enumerate(requests):
+        found = receipt(world, request)
+        assert found.posting is not None
+        assert found.posting.place == place
+        assert found.posting.day == world.clock.now_ms() // MS_OF_DAY
+        assert found.posting.proof is not None
+        raw = bytes.fromhex(request.removeprefix("req_"))
+        assert usage.holds(raw, found.charged_nusd, found.posting.proof)
+        assert not usage.holds(raw, found.charged_nusd - 1, found.posting.proof)
+        batches.add(found.posting.batch)
+    assert batches == {2}
+    assert world.number("SELECT count FROM batch WHERE n = 2") == 5
+
+
+def test_a_proof_can_be_checked_with_nothing_but_sha256(world: PostedWorld) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    lend(gateway, org)
+    request = ask(gateway, org, 700)
+    ask(gateway, org, 800)
+    ask(gateway, org, 900)
+    world.pump()
+    posting = receipt(world, request).posting
+    assert posting is not None
+    proof = posting.proof
+    assert proof is not None
+    raw = bytes.fromhex(request.removeprefix("req_"))
+    node = sha256(b"\0" + raw + (700).to_bytes(8, "big")).digest()
+    assert node.hex() == proof.leaf
+    for step in proof.path:
+        beside = bytes.fromhex(step.hash)
+        node = sha256(b"\1" + (beside + node if step.side == "left" else node + beside)).digest()
+    assert node.hex() == proof.root
+    with world.store.read() as tx:
+        root = tx.row(
+            "SELECT receipts_root FROM batch WHERE hash = ?",
+            (bytes.fromhex(posting.batch_hash),),
+            tuple[bytes],
+        )
+    assert root == (node,)
+
+
+def test_a_receipt_beside_expired_ones_names_its_batch_without_a_proof(world: PostedWorld) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    lend(gateway, org)
+    gone, kept = ask(gateway, org, 100), ask(gateway, org, 200)
+    world.pump()
+    with world.store.write() as tx:
+        tx.execute("DELETE FROM usage WHERE request = ?", (ids.raw_of("req", gone),))
+    posting = receipt(world, kept).posting
+    assert posting is not None
+    assert (posting.batch, posting.place, posting.proof) == (2, 1, None)
+
+
+def test_the_receipts_of_a_day_sum_to_its_close(world: PostedWorld, office: Office) -> None:
+    clock = world.clock
+    orgs = world.organization(USD), world.organization(USD)
+    gateway = world.gateway()
+    day = clock.now_ms() // MS_OF_DAY
+    pass_midnight(world)
+    close_days(office, clock)
+    for number in range(4):
+        ask(gateway, orgs[number % 2], 100 + number, model=f"model {number // 2}")
+        world.pump()
+        clock.advance(3_600_000)
+    clock.advance(MS_OF_DAY - clock.now_ms() % MS_OF_DAY - 1)
+    late = ask(gateway, orgs[0], 50)
+    pass_midnight(world)
+    early = ask(gateway, orgs[1], 70)
+    world.pump()  # both are posted on the day that is still open
+    close_days(office, clock)
+    after = ask(gateway, orgs[0], 9)
+    pass_midnight(world)
+    close_days(office, clock)
+    world.pump()  # begun on a day that was closed before it was posted
+    days = [receipt(world, request).posting for request in (late, early, after)]
+    assert [posting and posting.day - day for posting in days] == [1, 1, 3]
+    for org, charged in ((orgs[0], 100 + 102 + 50), (orgs[1], 101 + 103 + 70)):
+        frozen = "SELECT sum(charged) FROM rollup_day WHERE org = ? AND day = ?"
+        closed = "SELECT charged FROM day_close WHERE book = ? AND day = ?"
+        assert world.number(frozen, org, day + 1) == charged
+        assert world.number(closed, wallet_purse(org), day + 1) == charged
+    with world.store.read() as tx:
+        assert usage.disagreeing(tx) == []
+        hours = usage.totals(tx, usage.Period((day + 3) * MS_OF_DAY, clock.now_ms() + 1), "hour")
+    assert [(each.group, each.charged_nusd) for each in hours] == [((day + 3) * MS_OF_DAY, 9)]
+
+
+def test_sums_of_a_closed_day_are_frozen_and_compared(
+    world: PostedWorld, office: Office, clock: ManualClock
+) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    ask(gateway, org, 100)
+    world.pump()
+    pass_midnight(world)
+    close_days(office, clock)
+    for change in ("UPDATE rollup_day SET charged = 1", "DELETE FROM rollup_day"):
+        with pytest.raises(Conflict), world.store.write() as tx:
+            tx.execute(change)
+    with world.store.write() as tx:
+        tx.execute("UPDATE rollup_hour SET charged = charged + 1")
+        usage.freeze(tx, clock.now_ms() // MS_OF_DAY - 2)  # another day: nothing to sum
+        tx.execute(
+            "INSERT INTO rollup_day SELECT day, org, api_key, 'other', count, failed, tokens_in,"
+            " tokens_cached, tokens_out, images, audio_ms, characters, charged, cost"
+            " FROM rollup_day"
+        )
+        assert usage.disagreeing(tx) == [clock.now_ms() // MS_OF_DAY - 1]
