@@ -11,6 +11,7 @@ MIGRATIONS = SRC / "troth" / "store" / "migrations"
 TABLE = re.compile(
     r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)\s*\((.*?)\n\)", re.DOTALL | re.IGNORECASE
 )
+ALTERED = re.compile(r"ALTER TABLE (\w+) (ADD|DROP) COLUMN (\w+)", re.IGNORECASE)
 NUMBERED = re.compile(r"\d{4}_[a-z_]+\.sql")
 NO_COLUMN = frozenset(("primary", "foreign", "unique", "check", "constraint"))
 
@@ -31,7 +32,11 @@ def schema(dialect: str) -> dict[str, set[str]]:
     files = sorted((MIGRATIONS / dialect).glob("*.sql"))
     found: dict[str, set[str]] = {}
     for file in files:
-        found |= columns(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        found |= columns(text)
+        for table, verb, column in ALTERED.findall(text):
+            change = set.add if verb.upper() == "ADD" else set.discard
+            change(found[table.lower()], column.lower())
     return found
 
 

@@ -35,6 +35,7 @@ def _milliseconds(text: str, option: str) -> int:
 @click.option("--concurrency", type=click.IntRange(min=0), help="0 is no limit.")
 @click.option("--usd-per-day", default="0", help="Spend limit; 0 is none.")
 @click.option("--usd-per-month", default="0", help="Spend limit; 0 is none.")
+@click.option("--project", default="", help="The project it belongs to, for good.")
 @with_session
 def create(  # noqa: PLR0913 - one parameter an option
     session: Session,
@@ -49,6 +50,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     concurrency: int | None,
     usd_per_day: str,
     usd_per_month: str,
+    project: str,
 ) -> None:
     """Issue a key to an organization and print it, this once."""
     from troth.kernel.clock import SystemClock
@@ -65,6 +67,7 @@ def create(  # noqa: PLR0913 - one parameter an option
         concurrency=concurrency,
         day_limit_usd=usd_per_day,
         month_limit_usd=usd_per_month,
+        project=project,
     )
     with session.management() as client:
         _print_new(session, client.post("organizations", organization, "keys", body=asked))

@@ -63,6 +63,20 @@ def thaw(session: Session, organization: str) -> int:
     return _change(session, organization, "thaw")
 
 
+@org.command()
+@click.argument("organization")
+@click.argument("zone")
+@with_session
+def zone(session: Session, organization: str, zone: str) -> None:
+    """Set the time zone in which the periods of its budgets begin, such as Europe/Zurich."""
+    from troth.control.accounts import Organization
+
+    with session.management() as client:
+        body = client.post("organizations", organization, "zone", body={"zone": zone})
+    moved = read(body, Organization)
+    session.output.document(body, {"organization": moved.ref, "time zone": moved.zone})
+
+
 def _change(session: Session, organization: str, what: str) -> int:
     from troth.cli.changes import report
 

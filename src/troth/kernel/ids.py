@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 from troth.kernel.clock import Clock
 
-Kind = Literal["org", "key", "req", "prj", "top", "lot", "seat", "usr"]
+Kind = Literal["org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert"]
 
-KINDS: Final = ("org", "key", "req", "prj", "top", "lot", "seat", "usr")
+KINDS: Final = ("org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert")
 RAW_BYTES: Final = 16
 _RANDOM_BYTES: Final = 10
 _POOL_BYTES: Final = _RANDOM_BYTES * 256

@@ -308,6 +308,13 @@ class Desk:
         until_ms = self._clock.now_ms() + self._terms.stale_seconds * 1_000 if silent else 0
         return Told(self._terms.slots - len(silent), silent, until_ms)
 
+    def call_back(self, purse: bytes) -> None:
+        """Ask all gateways for what they have of a purse and do not need now."""
+        with suppress(Locked), self._money:
+            with self._store.write() as transaction:
+                sent = self._teller.call_back(transaction, purse)
+            self._deliver(sent)
+
     def _behind(self, generation: int) -> tuple[int, ...]:
         """Return the slots that have not said that a generation is in force."""
         links = tuple(self._links.values())

@@ -30,6 +30,10 @@ class Gateways(Protocol):
         """Tell them what changed, after the commit, and wait for their word."""
         ...
 
+    def call_back(self, purse: bytes) -> None:
+        """Ask them to give back what they have of a purse and do not need now."""
+        ...
+
 
 class NoGateways:
     """Nothing runs: the next start reads the database."""
@@ -40,6 +44,10 @@ class NoGateways:
         """Tell nobody."""
         del public_ids, orgs
         return Told()
+
+    def call_back(self, purse: bytes) -> None:
+        """Ask nobody."""
+        del purse
 
 
 class Office(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """How management shows things: closed structs, as the command line gets them in JSON."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from troth.catalog.load import Catalog
@@ -53,6 +55,7 @@ class KeyAsked(msgspec.Struct, frozen=True, omit_defaults=True):
     concurrency: int | None = None
     day_limit_usd: str = "0"
     month_limit_usd: str = "0"
+    project: str = ""
 
 
 class ShownKey(msgspec.Struct, frozen=True):
@@ -74,11 +77,14 @@ class ShownKey(msgspec.Struct, frozen=True):
     concurrency: int
     day_limit_nusd: int
     month_limit_nusd: int
+    project: str
     text: str = ""
 
 
-def shown_key(key: keys.Key, now_ms: int, text: str = "") -> ShownKey:
-    """Return a key as it stands at `now_ms`."""
+def shown_key(
+    key: keys.Key, limits: Mapping[tuple[str, str], int], now_ms: int, text: str = ""
+) -> ShownKey:
+    """Return a key as it stands at `now_ms`; `limits` are budgets by owner and period."""
     terms = key.terms
     is_over = 0 < terms.expires_at_ms <= now_ms
     return ShownKey(
@@ -96,8 +102,9 @@ def shown_key(key: keys.Key, now_ms: int, text: str = "") -> ShownKey:
         requests_per_minute=terms.requests_per_minute,
         tokens_per_minute=terms.tokens_per_minute,
         concurrency=terms.concurrency,
-        day_limit_nusd=terms.day_limit_nusd,
-        month_limit_nusd=terms.month_limit_nusd,
+        day_limit_nusd=limits.get((key.ref, "day"), 0),
+        month_limit_nusd=limits.get((key.ref, "month"), 0),
+        project=terms.project,
         text=text,
     )
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from troth.catalog.load import Catalog
-from troth.control import accounts, keys
+from troth.control import accounts, budgets, keys
 from troth.control.accounts import Organization
 from troth.control.keys import Key
 from troth.gateway.ports import KeyRow, OrgRow
 from troth.kernel.errors import Missing
+from troth.kernel.ids import raw_of
 from troth.ledger.books import wallet_purse
 from troth.server.messages import CatalogPart, Delta, KeysPart, UpstreamCredential, row
 from troth.store.transaction import Transaction
@@ -22,15 +23,26 @@ _OFFERINGS_A_PART: Final = 100
 Item = TypeVar("Item")
 
 
-def key_row(key: Key) -> KeyRow:
-    """Return a key as gateways know it; its wallet is the first of its purses."""
+Budgets = Mapping[bytes, Sequence[bytes]]
+"""The purses of owners by their sixteen bytes."""
+
+
+def key_row(key: Key, purses: Budgets) -> KeyRow:
+    """Return a key as gateways know it.
+
+    Its requests draw on its wallet, then on the budgets of organization, project and key.
+    """
     terms = key.terms
+    org = bytes.fromhex(key.org.partition("_")[2])
+    project = raw_of("prj", terms.project)
+    owners = (org, key.raw) if project is None else (org, project, key.raw)
+    limits = [purse for owner in owners for purse in purses.get(owner, ())]
     return KeyRow(
         public_id=key.public_id,
         ref=key.ref,
         org=key.org,
-        project="",
-        purses=(wallet_purse(bytes.fromhex(key.org.partition("_")[2])), *key.purses),
+        project=terms.project,
+        purses=(wallet_purse(org), *limits),
         models=frozenset(terms.models),
         networks=terms.networks,
         expires_at_ms=terms.expires_at_ms,
@@ -49,7 +61,8 @@ def org_row(organization: Organization) -> OrgRow:
 
 def key_parts(transaction: Transaction, generation: int, now_ms: int) -> list[KeysPart]:
     """Return all live keys and all organizations."""
-    rows = [row(key_row(key)) for key in keys.live(transaction, now_ms)]
+    purses = budgets.purses(transaction)
+    rows = [row(key_row(key, purses)) for key in keys.live(transaction, now_ms)]
     orgs = [org_row(organization) for organization in accounts.on_list(transaction)]
     parts = [KeysPart(generation, part, [], is_last=False) for part in _cut(rows, _KEYS_A_PART)]
     parts += [KeysPart(generation, [], part, is_last=False) for part in _cut(orgs, _KEYS_A_PART)]
@@ -80,12 +93,16 @@ def delta(
     """Return how the named keys and organizations stand now."""
     rows = []
     gone = []
+    purses: dict[bytes, Budgets] = {}
     for public_id in public_ids:
         key = _key(transaction, public_id)
         if key is None or not _is_live(key, now_ms):
             gone.append(public_id)
         else:
-            rows.append(row(key_row(key)))
+            org = bytes.fromhex(key.org.partition("_")[2])
+            if org not in purses:
+                purses[org] = budgets.purses(transaction, org)
+            rows.append(row(key_row(key, purses[org])))
     changed = [org_row(accounts.find(transaction, ref)) for ref in orgs]
     return Delta(generation, rows, gone, changed)
 

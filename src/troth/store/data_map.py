@@ -50,12 +50,11 @@ _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
 }
 
 _CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
-    "organization": _all(DataClass.ACCOUNT, "ref name created_at frozen_at"),
+    "organization": _all(DataClass.ACCOUNT, "ref name created_at frozen_at zone"),
     "api_key": _all(
         DataClass.ACCOUNT,
         "ref public_id org name hash models networks created_at expires_at revoked_at replaced_by"
-        " requests_per_minute tokens_per_minute concurrency day_limit month_limit day_purse"
-        " month_purse may_read_wallet rate_slot",
+        " requests_per_minute tokens_per_minute concurrency may_read_wallet rate_slot project",
     ),
     "price": _all(
         DataClass.OPERATION, "price_set model upstream kind unit tier_start amount per effective_at"
@@ -79,7 +78,27 @@ _CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "audit_entry": _all(DataClass.OPERATION, "n at uid action subject other amount prev_hash hash"),
 }
 
-DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER, **_CONTROL}
+_BUDGETS: Final[Mapping[str, Mapping[str, DataClass]]] = {
+    "project": _all(DataClass.ACCOUNT, "ref org name created_at"),
+    "budget_owner": _all(DataClass.ACCOUNT, "owner period purse kind org"),
+    "alert": _all(
+        DataClass.ACCOUNT,
+        "id kind org subject period since level used_nusd limit_nusd days created_at sent_at tries"
+        " next_at",
+    ),
+    "alert_contact": _all(DataClass.ACCOUNT, "org address language"),
+    "campaign": _all(DataClass.OPERATION, "ref name cap_nusd granted_nusd created_at"),
+    "code": _all(
+        DataClass.OPERATION,
+        "ref digest campaign amount_nusd uses_max uses expires_at credit_days created_at"
+        " revoked_at",
+    ),
+    "redemption": _all(DataClass.BILLING, "code org at"),
+    "redeem_attempt": _all(DataClass.ACCOUNT, "org minute count"),
+    "uptime_credit": _all(DataClass.BILLING, "month org amount_nusd downtime_ms at"),
+}
+
+DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER, **_CONTROL, **_BUDGETS}
 """Table to column to class."""
 
 _COLUMNS: Final = {

@@ -11,6 +11,7 @@ import pytest
 from tests.builders.command_line import CommandLine
 from troth.cli.main import COMMANDS
 from troth.control.accounts import Organization
+from troth.control.budgets import Budget
 from troth.control.usage import Total
 from troth.kernel import api_keys
 from troth.server.shown import ShownKey, ShownModel, ShownWallet, Verified
@@ -147,6 +148,32 @@ def test_a_key_is_rotated_and_revoked_by_its_prefix(ada: CommandLine) -> None:
     assert ada.run("keys", "revoke", old.ref).code == 0
     states = {key.ref: key.state for key in ada.ask(list[ShownKey], "keys", "list")}
     assert states == {old.ref: "revoked", new.ref: "live"}
+
+
+def test_budgets_are_set_shown_and_dropped(ada: CommandLine) -> None:
+    assert ada.run("projects", "create", "Ada", "lab").code == 0
+    assert "lab" in ada.run("projects", "list", "Ada").out
+    key = ada.ask(ShownKey, "keys", "create", "Ada", "--project", "lab", "--usd-per-day", "2")
+    assert key.project.startswith("prj_")
+    assert ada.run("org", "zone", "Ada", "Europe/Zurich").code == 0
+    assert ada.run("budgets", "set", "Ada", "50", "--period", "month").code == 0
+    setting = ("budgets", "set", "Ada", "10", "--period", "total", "--project", "lab", "--alert")
+    assert ada.run(*setting).code == 0
+    found = {
+        (each.owner_kind, each.period): each
+        for each in ada.ask(list[Budget], "budgets", "show", "Ada")
+    }
+    assert {pair: each.limit_nusd // 10**9 for pair, each in found.items()} == {
+        ("key", "day"): 2,
+        ("organization", "month"): 50,
+        ("project", "total"): 10,
+    }
+    assert found["project", "total"].mode == "alert"
+    assert {each.zone for each in found.values()} == {"Europe/Zurich"}
+    assert "50.000000000" in ada.run("budgets", "show").out
+    assert ada.run("budgets", "drop", "Ada", "--period", "month").code == 0
+    said = ada.run("budgets", "drop", "Ada", "--period", "month")
+    assert (said.code, "There is no such budget." in said.err) == (2, True)
 
 
 def test_a_whole_key_is_no_argument(ada: CommandLine) -> None:

@@ -44,21 +44,6 @@ def test_a_key_is_kept_as_its_bcrypt_hash_only(
     assert not keys.is_match(kept, Secret(text[:-1] + "x"))
 
 
-def test_a_key_without_limits_has_no_purse(office: Office, actor: Actor, ada: Organization) -> None:
-    assert issued(office, actor, ada, Terms(name="free")).key.purses == ()
-
-
-def test_spend_limits_become_budgets_of_the_key(
-    office: Office, actor: Actor, ada: Organization
-) -> None:
-    terms = Terms(name="capped", day_limit_nusd=5, month_limit_nusd=50)
-    made = issued(office, actor, ada, terms).key
-    with office.store.read() as tx:
-        rules = tx.rows("SELECT purse, period, limit_nusd FROM budget_rule ORDER BY limit_nusd")
-    assert rules == [(made.day_purse, "day", 5), (made.month_purse, "month", 50)]
-    assert [purse[:1] for purse in made.purses] == [b"k", b"k"]
-
-
 @pytest.mark.parametrize(
     ("terms", "field"),
     [
@@ -67,7 +52,7 @@ def test_spend_limits_become_budgets_of_the_key(
         (Terms(name="a", networks=("10.0.0.1/8",)), "networks"),
         (Terms(name="a", networks=("here",)), "networks"),
         (Terms(name="a", models=("",)), "models"),
-        (Terms(name="a", day_limit_nusd=-1), "day_limit_nusd"),
+        (Terms(name="a", tokens_per_minute=-1), "tokens_per_minute"),
         (Terms(name="a", expires_at_ms=1), "expires_at_ms"),
     ],
 )
@@ -106,12 +91,11 @@ def test_a_row_of_rates_is_given_to_the_next_key(
 def test_both_keys_of_a_rotation_live_through_the_overlap(
     office: Office, clock: ManualClock, actor: Actor, ada: Organization
 ) -> None:
-    old = issued(office, actor, ada, Terms(name="old", day_limit_nusd=5, models=("m",))).key
+    old = issued(office, actor, ada, Terms(name="old", concurrency=5, models=("m",))).key
     minted = keys.mint(office.maker, office.entropy)
     with office.store.write() as tx:
         new = keys.rotate(tx, actor, minted, (old.ref, DAY_MS)).key
     assert new.terms == old.terms
-    assert new.purses == old.purses
     assert new.public_id != old.public_id
     with office.store.read() as tx:
         assert len(keys.live(tx, clock.now_ms())) == 2

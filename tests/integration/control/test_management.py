@@ -12,6 +12,7 @@ import pytest
 from troth.cli.client import Client, Found, Refused, Unreachable
 from troth.control import audit
 from troth.server.management import application
+from troth.server.management.telling import changed
 from troth.server.management_socket import ManagementServer
 from troth.server.office import Office, Told
 from troth.server.shown import Changed, ShownKey, State
@@ -23,11 +24,15 @@ class Gateways:
 
     def __init__(self) -> None:
         self.told: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        self.called_back: list[bytes] = []
         self.answer = Told(confirmed=2)
 
     def refresh(self, public_ids: Sequence[str], orgs: Sequence[str]) -> Told:
         self.told.append((tuple(public_ids), tuple(orgs)))
         return self.answer
+
+    def call_back(self, purse: bytes) -> None:
+        self.called_back.append(purse)
 
 
 @pytest.fixture
@@ -68,6 +73,65 @@ def test_gateways_are_told_after_each_change(client: Client, gateways: Gateways)
         ((public_id,), ()),
         ((public_id,), ()),
     ]
+
+
+def test_a_budget_is_told_for_each_key_that_draws_on_it_and_called_back(
+    client: Client, gateways: Gateways, office: Office
+) -> None:
+    client.post("organizations", body={"name": "Ada"})
+    client.post("organizations", "Ada", "projects", body={"name": "lab"})
+    inside = msgspec.json.decode(
+        client.post("organizations", "Ada", "keys", body={"name": "a", "project": "lab"}),
+        type=ShownKey,
+    )
+    outside = msgspec.json.decode(
+        client.post("organizations", "Ada", "keys", body={"name": "b"}), type=ShownKey
+    )
+    ids = [key.prefix.removeprefix("sk-troth-") for key in (inside, outside)]
+    gateways.told.clear()
+    asked: dict[str, str | int] = {"limit_usd": "5", "period": "month"}
+    client.post("organizations", "Ada", "budgets", body=asked)
+    client.post("organizations", "Ada", "budgets", body={**asked, "project": "lab"})
+    client.post("organizations", "Ada", "budgets", body={**asked, "key": ids[1]})
+    told = [set(public_ids) for public_ids, _ in gateways.told]
+    assert told == [set(ids), {ids[0]}, {ids[1]}]
+    assert [purse[:1] for purse in gateways.called_back] == [b"o", b"p", b"k"]
+    del asked["limit_usd"]
+    client.post("organizations", "Ada", "budgets", "drop", body=asked)
+    with office.store.read() as tx:
+        (kept, other) = tx.rows("SELECT kind FROM budget_owner ORDER BY kind", (), tuple[str])
+    assert (kept, other) == (("key",), ("project",))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"limit_usd": "-5", "period": "month"}, "limit_usd"),
+        ({"limit_usd": "5", "period": "year"}, "period"),
+        ({"limit_usd": "5", "period": "month", "mode": "soft"}, "mode"),
+        ({"limit_usd": "5"}, "period"),
+    ],
+)
+def test_a_budget_that_cannot_be_names_its_field(
+    client: Client, body: dict[str, str | int], field: str
+) -> None:
+    client.post("organizations", body={"name": "Ada"})
+    with pytest.raises(Refused) as caught:
+        client.post("organizations", "Ada", "budgets", body=body)
+    assert field in caught.value.message or "Field required" in caught.value.message
+    assert "soft" not in caught.value.message.replace("'hard' or 'alert'", "")
+
+
+def test_a_budget_of_more_keys_than_a_message_has_room_for_is_told_in_parts(
+    office: Office, gateways: Gateways
+) -> None:
+    gateways.answer = Told(confirmed=1, silent=(1,), until_ms=5)
+    served = msgspec.structs.replace(office, gateways=gateways)
+    reply = changed(served, "org_1", [str(number) for number in range(2_500)], ("org_1",))
+    assert [len(ids) for ids, _ in gateways.told] == [1_000, 1_000, 500]
+    assert [orgs for _, orgs in gateways.told] == [("org_1",), (), ()]
+    said = msgspec.json.decode(reply.body, type=Changed)
+    assert (said.is_in_force, said.confirmed, said.silent, said.until_ms) == (False, 1, (1,), 5)
 
 
 def test_a_silent_gateway_is_named(client: Client, gateways: Gateways) -> None:

@@ -89,9 +89,9 @@ def test_a_reservation_is_made_once(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "purses", [(), (WALLET, WALLET), tuple(bytes((n,)) * 17 for n in range(5))]
+    "purses", [(), (WALLET, WALLET), tuple(bytes((n,)) * 17 for n in range(8))]
 )
-def test_a_request_has_one_to_four_purses(desk: Desk, purses: tuple[bytes, ...]) -> None:
+def test_a_request_has_one_to_seven_purses(desk: Desk, purses: tuple[bytes, ...]) -> None:
     with pytest.raises(InvariantBroken):
         desk.shard.admit(reservation(1), purses, 10, 1)
 

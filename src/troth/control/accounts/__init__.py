@@ -1,4 +1,4 @@
-"""Organizations: who owns keys and a wallet. People and their sign-in come here too."""
+"""Organizations, who own keys and a wallet, and their projects. People come here too."""
 
 from troth.control.accounts.organizations import (
     Organization,
@@ -8,7 +8,28 @@ from troth.control.accounts.organizations import (
     freeze,
     named,
     on_list,
+    set_zone,
     thaw,
 )
+from troth.control.accounts.projects import (
+    Project,
+    create_project,
+    project_named,
+    projects_of,
+)
 
-__all__ = ["Organization", "checked_name", "create", "find", "freeze", "named", "on_list", "thaw"]
+__all__ = [
+    "Organization",
+    "Project",
+    "checked_name",
+    "create",
+    "create_project",
+    "find",
+    "freeze",
+    "named",
+    "on_list",
+    "project_named",
+    "projects_of",
+    "set_zone",
+    "thaw",
+]

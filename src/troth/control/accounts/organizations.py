@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -15,12 +16,16 @@ NAME_LENGTH_MAX: Final = 100
 
 
 class Organization(msgspec.Struct, frozen=True):
-    """An organization; `frozen_at_ms` is 0 while it may make requests."""
+    """An organization; `frozen_at_ms` is 0 while it may make requests.
+
+    `zone` is the time zone in which the periods of its budgets begin and end.
+    """
 
     ref: str
     name: str
     created_at_ms: int
     frozen_at_ms: int
+    zone: str = "UTC"
 
     @property
     def raw(self) -> bytes:
@@ -28,12 +33,12 @@ class Organization(msgspec.Struct, frozen=True):
         return bytes.fromhex(self.ref.partition("_")[2])
 
 
-_COLUMNS: Final = "SELECT ref, name, created_at, coalesce(frozen_at, 0) FROM organization"
+_COLUMNS: Final = "SELECT ref, name, created_at, coalesce(frozen_at, 0), zone FROM organization"
 
 
 def _rows(transaction: Transaction, rest: str, params: Sequence[Value] = ()) -> list[Organization]:
-    rows = transaction.rows(f"{_COLUMNS} {rest}", params, tuple[bytes, str, int, int])
-    return [Organization(ids.text("org", row[0]), row[1], row[2], row[3]) for row in rows]
+    rows = transaction.rows(f"{_COLUMNS} {rest}", params, tuple[bytes, str, int, int, str])
+    return [Organization(ids.text("org", row[0]), *row[1:]) for row in rows]
 
 
 def create(transaction: Transaction, actor: Actor, raw: bytes, name: str) -> Organization:
@@ -112,6 +117,24 @@ def thaw(transaction: Transaction, actor: Actor, ref: str) -> Organization:
         Missing: there is none.
     """
     return _set_frozen(transaction, actor, ref, None)
+
+
+def set_zone(transaction: Transaction, actor: Actor, ref: str, zone: str) -> Organization:
+    """Set the time zone of an organization, by its name in the tz database.
+
+    Raises:
+        InvalidValue: there is no such time zone.
+        Missing: there is no such organization.
+    """
+    raw = find(transaction, ref).raw
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        reason = "give a time zone by its name, such as UTC or Europe/Zurich"
+        raise InvalidValue("zone", reason) from None
+    transaction.execute("UPDATE organization SET zone = ? WHERE ref = ?", (zone, raw))
+    append(transaction, actor, Action.ORGANIZATION_ZONE, ref)
+    return find(transaction, ref)
 
 
 def _set_frozen(

@@ -22,6 +22,15 @@ class Action(Code):
     KEY_ROTATE = "key.rotate"
     KEY_REVOKE = "key.revoke"
     WALLET_CREDIT = "wallet.credit"
+    ORGANIZATION_ZONE = "organization.zone"
+    PROJECT_CREATE = "project.create"
+    BUDGET_SET = "budget.set"
+    BUDGET_DROP = "budget.drop"
+    ALERT_CONTACT = "alert.contact"
+    CODE_CREATE = "code.create"
+    CODE_REVOKE = "code.revoke"
+    CODE_REDEEM = "code.redeem"
+    CREDIT_UPTIME = "credit.uptime"
 
 
 class Actor(msgspec.Struct, frozen=True):

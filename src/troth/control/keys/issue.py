@@ -13,7 +13,6 @@ from troth.kernel import api_keys, ids
 from troth.kernel.errors import InvalidValue
 from troth.kernel.ids import Entropy
 from troth.kernel.secret import Secret
-from troth.ledger.books import Mode, Period, Rule, set_rule
 from troth.store.transaction import Transaction
 
 BCRYPT_COST: Final = 8
@@ -23,13 +22,12 @@ OVERLAP_MS_MAX: Final = 90 * 86_400_000
 
 
 class Minted(msgspec.Struct, frozen=True):
-    """A new key that nobody has yet: reference, text, hash, and two ids for its budgets."""
+    """A new key that nobody has yet."""
 
     raw: bytes
     text: Secret
     public_id: str
     hash: str
-    budgets: tuple[bytes, bytes]
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -44,8 +42,7 @@ def mint(maker: ids.IdMaker, entropy: Entropy) -> Minted:
     minted = api_keys.mint(entropy)
     salt = bcrypt.gensalt(BCRYPT_COST)
     hashed = bcrypt.hashpw(minted.text.reveal().encode(), salt).decode()
-    budgets = (b"k" + maker.raw(), b"k" + maker.raw())
-    return Minted(maker.raw(), minted.text, minted.public_id, hashed, budgets)
+    return Minted(maker.raw(), minted.text, minted.public_id, hashed)
 
 
 def issue(
@@ -57,27 +54,20 @@ def issue(
         InvalidValue: a term that cannot be kept.
     """
     organization, terms = owner[0], checked(owner[1], actor.at_ms)
-    day, month = minted.budgets
-    purses = (day if terms.day_limit_nusd else None, month if terms.month_limit_nusd else None)
-    _insert(transaction, actor, minted, (organization.raw, terms, purses))
-    limits = (terms.day_limit_nusd, terms.month_limit_nusd)
-    for purse, period, limit in zip(purses, (Period.DAY, Period.MONTH), limits, strict=True):
-        if purse:
-            set_rule(transaction, Rule(purse, period, "UTC", Mode.HARD, limit), actor.at_ms)
+    _insert(transaction, actor, minted, (organization.raw, terms))
     append(transaction, actor, Action.KEY_CREATE, ids.text("key", minted.raw))
     return Issued(minted.text, find(transaction, minted.public_id))
 
 
-_Owned = tuple[bytes, Terms, tuple[bytes | None, bytes | None]]
-
-
-def _insert(transaction: Transaction, actor: Actor, minted: Minted, owned: _Owned) -> None:
-    org, terms, (day_purse, month_purse) = owned
+def _insert(
+    transaction: Transaction, actor: Actor, minted: Minted, owned: tuple[bytes, Terms]
+) -> None:
+    org, terms = owned
     transaction.execute(
         "INSERT INTO api_key (ref, public_id, org, name, hash, models, networks, created_at,"
-        " expires_at, requests_per_minute, tokens_per_minute, concurrency, day_limit, month_limit,"
-        " day_purse, month_purse, may_read_wallet, rate_slot)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " expires_at, requests_per_minute, tokens_per_minute, concurrency,"
+        " may_read_wallet, rate_slot, project)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             minted.raw,
             minted.public_id,
@@ -91,12 +81,9 @@ def _insert(transaction: Transaction, actor: Actor, minted: Minted, owned: _Owne
             terms.requests_per_minute,
             terms.tokens_per_minute,
             terms.concurrency,
-            terms.day_limit_nusd,
-            terms.month_limit_nusd,
-            day_purse,
-            month_purse,
             int(terms.may_read_wallet),
             _slot(transaction, actor.at_ms),
+            ids.raw_of("prj", terms.project),
         ),
     )
 
@@ -136,8 +123,7 @@ def _free_slot(transaction: Transaction) -> int:
 def rotate(transaction: Transaction, actor: Actor, minted: Minted, old: tuple[str, int]) -> Issued:
     """Issue a key with the terms of an old one, which ends after an overlap.
 
-    `old` is its reference or public id, and the overlap in milliseconds. Both spend from the same
-    budgets.
+    `old` is its reference or public id, and the overlap in milliseconds.
 
     Raises:
         Missing: there is no such key.
@@ -149,9 +135,8 @@ def rotate(transaction: Transaction, actor: Actor, minted: Minted, old: tuple[st
     key = find(transaction, reference)
     if key.revoked_at_ms or 0 < key.terms.expires_at_ms <= actor.at_ms:
         raise InvalidValue("key", "this key has ended; create a new one")
-    purses = (key.day_purse or None, key.month_purse or None)
     org = bytes.fromhex(key.org.partition("_")[2])
-    _insert(transaction, actor, minted, (org, key.terms, purses))
+    _insert(transaction, actor, minted, (org, key.terms))
     ends_at_ms = actor.at_ms + overlap_ms
     if key.terms.expires_at_ms:
         ends_at_ms = min(ends_at_ms, key.terms.expires_at_ms)

@@ -16,8 +16,7 @@ from troth.store.transaction import Transaction, Value
 class Key(msgspec.Struct, frozen=True):
     """An issued key. Times in unix milliseconds, 0 for never.
 
-    `purses` are its budgets (17 bytes each, the wallet not among them); `rate_slot` is its row in
-    the table of rates, -1 once it is revoked.
+    `rate_slot` is its row in the table of rates, -1 once it is revoked.
     """
 
     ref: str
@@ -27,14 +26,7 @@ class Key(msgspec.Struct, frozen=True):
     created_at_ms: int
     revoked_at_ms: int
     replaced_by: str
-    day_purse: bytes
-    month_purse: bytes
     rate_slot: int
-
-    @property
-    def purses(self) -> tuple[bytes, ...]:
-        """The purses of its spend limits."""
-        return tuple(purse for purse in (self.day_purse, self.month_purse) if purse)
 
     @property
     def raw(self) -> bytes:
@@ -44,8 +36,8 @@ class Key(msgspec.Struct, frozen=True):
 
 _SELECT: Final = """
 SELECT ref, public_id, org, name, models, networks, expires_at, requests_per_minute,
-  tokens_per_minute, concurrency, day_limit, month_limit, may_read_wallet, created_at,
-  coalesce(revoked_at, 0), replaced_by, day_purse, month_purse, coalesce(rate_slot, -1)
+  tokens_per_minute, concurrency, may_read_wallet, created_at, coalesce(revoked_at, 0),
+  replaced_by, coalesce(rate_slot, -1), project
 FROM api_key"""
 _NAMES: Final = msgspec.json.Decoder(tuple[str, ...])
 
@@ -61,15 +53,12 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     requests_per_minute: int
     tokens_per_minute: int
     concurrency: int
-    day_limit: int
-    month_limit: int
     may_read_wallet: int
     created_at: int
     revoked_at: int
     replaced_by: bytes | None
-    day_purse: bytes | None
-    month_purse: bytes | None
     rate_slot: int
+    project: bytes | None
 
 
 def _key(row: _Stored) -> Key:
@@ -81,9 +70,8 @@ def _key(row: _Stored) -> Key:
         requests_per_minute=row.requests_per_minute,
         tokens_per_minute=row.tokens_per_minute,
         concurrency=row.concurrency,
-        day_limit_nusd=row.day_limit,
-        month_limit_nusd=row.month_limit,
         may_read_wallet=bool(row.may_read_wallet),
+        project=ids.text("prj", row.project) if row.project else "",
     )
     return Key(
         ref=ids.text("key", row.ref),
@@ -93,8 +81,6 @@ def _key(row: _Stored) -> Key:
         created_at_ms=row.created_at,
         revoked_at_ms=row.revoked_at,
         replaced_by=ids.text("key", row.replaced_by) if row.replaced_by else "",
-        day_purse=row.day_purse or b"",
-        month_purse=row.month_purse or b"",
         rate_slot=row.rate_slot,
     )
 
@@ -120,6 +106,11 @@ def find(transaction: Transaction, ref_or_public_id: str) -> Key:
 def of_organization(transaction: Transaction, org_raw: bytes) -> list[Key]:
     """Return an organization's keys, the oldest first, revoked ones included."""
     return _rows(transaction, "WHERE org = ? ORDER BY ref", (org_raw,))
+
+
+def of_project(transaction: Transaction, project_raw: bytes) -> list[Key]:
+    """Return a project's keys, the oldest first, revoked ones included."""
+    return _rows(transaction, "WHERE project = ? ORDER BY ref", (project_raw,))
 
 
 def live(transaction: Transaction, now_ms: int) -> list[Key]:

@@ -14,8 +14,8 @@ _LIMIT_MAX = 2**62
 class Terms(msgspec.Struct, frozen=True):
     """Name and limits of a key. 0 is no limit, an empty list allows all.
 
-    `models` are public names, `networks` CIDR blocks; `expires_at_ms` in unix milliseconds; the
-    spend limits in nano-USD, per day and per calendar month (UTC).
+    `models` are public names, `networks` CIDR blocks; `expires_at_ms` in unix milliseconds;
+    `project` the reference of the project that the key belongs to for good, empty for none.
     """
 
     name: str
@@ -25,9 +25,8 @@ class Terms(msgspec.Struct, frozen=True):
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrency: int = 0
-    day_limit_nusd: int = 0
-    month_limit_nusd: int = 0
     may_read_wallet: bool = True
+    project: str = ""
 
 
 def checked(terms: Terms, now_ms: int) -> Terms:
@@ -36,13 +35,7 @@ def checked(terms: Terms, now_ms: int) -> Terms:
     Raises:
         InvalidValue: field and reason; the value is not repeated.
     """
-    for field in (
-        "requests_per_minute",
-        "tokens_per_minute",
-        "concurrency",
-        "day_limit_nusd",
-        "month_limit_nusd",
-    ):
+    for field in ("requests_per_minute", "tokens_per_minute", "concurrency"):
         value = getattr(terms, field)
         if not 0 <= value <= _LIMIT_MAX:
             raise InvalidValue(field, "give a number of 0 or more; 0 is no limit")

@@ -1,5 +1,6 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
+from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds
 from troth.control.usage.receipts import Receipt, document, find, latest
 from troth.control.usage.record import Place, write
@@ -16,6 +17,7 @@ from troth.control.usage.rollups import (
 __all__ = [
     "GROUPINGS",
     "Grouping",
+    "Pace",
     "Period",
     "Place",
     "Posting",
@@ -28,6 +30,7 @@ __all__ = [
     "freeze",
     "holds",
     "latest",
+    "paces",
     "totals",
     "write",
 ]

@@ -15,6 +15,7 @@ from troth.ledger.books.budget import (
     crossings,
     drop_rule,
     rule,
+    running,
     set_rule,
 )
 from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
@@ -78,6 +79,7 @@ __all__ = [
     "receipts_root",
     "reverse",
     "rule",
+    "running",
     "set_rule",
     "take",
     "transfer",

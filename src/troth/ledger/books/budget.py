@@ -113,6 +113,21 @@ def current(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
     return at(tx, purse, starts_at)
 
 
+def running(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
+    """Return the running period as it stands, without locking it; it may not have begun yet."""
+    found = rule(tx, purse)
+    if found is None:
+        return None
+    starts_at, ends_at = span(found.period, found.zone, now_ms)
+    row = tx.row(
+        "SELECT spent, held FROM budget WHERE purse = ? AND starts_at = ?",
+        (purse, starts_at),
+        tuple[int, int],
+    )
+    spent, held = row or (0, 0)
+    return Budget(purse, starts_at, ends_at, found.mode.value, found.limit_nusd, spent, held)
+
+
 def at(tx: Transaction, purse: bytes, starts_at: int) -> Budget | None:
     """Return and lock the period that started then."""
     found = tx.row(
@@ -134,12 +149,15 @@ class Crossing(msgspec.Struct, frozen=True, gc=False):
     limit_nusd: int
 
 
-def crossings(tx: Transaction) -> list[Crossing]:
-    """Return what was passed since the last call; each part of each period once."""
+def crossings(tx: Transaction, ended_after_ms: int = 0) -> list[Crossing]:
+    """Return what was passed since the last call; each part of each period once.
+
+    Periods that ended before `ended_after_ms` are left alone.
+    """
     found = tx.rows(
         "SELECT purse, starts_at, spent, limit_nusd, warned FROM budget"
-        " WHERE warned < 100 AND spent * 100 >= limit_nusd * ?",
-        (WARNINGS[0],),
+        " WHERE warned < 100 AND (ends_at = 0 OR ends_at > ?) AND spent * 100 >= limit_nusd * ?",
+        (ended_after_ms, WARNINGS[0]),
         tuple[bytes, int, int, int, int],
     )
     crossed = []

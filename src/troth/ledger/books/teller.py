@@ -186,6 +186,15 @@ class Teller:
         self._set_queue(purse, queue)
         return sent
 
+    def call_back(self, tx: Transaction, purse: bytes) -> list[Outgoing]:
+        """Ask every seat for what it has of a purse and does not need now."""
+        lent = lease.recall(tx, purse, b"")
+        return [
+            (each.seat, Recall(each.purse, each.epoch))
+            for each in lent
+            if each.seat in self._present
+        ]
+
     def _recall(
         self, tx: Transaction, first: _Waiting, queue: deque[_Waiting]
     ) -> Iterator[Outgoing]:

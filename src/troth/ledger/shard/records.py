@@ -34,7 +34,8 @@ ACK_KIND: Final = 5
 SHORT_BYTES: Final = PREFIX.size + SHORT.size
 SETTLE_BYTES_MAX: Final = 1_024
 """Room set aside for the settlement of each open reservation."""
-PURSES_MAX: Final = 4
+PURSES_MAX: Final = 7
+"""A wallet, and two budgets each of its organization, a project and a key."""
 RECORD_BYTES_MAX: Final = SETTLE_BYTES_MAX - PREFIX.size - SETTLE.size - PURSES_MAX * EPOCH.size
 
 

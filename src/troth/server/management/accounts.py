@@ -5,10 +5,13 @@ from typing import Final
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from troth.control import accounts, keys
+from troth.control import accounts, budgets, keys
+from troth.ledger.books import Mode, Period
 from troth.server.management.forms import Body, By, Here, answer, dollars
+from troth.server.management.telling import changed
 from troth.server.office import Office
-from troth.server.shown import Changed, shown_key
+from troth.server.shown import ShownKey, shown_key
+from troth.store.transaction import Transaction
 
 ROUTER: Final = APIRouter()
 
@@ -19,8 +22,17 @@ class NewOrganization(Body):
     name: str
 
 
+class NewZone(Body):
+    """A time zone by its name in the tz database."""
+
+    zone: str
+
+
 class NewKey(Body):
-    """Name and limits; a limit that is absent is the installation's default, 0 is none."""
+    """Name and limits; a limit that is absent is the installation's default, 0 is none.
+
+    `project` is one of the organization's, by name or reference.
+    """
 
     name: str
     models: list[str] = Field(default_factory=list)
@@ -32,6 +44,7 @@ class NewKey(Body):
     day_limit_usd: str = "0"
     month_limit_usd: str = "0"
     may_read_wallet: bool = True
+    project: str = ""
 
 
 class Rotation(Body):
@@ -61,7 +74,7 @@ def freeze_organization(name: str, office: Here, by: By) -> Response:
     """Stop an organization's requests."""
     with office.store.write() as tx:
         ref = accounts.freeze(tx, by, accounts.named(tx, name).ref).ref
-    return _changed(office, ref, (), (ref,))
+    return changed(office, ref, orgs=(ref,))
 
 
 @ROUTER.post("/organizations/{name:path}/thaw")
@@ -69,14 +82,34 @@ def thaw_organization(name: str, office: Here, by: By) -> Response:
     """Let an organization make requests again."""
     with office.store.write() as tx:
         ref = accounts.thaw(tx, by, accounts.named(tx, name).ref).ref
-    return _changed(office, ref, (), (ref,))
+    return changed(office, ref, orgs=(ref,))
 
 
-def _changed(
-    office: Office, ref: str, public_ids: tuple[str, ...], orgs: tuple[str, ...]
-) -> Response:
-    told = office.gateways.refresh(public_ids, orgs)
-    return answer(Changed(ref, not told.silent, told.confirmed, told.silent, told.until_ms))
+@ROUTER.post("/organizations/{name:path}/zone")
+def move_organization(name: str, body: NewZone, office: Here, by: By) -> Response:
+    """Set the time zone in which its budgets' periods begin."""
+    with office.store.write() as tx:
+        moved = accounts.set_zone(tx, by, accounts.named(tx, name).ref, body.zone)
+        budgets.move_zone(tx, moved, by.at_ms)
+    return answer(moved)
+
+
+@ROUTER.post("/organizations/{name:path}/projects")
+def create_project(name: str, body: NewOrganization, office: Here, by: By) -> Response:
+    """Create a project of an organization."""
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        made = accounts.create_project(tx, by, office.maker.raw(), (owner, body.name))
+    return answer(made, 201)
+
+
+@ROUTER.get("/projects")
+def list_projects(office: Here, organization: str = "") -> Response:
+    """List projects, of one organization or of all."""
+    with office.store.read() as tx:
+        owners = [accounts.named(tx, organization)] if organization else accounts.on_list(tx)
+        found = [each for owner in owners for each in accounts.projects_of(tx, owner.raw)]
+    return answer(list(found))
 
 
 @ROUTER.get("/keys")
@@ -85,21 +118,45 @@ def list_keys(office: Here, organization: str = "") -> Response:
     now_ms = office.clock.now_ms()
     with office.store.read() as tx:
         owners = [accounts.named(tx, organization)] if organization else accounts.on_list(tx)
+        limits = _limits(tx, now_ms, owners[0].raw if organization else None)
         found = [key for owner in owners for key in keys.of_organization(tx, owner.raw)]
-    return answer([shown_key(key, now_ms) for key in found])
+    return answer([shown_key(key, limits, now_ms) for key in found])
+
+
+def _limits(tx: Transaction, now_ms: int, org_raw: bytes | None) -> dict[tuple[str, str], int]:
+    found = budgets.listed(tx, now_ms, org_raw)
+    return {(each.owner, each.period): each.limit_nusd for each in found}
 
 
 @ROUTER.post("/organizations/{name:path}/keys")
 def create_key(name: str, body: NewKey, office: Here, by: By) -> Response:
     """Issue a key; this answer is the only place that ever holds it."""
     minted = keys.mint(office.maker, office.entropy)
+    limits = {
+        Period.DAY: dollars("day_limit_usd", body.day_limit_usd),
+        Period.MONTH: dollars("month_limit_usd", body.month_limit_usd),
+    }
     with office.store.write() as tx:
-        issued = keys.issue(tx, by, minted, (accounts.named(tx, name), _terms(body, office)))
+        owner = accounts.named(tx, name)
+        project = accounts.project_named(tx, owner.raw, body.project).ref if body.project else ""
+        issued = keys.issue(tx, by, minted, (owner, _terms(body, office, project)))
+        for period, limit in limits.items():
+            if limit:
+                whose = budgets.owner(tx, owner, key=issued.key.ref)
+                wanted = budgets.Wanted(period, Mode.HARD, limit)
+                budgets.set_budget(tx, by, whose, wanted, raw=office.maker.raw())
+        shown = _issued(tx, by.at_ms, issued)
     office.gateways.refresh((issued.key.public_id,), ())
-    return answer(shown_key(issued.key, by.at_ms, issued.text.reveal()), 201)
+    return answer(shown, 201)
 
 
-def _terms(body: NewKey, office: Office) -> keys.Terms:
+def _issued(tx: Transaction, now_ms: int, issued: keys.Issued) -> ShownKey:
+    key = issued.key
+    limits = _limits(tx, now_ms, bytes.fromhex(key.org.partition("_")[2]))
+    return shown_key(key, limits, now_ms, issued.text.reveal())
+
+
+def _terms(body: NewKey, office: Office, project: str) -> keys.Terms:
     defaults = office.key_defaults
 
     def given(value: int | None, otherwise: int) -> int:
@@ -113,9 +170,8 @@ def _terms(body: NewKey, office: Office) -> keys.Terms:
         requests_per_minute=given(body.requests_per_minute, defaults.requests_per_minute),
         tokens_per_minute=given(body.tokens_per_minute, defaults.tokens_per_minute),
         concurrency=given(body.concurrency, defaults.concurrency),
-        day_limit_nusd=dollars("day_limit_usd", body.day_limit_usd),
-        month_limit_nusd=dollars("month_limit_usd", body.month_limit_usd),
         may_read_wallet=body.may_read_wallet,
+        project=project,
     )
 
 
@@ -126,8 +182,10 @@ def rotate_key(reference: str, body: Rotation, office: Here, by: By) -> Response
     with office.store.write() as tx:
         old = keys.find(tx, reference)
         issued = keys.rotate(tx, by, minted, (old.ref, body.overlap_ms))
+        budgets.inherit(tx, old.raw, issued.key.raw)
+        shown = _issued(tx, by.at_ms, issued)
     office.gateways.refresh((old.public_id, issued.key.public_id), ())
-    return answer(shown_key(issued.key, by.at_ms, issued.text.reveal()), 201)
+    return answer(shown, 201)
 
 
 @ROUTER.post("/keys/{reference}/revoke")
@@ -135,4 +193,4 @@ def revoke_key(reference: str, office: Here, by: By) -> Response:
     """End a key; answered when every gateway has confirmed, or with those that did not."""
     with office.store.write() as tx:
         key = keys.revoke(tx, by, reference)
-    return _changed(office, key.ref, (key.public_id,), ())
+    return changed(office, key.ref, (key.public_id,))

@@ -1,0 +1,55 @@
+"""Budgets of organizations, projects and keys, and what somebody is told of them."""
+
+from troth.control.budgets.alerts import (
+    Alert,
+    Contact,
+    contact,
+    due,
+    on_list,
+    raise_budgets,
+    raise_low_balances,
+    sent,
+    set_contact,
+    unsent,
+)
+from troth.control.budgets.mails import Language, Mail, mail
+from troth.control.budgets.rules import (
+    Budget,
+    Owner,
+    OwnerKind,
+    Wanted,
+    drop,
+    inherit,
+    listed,
+    move_zone,
+    owner,
+    purses,
+    set_budget,
+)
+
+__all__ = [
+    "Alert",
+    "Budget",
+    "Contact",
+    "Language",
+    "Mail",
+    "Owner",
+    "OwnerKind",
+    "Wanted",
+    "contact",
+    "drop",
+    "due",
+    "inherit",
+    "listed",
+    "mail",
+    "move_zone",
+    "on_list",
+    "owner",
+    "purses",
+    "raise_budgets",
+    "raise_low_balances",
+    "sent",
+    "set_budget",
+    "set_contact",
+    "unsent",
+]
