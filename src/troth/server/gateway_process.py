@@ -48,7 +48,7 @@ from troth.server.handover import (
     take,
     tell,
 )
-from troth.server.hardening import erases, forbid_dumps
+from troth.server.hardening import SmallBlocks, erases, forbid_dumps
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed
@@ -58,6 +58,7 @@ from troth.wire import Deadlines, Origin, Pool, Receiver, Server
 from troth.wire.tls import client_context, server_context
 
 _REPORT_SECONDS: Final = 1.0
+_OVERWRITE_SECONDS: Final = 0.4
 _LAST_WORD_SECONDS: Final = 2.0
 _GC_THRESHOLDS: Final = (50_000, 50, 50)
 _DIGEST_KEY_BYTES: Final = 32
@@ -303,6 +304,7 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
     starting = loop.create_task(gateway.start())
     ending = loop.create_task(ended.wait())
     beating = loop.create_task(_beat(line, gateway, ended))
+    overwriting = loop.create_task(_overwrite())
     await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await _started(starting, line)
@@ -315,6 +317,7 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
         starting.cancel()
     await gateway.stop()
     beating.cancel()
+    overwriting.cancel()
     loop.remove_reader(line)
     if linked.done():
         await linked  # it never ends by itself: this raises what ended it
@@ -339,14 +342,21 @@ def _heard(line: socket.socket, ended: asyncio.Event) -> None:
 
 async def _beat(line: socket.socket, gateway: Gateway, ended: asyncio.Event) -> None:
     """Each second, a sign of life to the supervisor and a report to the desk."""
-    memory = KeyMemory()
     while True:
-        memory.overwrite()
         tell(line, Alive())
         gateway.report()
         if gateway.link.is_over.is_set():
             ended.set()
         await asyncio.sleep(_REPORT_SECONDS)
+
+
+async def _overwrite() -> None:
+    """Leave nothing of a request in what the decoder and the C library keep for reuse."""
+    keys, blocks = KeyMemory(), SmallBlocks()
+    while True:
+        keys.overwrite()
+        blocks.overwrite()
+        await asyncio.sleep(_OVERWRITE_SECONDS)
 
 
 def _to_standard_error(line: bytes) -> None:

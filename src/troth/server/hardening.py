@@ -1,8 +1,10 @@
 """What keeps content out of reach of whoever reads memory: no dumps, freed memory overwritten.
 
-The C library overwrites what is freed when it is told so at the start of a process. Nobody
-notices when it does not, so `residue` looks, and looks in a process without it too: a check that
-cannot find anything there proves nothing.
+The C library overwrites what is freed when it is told so at the start of a process, but for the few
+small blocks that each thread keeps at hand: `SmallBlocks` overwrites those, again and again. To do
+without them instead would cost every request a fifth more. Nobody notices when any of this does
+not work, so `residue` looks, and looks in a process without it too: a check that cannot find
+anything there proves nothing.
 """
 
 import ctypes
@@ -15,14 +17,20 @@ from troth.kernel.ids import Entropy
 
 ERASING: Final[Mapping[str, str]] = {
     "PYTHONMALLOC": "malloc",
-    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.mmap_threshold=262144",
 }
-"""The environment of a process whose freed memory is overwritten at once."""
+"""The environment of a process whose freed memory is overwritten.
+
+Large blocks are given back to the system when they are freed. By itself the library would raise
+that bound to the largest block it has seen, and keep the buffers of closed TLS connections.
+"""
 
 _PR_SET_DUMPABLE: Final = 4
 _SIZES: Final = (200, 4_096, 40_000)
 _WINDOW: Final = 16
 _BYTES_HEADER: Final = bytes.__basicsize__ - 1
+_KEPT_SIZES: Final = range(24, 1_040, 16)
+_KEPT_OF_A_SIZE: Final = 7
 
 
 def forbid_dumps() -> None:
@@ -39,13 +47,46 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+class SmallBlocks:
+    """The freed blocks that the C library keeps for the thread that freed them.
+
+    Seven of each size up to 1,032 bytes: it hands those out first, so whoever takes seven of each
+    has them all.
+    """
+
+    __slots__ = ("_allocate", "_fill", "_free")
+
+    def __init__(self) -> None:
+        library = ctypes.PyDLL(None)
+        self._allocate = library.malloc
+        self._allocate.restype = ctypes.c_void_p
+        self._allocate.argtypes = (ctypes.c_size_t,)
+        self._fill = library.memset
+        self._fill.restype = ctypes.c_void_p
+        self._fill.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+        self._free = library.free
+        self._free.restype = None
+        self._free.argtypes = (ctypes.c_void_p,)
+
+    def overwrite(self) -> None:
+        """Overwrite this thread's. Takes about a third of a millisecond."""
+        for size in _KEPT_SIZES:
+            taken = [self._allocate(size) for _ in range(_KEPT_OF_A_SIZE)]
+            for block in taken:
+                self._fill(block, 0, size)
+                self._free(block)
+
+
 def erases(entropy: Entropy) -> bool:
-    """Tell whether memory is overwritten when it is freed, at each of several sizes."""
-    return not any(residue(size, entropy) for size in _SIZES)
+    """Tell whether freed memory is overwritten, at each of several sizes."""
+    blocks = SmallBlocks()
+    return not any(residue(size, entropy, blocks) for size in _SIZES)
 
 
-def residue(size: int, entropy: Entropy) -> bool:
+def residue(size: int, entropy: Entropy, blocks: SmallBlocks) -> bool:
     """Tell whether the middle of a freed block of `size` bytes still holds what it held.
+
+    A small one is looked at once `blocks` are overwritten, a large one at once: it may not wait.
 
     Raises:
         RuntimeError: the block cannot be found while it is held, so nothing can be said.
@@ -58,5 +99,7 @@ def residue(size: int, entropy: Entropy) -> bool:
     if seen.raw != mark:
         raise RuntimeError("a block in use does not hold what was written to it")
     del block
+    if size < _KEPT_SIZES.stop:
+        blocks.overwrite()
     ctypes.memmove(seen, middle, _WINDOW)
     return seen.raw == mark

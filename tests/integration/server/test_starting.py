@@ -14,7 +14,7 @@ from tests.builders.wire_sockets import certificate
 from tests.journeys.patience import wait_until
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import system_entropy
-from troth.server.hardening import ERASING, residue
+from troth.server.hardening import ERASING, SmallBlocks, residue
 from troth.server.settings import DataSettings, ServerSettings, Settings
 from troth.server.sockets import Address, alone_in, open_sockets
 
@@ -34,7 +34,24 @@ def test_the_check_of_freed_memory_finds_residue_where_there_is_some() -> None:
     assert probe(dict(ERASING)) == "True"
     assert probe({}) == "False"
     assert probe({"PYTHONMALLOC": "malloc"}) == "False"
-    assert residue(4_096, system_entropy)
+    assert residue(4_096, system_entropy, SmallBlocks())
+
+
+KEPT = (
+    "from troth.server.hardening import SmallBlocks, residue\n"
+    "from troth.kernel.ids import system_entropy\n"
+    "class Nothing(SmallBlocks):\n"
+    "    def overwrite(self): pass\n"
+    "kept = range(32, 1_000, 16)\n"
+    "print([any(residue(size, system_entropy, way) for size in kept)"
+    " for way in (Nothing(), SmallBlocks())])\n"
+)
+
+
+def test_small_blocks_keep_what_they_held_until_they_are_overwritten() -> None:
+    command = [sys.executable, "-c", KEPT]
+    shown = subprocess.check_output(command, env=dict(ERASING), text=True)
+    assert shown.strip() == "[True, False]"
 
 
 def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
