@@ -23,15 +23,23 @@ _WHOLE: Final = (
     b"content-type: application/json\r\ncache-control: no-store\r\n"
     b"x-content-type-options: nosniff\r\nx-request-id: "
 )
-_OPENAI_RATES: Final = (
-    b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+_OPENAI_REQUESTS: Final = (
+    b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n"
+    b"x-ratelimit-reset-requests: %b\r\n"
 )
-_ANTHROPIC_RATES: Final = (
-    b"anthropic-ratelimit-%b-limit: %d\r\nanthropic-ratelimit-%b-remaining: %d\r\n"
-    b"anthropic-ratelimit-%b-reset: %b\r\n"
+_OPENAI_TOKENS: Final = (
+    b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
+    b"x-ratelimit-reset-tokens: %b\r\n"
 )
-_REQUESTS: Final = b"requests"
-_TOKENS: Final = b"tokens"
+_OPENAI_BOTH: Final = _OPENAI_REQUESTS + _OPENAI_TOKENS
+_ANTHROPIC_REQUESTS: Final = (
+    b"anthropic-ratelimit-requests-limit: %d\r\nanthropic-ratelimit-requests-remaining: %d\r\n"
+    b"anthropic-ratelimit-requests-reset: %b\r\n"
+)
+_ANTHROPIC_TOKENS: Final = (
+    b"anthropic-ratelimit-tokens-limit: %d\r\nanthropic-ratelimit-tokens-remaining: %d\r\n"
+    b"anthropic-ratelimit-tokens-reset: %b\r\n"
+)
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 
@@ -60,15 +68,6 @@ def of_cost(charge: Charge) -> bytes:
     return b"x-troth-cost-nusd: %d\r\n%b" % (charge.charged_nusd, estimated)
 
 
-def dropped_header(journey: Journey, flight: Flight) -> bytes:
-    """Return the names of hints that were dropped and the number of unknown fields, or b""."""
-    ask = journey.ask
-    parts = list(dropped(ask, flight.outlet.offering))
-    if ask.unknown_count:
-        parts.append(f"unknown={ask.unknown_count}")
-    return ", ".join(parts).encode()
-
-
 def _unusual(journey: Journey, flight: Flight) -> bytes:
     """Return what there is to tell of an answer that is not just as it was asked for."""
     lines = b""
@@ -76,43 +75,36 @@ def _unusual(journey: Journey, flight: Flight) -> bytes:
         lines = b"x-troth-attempts: %d\r\n" % len(journey.attempts)
     if journey.reservation.is_clamped:
         lines += b"x-troth-max-tokens-clamped: %d\r\n" % journey.reservation.max_tokens
-    without_effect = dropped_header(journey, flight)
-    if without_effect:
-        lines += b"x-troth-dropped: %b\r\n" % without_effect
+    ask = journey.ask
+    hints = dropped(ask, flight.outlet.offering)
+    if ask.unknown_count:
+        hints = (*hints, f"unknown={ask.unknown_count}")
+    if hints:
+        lines += b"x-troth-dropped: %b\r\n" % ", ".join(hints).encode()
     return lines
 
 
 def _openai(standing: Standing) -> bytes:
-    lines = b""
-    if standing.requests_limit:
-        lines = _OPENAI_RATES % (
-            *(_REQUESTS, standing.requests_limit),
-            *(_REQUESTS, standing.requests_left),
-            *(_REQUESTS, _span(standing.requests_reset_ms)),
-        )
-    if standing.tokens_limit:
-        lines += _OPENAI_RATES % (
-            *(_TOKENS, standing.tokens_limit),
-            *(_TOKENS, standing.tokens_left),
-            *(_TOKENS, _span(standing.tokens_reset_ms)),
-        )
-    return lines
+    requests = (
+        standing.requests_limit,
+        standing.requests_left,
+        _span(standing.requests_reset_ms),
+    )
+    tokens = (standing.tokens_limit, standing.tokens_left, _span(standing.tokens_reset_ms))
+    if requests[0] and tokens[0]:
+        return _OPENAI_BOTH % (*requests, *tokens)
+    lines = _OPENAI_REQUESTS % requests if requests[0] else b""
+    return lines + _OPENAI_TOKENS % tokens if tokens[0] else lines
 
 
 def _anthropic(standing: Standing, now_ms: int) -> bytes:
     lines = b""
     if standing.requests_limit:
-        lines = _ANTHROPIC_RATES % (
-            *(_REQUESTS, standing.requests_limit),
-            *(_REQUESTS, standing.requests_left),
-            *(_REQUESTS, _at(now_ms + standing.requests_reset_ms)),
-        )
+        reset = _at(now_ms + standing.requests_reset_ms)
+        lines = _ANTHROPIC_REQUESTS % (standing.requests_limit, standing.requests_left, reset)
     if standing.tokens_limit:
-        lines += _ANTHROPIC_RATES % (
-            *(_TOKENS, standing.tokens_limit),
-            *(_TOKENS, standing.tokens_left),
-            *(_TOKENS, _at(now_ms + standing.tokens_reset_ms)),
-        )
+        reset = _at(now_ms + standing.tokens_reset_ms)
+        lines += _ANTHROPIC_TOKENS % (standing.tokens_limit, standing.tokens_left, reset)
     return lines
 
 

@@ -13,13 +13,15 @@ from troth.kernel.refusing import Refusing
 class Content(Refusing):
     """A thin holder of byte parts; parts are joined once, when a dialect opens it."""
 
-    __slots__ = ("_parts", "size")
-
-    size: int
+    __slots__ = ("_parts",)
 
     def __init__(self, parts: Sequence[bytes]) -> None:
         self._parts = parts
-        self.size = sum(map(len, parts))
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return sum(map(len, self._parts))
 
     def open(self) -> bytes:
         """Return the bytes. The caller must neither keep nor print them."""
@@ -29,4 +31,3 @@ class Content(Refusing):
     def release(self) -> None:
         """Drop the parts, so that erase-on-free overwrites them now and not at the next cycle."""
         self._parts = ()
-        self.size = 0

@@ -118,7 +118,7 @@ def of_openai(usage: OpenAiUsage, *, reasoning_inside: bool) -> Quantities | Non
     if prompt is None or completion is None or not _believable(prompt, completion):
         return None
     details, made = usage.prompt_tokens_details, usage.completion_tokens_details
-    if details is None and made is None:
+    if _is_plain(details, made):
         return Quantities(prompt, output=completion)
     cached, audio, written = _prompt_parts(details, prompt)
     thought, spoken = _completion_parts(made, completion, reasoning_inside=reasoning_inside)
@@ -160,6 +160,14 @@ def of_embeddings(usage: OpenAiUsage) -> Quantities | None:
     """Return the vector of an embeddings answer, which has input only."""
     prompt = usage.prompt_tokens
     return Quantities(prompt) if prompt is not None and _believable(prompt, 0) else None
+
+
+def _is_plain(details: PromptDetails | None, made: CompletionDetails | None) -> bool:
+    """Tell whether all tokens are plain text: the usual answer, and no parts to take apart."""
+    read = details is None or not (
+        details.cached_tokens or details.audio_tokens or details.cache_write_tokens
+    )
+    return read and (made is None or not (made.reasoning_tokens or made.audio_tokens))
 
 
 def _believable(prompt: int, completion: int) -> bool:

@@ -11,6 +11,7 @@ from troth.gateway.dialects.chat_shapes import (
     Choice,
     ChoiceOut,
     Completion,
+    Message,
     MessageOut,
     ToolCall,
     size_of_message,
@@ -75,8 +76,11 @@ class ChatWhole(Progress):
             return False
         if self._is_exact and _is_whole(body, answer):
             self._body = body
-        for choice in answer.choices:
-            self._read(choice)
+            for choice in answer.choices:
+                self._count(choice.message, choice.finish_reason)
+        else:
+            for choice in answer.choices:
+                self._read(choice)
         if answer.usage:
             self.reported = openai_quantities(
                 bytes(answer.usage), reasoning_inside=self._reasoning_inside
@@ -102,10 +106,14 @@ class ChatWhole(Progress):
         """Return the choices that were read; none before the end."""
         return [] if self._answer is None else self._answer.choices
 
+    def _count(self, message: Message, reason: str | None) -> None:
+        self.delivered_bytes += size_of_message(message)
+        if reason == "length":
+            self.hit_length = True
+
     def _read(self, choice: Choice) -> None:
         """Count a choice, and give it a reason that the published document knows."""
         message = choice.message
-        self.delivered_bytes += size_of_message(message)
         reason = choice.finish_reason
         if reason not in FINISH_REASONS:
             self.alarms += 1
@@ -115,8 +123,7 @@ class ChatWhole(Progress):
         choice.finish_reason = reason
         if message.tool_calls and not message.content:
             message.content = None
-        if reason == "length":
-            self.hit_length = True
+        self._count(message, reason)
 
     def _written(self, choice: Choice) -> ChoiceOut:
         message = choice.message
@@ -145,14 +152,13 @@ def _is_whole(body: bytes, answer: Completion) -> bool:
 
     A quote inside a string is escaped, so these names can only be found as keys.
     """
+    for choice in answer.choices:
+        if choice.finish_reason not in FINISH_REASONS or choice.message.tool_calls:
+            return False
     count = len(answer.choices)
     return (
         body.count(b'"refusal":') == count == body.count(b'"logprobs":')
         and b'"object":"chat.completion"' in body
-        and all(
-            choice.finish_reason in FINISH_REASONS and not choice.message.tool_calls
-            for choice in answer.choices
-        )
     )
 
 
