@@ -191,6 +191,13 @@ class CatalogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, ModelTable]
 
 
+class Source(msgspec.Struct, frozen=True):
+    """Where prices stand, and the day somebody looked, such as `2026-11-21`."""
+
+    source: str
+    checked_on: str
+
+
 class Catalog(msgspec.Struct, frozen=True):
     """What can be bought: offerings by public name, in the order to try; the price set's id.
 
@@ -202,6 +209,7 @@ class Catalog(msgspec.Struct, frozen=True):
     unpriced: tuple[str, ...]
     price_set: str
     margins: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    sources: dict[str, Source] = msgspec.field(default_factory=dict)
 
 
 def read_models(file: str, text: str) -> dict[str, ModelTable]:
@@ -285,7 +293,12 @@ def build(
         found = [_offering(model, row, upstreams) for row in rows]
         if usable := tuple(each for each in found if each.upstream.id not in without):
             offerings[name] = usable
-    return named(Catalog(offerings, tuple(unpriced), "", margins))
+    sources = {name: _source(table) for name, table in tables.items() if table.source}
+    return named(Catalog(offerings, tuple(unpriced), "", margins, sources))
+
+
+def _source(table: ModelTable) -> Source:
+    return Source(table.source, table.checked_on.isoformat() if table.checked_on else "")
 
 
 def _margins(rows: Iterable[OfferingTable]) -> dict[str, int]:
@@ -296,7 +309,7 @@ def named(catalog: Catalog) -> Catalog:
     """Return the catalog with its price set's id, which is a digest of all that it sells."""
     offerings = catalog.offerings
     rows = sorted(
-        (name, each.upstream.id, each.sale.mode, each.sale.lines, each.cost.mode, each.cost.lines)
+        (name, each.upstream.id, *_ordered(each.sale), *_ordered(each.cost))
         for name, found in offerings.items()
         for each in found
     )
@@ -306,6 +319,10 @@ def named(catalog: Catalog) -> Catalog:
         for name, found in offerings.items()
     }
     return msgspec.structs.replace(catalog, offerings=stamped, price_set=price_set)
+
+
+def _ordered(sheet: Sheet) -> tuple[TierMode, list[PriceLine]]:
+    return sheet.mode, sorted(sheet.lines, key=lambda line: (line.tier_start, line.unit))
 
 
 def _stamped(offering: Offering, price_set: str) -> Offering:

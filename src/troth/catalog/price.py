@@ -89,6 +89,14 @@ class Sheet(msgspec.Struct, frozen=True):
         """Tell whether the class has a price of its own."""
         return unit in self.tiers[0].priced
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can charge at all: what crossed a link is looked at before it is used."""
+        return bool(self.tiers) and all(
+            tier.under > 0 and len(tier.weights) == len(CLASSES) and min(tier.weights) >= 0
+            for tier in self.tiers
+        )
+
     def charge(self, used: Quantities) -> int:
         """Return what the quantities cost in nano-USD, rounded down once."""
         if self.is_plain:

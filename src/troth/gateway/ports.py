@@ -36,10 +36,11 @@ class KeyRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OrgRow(msgspec.Struct, frozen=True, array_like=True):
-    """An organization as a gateway knows it."""
+    """An organization as a gateway knows it; `price_set` is the one it is pinned to, if any."""
 
     ref: str
     is_frozen: bool
+    price_set: str = ""
 
 
 class Keys(Protocol):

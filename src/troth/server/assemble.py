@@ -35,6 +35,7 @@ def installation(settings: Settings) -> Installation:
         catalog=offer.catalog,
         warnings=offer.warnings,
         key_defaults=settings.keys,
+        notice_days=settings.prices.notice_days,
         serving=serving(settings),
         payments=payment_terms(settings.payments),
     )

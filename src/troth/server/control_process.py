@@ -30,6 +30,7 @@ from troth.server.management_socket import ManagementServer
 from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
 from troth.server.records import write_usage
+from troth.server.shelf import stock_of
 from troth.store import engine
 
 _ALIVE_SECONDS: Final = 1.0
@@ -50,12 +51,14 @@ def run(line: socket.socket) -> int:
         store = engine.open(handover.database, is_alone=True)
         deployment = database.deployment(store, Path(handover.data_directory), system_entropy)
         with store.write() as transaction:
-            supply.remember(transaction, handover.catalog, clock.now_ms())
+            stock = stock_of(transaction, handover.catalog, clock.now_ms())
+            supply.remember(transaction, stock.catalog, clock.now_ms())
     except Misconfigured as wrong:
         tell(line, Failed(wrong.problem))
         return _CANNOT_START
     metrics = Metrics()
     desk = _desk(store, handover, clock, log, deployment=deployment, metrics=metrics)
+    desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
     port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
     port.serve(socket.socket(fileno=handover.port))
@@ -110,6 +113,8 @@ def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: 
         maker=IdMaker(clock),
         catalog=handover.catalog,
         key_defaults=handover.key_defaults,
+        notice_days=handover.notice_days,
+        sales=desk,
         gateways=desk,
         is_serving=True,
         warnings=tuple(handover.warnings),

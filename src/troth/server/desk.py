@@ -29,7 +29,6 @@ from troth.server.messages import (
     Applied,
     Beat,
     BrokenLink,
-    CatalogPart,
     Counters,
     Found,
     Hello,
@@ -43,6 +42,7 @@ from troth.server.messages import (
 from troth.server.metrics import Metrics
 from troth.server.office import Told
 from troth.server.records import receipt_document
+from troth.server.shelf import Shelf, Stock
 from troth.store.engine import Store
 from troth.store.transaction import Locked
 
@@ -87,6 +87,7 @@ class Desk:
         self._log = log
         self._terms = terms
         self._metrics = metrics
+        self._shelf = Shelf(Stock(terms.catalog), terms.credentials)
         self._links: dict[bytes, DeskLink] = {}
         self._money = Lock()
         self._tables = Lock()
@@ -205,15 +206,11 @@ class Desk:
         with self._tables:
             with self._store.read() as transaction:
                 keys_parts = snapshot.key_parts(transaction, self._generation, self._clock.now_ms())
-            link.send(self._catalog_parts())
+            link.send(self._shelf.parts(self._generation))
             link.send(keys_parts)
             self._links[link.owner] = link
         self._deliver(sent)
         return True
-
-    def _catalog_parts(self) -> list[CatalogPart]:
-        terms = self._terms
-        return snapshot.catalog_parts(terms.catalog, terms.credentials, self._generation)
 
     def _take_money(self, link: DeskLink, asked: Sequence[money.Up]) -> bool:
         if self.is_broken:
@@ -302,6 +299,26 @@ class Desk:
                 )
             for link in tuple(self._links.values()):
                 link.send([change])
+        return self._told(generation)
+
+    def sell(self, stock: Stock) -> Told:
+        """Put prices in force at all gateways that are not yet; wait for their word."""
+        told = Told()
+        with self._tables:
+            moved = self._shelf.moved(stock)
+            is_new = self._shelf.put(stock)
+            if is_new:
+                self._generation += 1
+                parts = self._shelf.parts(self._generation)
+                for link in tuple(self._links.values()):
+                    link.send(parts)
+            generation = self._generation
+        if is_new:
+            told = self._told(generation)
+        return self.refresh((), moved) if moved else told
+
+    def _told(self, generation: int) -> Told:
+        """Wait until all gateways have a generation in force, but not for long."""
         with self._applied:
             self._applied.wait_for(lambda: not self._behind(generation), _APPLY_SECONDS)
         silent = self._behind(generation)

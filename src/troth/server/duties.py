@@ -12,13 +12,14 @@ from typing import Final
 
 import msgspec
 
-from troth.control import usage
+from troth.control import supply, usage
 from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
 from troth.ledger import books
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
+from troth.server.shelf import stock_of
 from troth.store.transaction import Locked
 
 _MS: Final = 1_000_000
@@ -44,7 +45,22 @@ def close_days(office: Office) -> None:
                 usage.freeze(tx, closed)
 
 
-DUTIES: Final = (Duty(DutyName.CLOSE_DAYS, 60_000, close_days),)
+def renew_prices(office: Office) -> None:
+    """Put in force what was accepted for a moment that has come, and tell the gateways."""
+    now_ms = office.clock.now_ms()
+    with office.store.read() as tx:
+        stock = stock_of(tx, office.catalog, now_ms)
+        is_new = supply.last_in_force(tx) != stock.catalog.price_set
+    if is_new:
+        with office.store.write() as tx:
+            supply.remember(tx, stock.catalog, now_ms)
+    office.sales.sell(stock)
+
+
+DUTIES: Final = (
+    Duty(DutyName.CLOSE_DAYS, 60_000, close_days),
+    Duty(DutyName.RENEW_PRICES, 1_000, renew_prices),
+)
 """All of them, in the order of a turn."""
 
 

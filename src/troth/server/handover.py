@@ -99,6 +99,7 @@ class ControlHandover(msgspec.Struct, frozen=True):
     catalog: Catalog
     warnings: list[str]
     key_defaults: KeySettings
+    notice_days: int
     serving: Serving
     payments: PaymentTerms | None = None
 

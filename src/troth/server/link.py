@@ -15,7 +15,7 @@ from troth.kernel.ids import raw_of
 from troth.kernel.log import Log
 from troth.kernel.secret import Secret
 from troth.ledger.shard import messages as money
-from troth.server.log_lines import LinkDown, LinkRefused, LinkUp
+from troth.server.log_lines import LinkDown, LinkRefused, LinkUp, PriceSetRefused
 from troth.server.messages import (
     BUILD,
     Applied,
@@ -172,7 +172,9 @@ class Link:
             case KeysPart():
                 tables.take_keys(message)
             case CatalogPart():
-                tables.take_catalog(message)
+                if not tables.take_catalog(message):
+                    self._log.write(PriceSetRefused(self._slot))
+                    return
             case Delta():
                 tables.take_delta(message)
             case _ as never:

@@ -48,6 +48,7 @@ def local_management(settings: Settings) -> Iterator[Path]:
             maker=IdMaker(clock),
             catalog=offer.catalog,
             key_defaults=settings.keys,
+            notice_days=settings.prices.notice_days,
             gateways=NoGateways(),
             warnings=offer.warnings,
         )

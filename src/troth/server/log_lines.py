@@ -124,12 +124,19 @@ class DutyName(Code):
     """What the desk does by itself."""
 
     CLOSE_DAYS = "close_days"
+    RENEW_PRICES = "renew_prices"
 
 
 class DutyFailed(Event, frozen=True):
     """Something the desk does by itself met a fault; it is tried again at its next turn."""
 
     duty: DutyName
+
+
+class PriceSetRefused(Event, frozen=True):
+    """A gateway was sent prices that cannot be; it goes on with those it has."""
+
+    slot: Count
 
 
 class MoneyStopped(Event, frozen=True):

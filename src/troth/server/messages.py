@@ -73,12 +73,16 @@ class UpstreamCredential(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CatalogPart(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Down, at the start and when the catalog changed: offerings in the order of preference."""
+    """Down, at the start and when the catalog changed: offerings in the order of preference.
+
+    `price_set` is empty for what is in force, else these are for those pinned to that set.
+    """
 
     generation: int
     offerings: list[Offering]
     credentials: list[UpstreamCredential]
     is_last: bool
+    price_set: str = ""
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True, tag=True):

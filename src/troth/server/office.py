@@ -9,6 +9,7 @@ from troth.catalog.load import Catalog
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.server.settings import KeySettings
+from troth.server.shelf import Stock
 from troth.store.engine import Store
 
 DESK: Final = 0
@@ -35,6 +36,14 @@ class Gateways(Protocol):
         ...
 
 
+class Sales(Protocol):
+    """The running gateways, as far as prices must reach them."""
+
+    def sell(self, stock: Stock) -> Told:
+        """Put prices in force that are not yet, and wait for their word."""
+        ...
+
+
 class NoGateways:
     """Nothing runs: the next start reads the database."""
 
@@ -49,11 +58,17 @@ class NoGateways:
         """Ask nobody."""
         del purse
 
+    def sell(self, stock: Stock) -> Told:
+        """Sell nothing."""
+        del stock
+        return Told()
+
 
 class Office(msgspec.Struct, frozen=True):
     """All of it in one place. `is_serving` tells whether gateways run beside.
 
-    `warnings` say what of the settings is not served, and why.
+    `warnings` say what of the settings is not served, and why. `catalog` is what is configured;
+    what was accepted since is in the database. `notice_days` is how long before a rise is known.
     """
 
     store: Store
@@ -65,3 +80,5 @@ class Office(msgspec.Struct, frozen=True):
     gateways: Gateways
     is_serving: bool = False
     warnings: tuple[str, ...] = ()
+    sales: Sales = NoGateways()
+    notice_days: int = 14

@@ -128,6 +128,12 @@ class WalletSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     demo_credit_usd: str = "5"
 
 
+class PriceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many days before a rise must be known; falling prices need none."""
+
+    notice_days: int = 14
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole. `models` adds to the shipped catalog and replaces its rows of the same name."""
 
@@ -141,6 +147,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSettings = JournalSettings()
     keys: KeySettings = KeySettings()
     wallet: WalletSettings = WalletSettings()
+    prices: PriceSettings = PriceSettings()
     payments: PaymentSettings = PaymentSettings()
 
     @property
@@ -266,6 +273,7 @@ def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, in
     yield ("server", "gateways"), server.gateways, 1, 64
     yield ("server", "drain_seconds"), server.drain_seconds, 0, 3_600
     yield ("server", "stale_seconds"), server.stale_seconds, 2, 60
+    yield ("prices", "notice_days"), settings.prices.notice_days, 0, 3_650
     yield ("journal", "segment_bytes"), settings.journal.segment_bytes, SEGMENT_MIN, SEGMENT_MAX
     for name, section in (
         ("limits", settings.limits),

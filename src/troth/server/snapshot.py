@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from troth.catalog.load import Catalog
-from troth.control import accounts, budgets, keys
+from troth.control import accounts, budgets, keys, supply
 from troth.control.accounts import Organization
 from troth.control.keys import Key
 from troth.gateway.ports import KeyRow, OrgRow
@@ -54,16 +54,21 @@ def key_row(key: Key, purses: Budgets) -> KeyRow:
     )
 
 
-def org_row(organization: Organization) -> OrgRow:
-    """Return an organization as gateways know it."""
-    return OrgRow(organization.ref, organization.frozen_at_ms > 0)
+def org_row(organization: Organization, price_set: str = "") -> OrgRow:
+    """Return an organization as gateways know it; `price_set` is the one it is pinned to."""
+    return OrgRow(organization.ref, organization.frozen_at_ms > 0, price_set)
+
+
+def _pins(transaction: Transaction, now_ms: int) -> dict[str, str]:
+    return {pin.org: pin.price_set for pin in supply.pins(transaction, now_ms)}
 
 
 def key_parts(transaction: Transaction, generation: int, now_ms: int) -> list[KeysPart]:
     """Return all live keys and all organizations."""
     purses = budgets.purses(transaction)
     rows = [row(key_row(key, purses)) for key in keys.live(transaction, now_ms)]
-    orgs = [org_row(organization) for organization in accounts.on_list(transaction)]
+    pins = _pins(transaction, now_ms)
+    orgs = [org_row(each, pins.get(each.ref, "")) for each in accounts.on_list(transaction)]
     parts = [KeysPart(generation, part, [], is_last=False) for part in _cut(rows, _KEYS_A_PART)]
     parts += [KeysPart(generation, [], part, is_last=False) for part in _cut(orgs, _KEYS_A_PART)]
     return [*parts, KeysPart(generation, [], [], is_last=True)]
@@ -80,6 +85,15 @@ def catalog_parts(
         for part in _cut(offerings, _OFFERINGS_A_PART)
     ]
     return [*parts, CatalogPart(generation, [], held, is_last=True)]
+
+
+def pinned_parts(catalog: Catalog, price_set: str, generation: int) -> list[CatalogPart]:
+    """Return all offerings as they are sold to those who are pinned to a price set."""
+    offerings = [offering for row in catalog.offerings.values() for offering in row]
+    return [
+        CatalogPart(generation, part, [], is_last=False, price_set=price_set)
+        for part in _cut(offerings, _OFFERINGS_A_PART)
+    ]
 
 
 def delta(
@@ -103,7 +117,8 @@ def delta(
             if org not in purses:
                 purses[org] = budgets.purses(transaction, org)
             rows.append(row(key_row(key, purses[org])))
-    changed = [org_row(accounts.find(transaction, ref)) for ref in orgs]
+    pins = _pins(transaction, now_ms) if orgs else {}
+    changed = [org_row(accounts.find(transaction, ref), pins.get(ref, "")) for ref in orgs]
     return Delta(generation, rows, gone, changed)
 
 

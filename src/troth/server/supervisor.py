@@ -55,6 +55,7 @@ class Installation(msgspec.Struct, frozen=True):
     catalog: Catalog
     warnings: tuple[str, ...]
     key_defaults: KeySettings
+    notice_days: int
     serving: Serving
     payments: PaymentTerms | None = None
 
@@ -279,6 +280,7 @@ def _control_place(installation: Installation, sockets: Sockets) -> Place:
         catalog=installation.catalog,
         warnings=list(installation.warnings),
         key_defaults=installation.key_defaults,
+        notice_days=installation.notice_days,
         payments=installation.payments,
     )
     return Place(

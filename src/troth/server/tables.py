@@ -16,6 +16,7 @@ from troth.kernel.secret import Secret
 from troth.server.messages import CatalogPart, Delta, KeysPart, Row, opened
 
 _NONE: Final = Secret("")
+_ByName = dict[str, tuple[Offering, ...]]
 
 
 class Tables:
@@ -29,9 +30,11 @@ class Tables:
         self._orgs: dict[str, OrgRow] = {}
         self._coming_keys: dict[str, KeyRow | msgspec.Raw] = {}
         self._coming_orgs: dict[str, OrgRow] = {}
-        self._offerings: dict[str, tuple[Offering, ...]] = {}
+        self._offerings: _ByName = {}
         self._names: tuple[str, ...] = ()
-        self._coming_offerings: list[Offering] = []
+        self._pinned: dict[str, _ByName] = {}
+        self._coming: dict[str, list[Offering]] = {}
+        self._is_coming_sound = True
         self._credentials: dict[str, Secret] = {}
         self._has_keys = False
         self._has_catalog = False
@@ -67,8 +70,13 @@ class Tables:
         """Return an organization's row, or None."""
         return self._orgs.get(ref)
 
-    def of(self, model: str) -> Sequence[Offering]:
-        """Return the offerings of a public name, in the order of preference."""
+    def of(self, model: str, price_set: str = "") -> Sequence[Offering]:
+        """Return the offerings of a public name, in the order of preference.
+
+        At the prices of a set that an organization is pinned to; today's where that is not known.
+        """
+        if price_set:
+            return self._pinned.get(price_set, self._offerings).get(model, ())
         return self._offerings.get(model, ())
 
     def names(self) -> Sequence[str]:
@@ -89,21 +97,32 @@ class Tables:
             self._has_keys = True
             self.generation = part.generation
 
-    def take_catalog(self, part: CatalogPart) -> None:
-        """Take a part of the catalog; the last one puts it in force."""
-        self._coming_offerings += part.offerings
+    def take_catalog(self, part: CatalogPart) -> bool:
+        """Take a part of the catalog; the last one puts it in force.
+
+        False when the whole is refused because a price in it cannot be one: the old stays.
+        """
+        sheets = (sheet for each in part.offerings for sheet in (each.sale, each.cost))
+        self._is_coming_sound &= all(sheet.is_sound for sheet in sheets)
+        self._coming.setdefault(part.price_set, []).extend(part.offerings)
         for credential in part.credentials:
             self._credentials[credential.upstream] = Secret(credential.text)
         if not part.is_last:
-            return
-        by_name: dict[str, list[Offering]] = {}
-        for offering in self._coming_offerings:
-            by_name.setdefault(offering.model.name, []).append(offering)
-        self._coming_offerings = []
-        self._offerings = {name: tuple(found) for name, found in by_name.items()}
-        self._names = tuple(sorted(by_name))
-        self._has_catalog = True
-        self.generation = part.generation
+            return True
+        is_sound = self._is_coming_sound
+        coming = {price_set: _by_name(found) for price_set, found in self._coming.items()}
+        self._forget_offerings()
+        if is_sound:
+            self._offerings = coming.pop("", {})
+            self._pinned = coming
+            self._names = tuple(sorted(self._offerings))
+            self._has_catalog = True
+            self.generation = part.generation
+        return is_sound
+
+    def _forget_offerings(self) -> None:
+        self._coming = {}
+        self._is_coming_sound = True
 
     def take_delta(self, delta: Delta) -> None:
         """Put changed keys and organizations in force, and drop those that are gone."""
@@ -117,7 +136,14 @@ class Tables:
         """Drop a snapshot that was never finished: the link broke."""
         self._coming_keys = {}
         self._coming_orgs = {}
-        self._coming_offerings = []
+        self._forget_offerings()
+
+
+def _by_name(offerings: Iterable[Offering]) -> _ByName:
+    found: dict[str, list[Offering]] = {}
+    for offering in offerings:
+        found.setdefault(offering.model.name, []).append(offering)
+    return {name: tuple(row) for name, row in found.items()}
 
 
 def _lay(table: dict[str, KeyRow | msgspec.Raw], rows: Iterable[Row]) -> None:

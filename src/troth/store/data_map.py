@@ -57,8 +57,18 @@ _CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
         " requests_per_minute tokens_per_minute concurrency may_read_wallet rate_slot project",
     ),
     "price": _all(
-        DataClass.OPERATION, "price_set model upstream kind unit tier_start amount per effective_at"
+        DataClass.OPERATION,
+        "price_set model upstream kind unit tier_start amount per effective_at tier_mode"
+        " min_quantity",
     ),
+    "price_version": _all(
+        DataClass.OPERATION,
+        "place model upstream effective_at source checked_on created_by created_at",
+    ),
+    "price_line": _all(
+        DataClass.OPERATION, "place kind unit tier_start tier_mode amount per min_quantity"
+    ),
+    "price_pin": _all(DataClass.BILLING, "place org price_set ends_at created_by created_at"),
     "usage": _all(
         DataClass.USAGE,
         "request org api_key project endpoint model_asked model_served provider upstream region"

@@ -81,3 +81,27 @@ def test_tables_are_trusted_for_a_while_after_a_beat() -> None:
     seen.append(one.is_fresh)
     one.beat(clock.monotonic_ns() - 40_000_000_000)
     assert [*seen, one.is_fresh] == [False, True, False, False]
+
+
+def test_prices_that_cannot_be_are_refused_and_the_old_stay() -> None:
+    one, _ = tables()
+    assert one.take_catalog(CatalogPart(1, [offering("a")], [], is_last=True))
+    broken = replace(offering("b"), cost=replace(SHEET, tiers=()))
+    assert one.take_catalog(CatalogPart(2, [broken, offering("c")], [], is_last=False))
+    assert not one.take_catalog(CatalogPart(2, [], [], is_last=True))
+    assert (one.names(), one.generation) == (("a",), 1)
+    assert one.take_catalog(CatalogPart(3, [offering("c")], [], is_last=True))
+    assert (one.names(), one.generation) == (("c",), 3)
+
+
+def test_those_who_are_pinned_to_a_price_set_are_sold_at_its_prices() -> None:
+    one, _ = tables()
+    dear = replace(offering("a"), sale=replace(SHEET, id="ps_dear"))
+    one.take_catalog(CatalogPart(1, [offering("a")], [], is_last=False, price_set="ps_old"))
+    one.take_catalog(CatalogPart(1, [dear, offering("b")], [], is_last=True))
+    assert one.of("a")[0].sale.id == "ps_dear"
+    assert one.of("a", "ps_old")[0].sale.id == "ps"
+    assert one.of("b", "ps_old") == ()
+    assert one.of("a", "ps_unknown")[0].sale.id == "ps_dear"
+    one.take_catalog(CatalogPart(2, [dear], [], is_last=True))
+    assert one.of("a", "ps_old")[0].sale.id == "ps_dear"

@@ -31,6 +31,9 @@ class Action(Code):
     CODE_REVOKE = "code.revoke"
     CODE_REDEEM = "code.redeem"
     CREDIT_UPTIME = "credit.uptime"
+    PRICE_ACCEPT = "price.accept"
+    PRICE_SET = "price.set"
+    PRICE_PIN = "price.pin"
 
 
 class Actor(msgspec.Struct, frozen=True):

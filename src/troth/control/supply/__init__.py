@@ -1,5 +1,35 @@
 """What was on offer and at what price: each price set that was ever in force, kept for receipts."""
 
-from troth.control.supply.prices import UnitPrice, in_set, remember
+from troth.catalog.load import Catalog
+from troth.catalog.versions import in_force
+from troth.control.supply.pins import Pin, pin, pinned_catalogs, pins
+from troth.control.supply.prices import UnitPrice, in_set, last_in_force, remember, sheets_of_set
+from troth.control.supply.versions import Notice, PriceList, Wanted, accept, versions
+from troth.store.transaction import Transaction
 
-__all__ = ["UnitPrice", "in_set", "remember"]
+__all__ = [
+    "Notice",
+    "Pin",
+    "PriceList",
+    "UnitPrice",
+    "Wanted",
+    "accept",
+    "in_set",
+    "last_in_force",
+    "pin",
+    "pinned_catalogs",
+    "pins",
+    "remember",
+    "sheets_of_set",
+    "sold",
+    "versions",
+]
+
+
+def sold(transaction: Transaction, catalog: Catalog, now_ms: int) -> Catalog:
+    """Return the catalog at the prices that are in force now.
+
+    Raises:
+        Misconfigured: a version that was accepted makes no price sheet.
+    """
+    return in_force(catalog, versions(transaction), now_ms)

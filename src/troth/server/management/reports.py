@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Response
 
 from troth import __version__
-from troth.control import accounts, audit, keys, usage
+from troth.control import accounts, audit, keys, supply, usage
 from troth.kernel.errors import Missing
 from troth.server.management.forms import JSON, LIST_MAX, Here, answer
 from troth.server.records import receipt_document
@@ -20,8 +20,9 @@ def state(office: Here) -> Response:
     """Say what runs here."""
     with office.store.read() as tx:
         organizations = len(accounts.on_list(tx))
-        live = len(keys.live(tx, office.clock.now_ms()))
-    catalog = office.catalog
+        now_ms = office.clock.now_ms()
+        live = len(keys.live(tx, now_ms))
+        catalog = supply.sold(tx, office.catalog, now_ms)
     return answer(
         State(
             __version__,
@@ -38,7 +39,8 @@ def state(office: Here) -> Response:
 @ROUTER.get("/models")
 def list_models(office: Here) -> Response:
     """List what is offered, in the order to try."""
-    return answer(list(shown_models(office.catalog)))
+    with office.store.read() as tx:
+        return answer(list(shown_models(supply.sold(tx, office.catalog, office.clock.now_ms()))))
 
 
 @ROUTER.get("/usage")
