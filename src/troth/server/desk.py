@@ -23,6 +23,7 @@ from troth.ledger.books import Outgoing, Teller
 from troth.ledger.shard import messages as money
 from troth.server import snapshot
 from troth.server.desk_link import DeskLink
+from troth.server.faults import number_of
 from troth.server.log_lines import DatabaseBusy, LinkRefused, MoneyStopped
 from troth.server.messages import (
     BUILD,
@@ -160,7 +161,7 @@ class Desk:
             self._log.write(DatabaseBusy())
         except InvariantBroken as broken:
             self.is_broken = True
-            self._log.write(MoneyStopped(_number(broken.rule)))
+            self._log.write(MoneyStopped(number_of(broken.rule)))
         finally:
             with self._money:
                 self._teller.left(link.owner)
@@ -394,9 +395,3 @@ class Desk:
             with self._store.write() as transaction:
                 sent = self._teller.tick(transaction, self._clock.now_ms())
             self._deliver(sent)
-
-
-def _number(rule: str) -> int:
-    """Return the number of a rule of the books such as `I4 ...`, 0 for one without."""
-    digits = rule.partition(" ")[0][1:]
-    return int(digits) if digits.isdecimal() else 0

@@ -79,3 +79,9 @@ def where(error: BaseException | None, traceback: TracebackType | None) -> Where
 def _plane(rest: str) -> Plane:
     found = rest.partition(".")[0]
     return Plane(found) if found in Plane.__members__.values() else Plane.ELSEWHERE
+
+
+def number_of(rule: str) -> int:
+    """Return the number of a rule of the books such as `I4 ...`, 0 for one without."""
+    digits = rule.partition(" ")[0][1:]
+    return int(digits) if digits.isdecimal() else 0
