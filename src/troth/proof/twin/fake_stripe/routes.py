@@ -142,8 +142,8 @@ def _kept_cards(world: World) -> Mapping[str, Record]:
     return {ref: card for ref, card in world.cards.items() if card.payer}
 
 
-def _table() -> Iterator[tuple[str, str, Act]]:
-    """Yield every endpoint: method, path, what it does."""
+def _buying() -> Iterator[tuple[str, str, Act]]:
+    """Yield the endpoints of who pays and how: method, path, what it does."""
     yield "POST", "customers", _make(intents.make_payer)
     yield "GET", "customers", _list(lambda w: w.payers, email="email")
     yield "GET", "customers/{id}", _one(lambda w: w.payers, "customer")
@@ -177,6 +177,10 @@ def _table() -> Iterator[tuple[str, str, Act]]:
         "payment_methods/{id}/detach",
         _change(lambda w: w.cards, "PaymentMethod", lambda w, c, _: intents.detach(w, c.id)),
     )
+
+
+def _after() -> Iterator[tuple[str, str, Act]]:
+    """Yield the endpoints of what comes after a payment."""
     yield "GET", "charges", _list(lambda w: w.charges, payment_intent="intent", customer="payer")
     yield "GET", "charges/{id}", _one(lambda w: w.charges, "charge")
     yield "POST", "refunds", _make(refunds.make_refund)
@@ -215,5 +219,5 @@ def _attach(world: World, ref: str, params: Params) -> Fields:
 
 _ROUTES: Final = tuple(
     (method, re.compile("/v1/" + path.replace("{id}", r"(?P<id>\w+)")), act)
-    for method, path, act in _table()
+    for method, path, act in (*_buying(), *_after())
 )
