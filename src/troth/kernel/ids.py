@@ -6,13 +6,16 @@ in an index; the other ten are random, so that an identifier cannot be guessed.
 
 import os
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from troth.kernel.clock import Clock
 
-Kind = Literal["org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert"]
+Kind = Literal[
+    "org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert",
+    "rfd", "dsp", "itm",
+]  # fmt: skip
 
-KINDS: Final = ("org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 RAW_BYTES: Final = 16
 _RANDOM_BYTES: Final = 10
 _POOL_BYTES: Final = _RANDOM_BYTES * 256

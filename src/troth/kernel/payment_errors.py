@@ -10,6 +10,13 @@ class BadSignature(BadRequest):
     sentence = "The signature does not belong to this message."
 
 
+class PaymentsOff(BadRequest):
+    """The operator has not set who takes payments."""
+
+    code = "payments_off"
+    sentence = "Nobody takes payments here. Set 'payments.kind' and its keys, then start again."
+
+
 class PaymentsDown(Unavailable):
     """The payment company did not answer; whether anything moved is not known."""
 

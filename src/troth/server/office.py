@@ -8,6 +8,7 @@ import msgspec
 from troth.catalog.load import Catalog
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
+from troth.server.cashier import Cashier
 from troth.server.settings import KeySettings
 from troth.server.shelf import Stock
 from troth.store.engine import Store
@@ -69,6 +70,7 @@ class Office(msgspec.Struct, frozen=True):
 
     `warnings` say what of the settings is not served, and why. `catalog` is what is configured;
     what was accepted since is in the database. `notice_days` is how long before a rise is known.
+    `cashier` takes payments, if anybody does.
     """
 
     store: Store
@@ -82,3 +84,4 @@ class Office(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     sales: Sales = NoGateways()
     notice_days: int = 14
+    cashier: Cashier | None = None

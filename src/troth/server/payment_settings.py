@@ -20,6 +20,7 @@ PAYMENT_VARIABLES: Final[Mapping[str, str]] = {
 _KEYS: Final = ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
 _LIVE: Final = ("sk_live_", "rk_live_")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_DAYS_MAX: Final = 3_650
 _CENTS_MIN: Final = 50
 _CENTS_MAX: Final = 99_999_999
 """What the company itself takes at least and at most in one payment."""
@@ -30,6 +31,10 @@ class PaymentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Without `webhook_secret` there is no webhook route: payments are then found by asking.
     `api_base` is for a double on this machine. `return_url` is where a payer comes back to.
+    `references` says whether the company's references of payments and cards may be kept, sealed;
+    without them there are no saved cards. `refund_window_days` 0 is any time, `refund_fee` who
+    bears what the company keeps, `credit_days` 0: bought credit does not end. `tax_part` names the
+    jurisdiction that taxes of top-ups are owed to; empty: none are asked.
     """
 
     kind: Literal["none", "stripe"] = "none"
@@ -40,6 +45,11 @@ class PaymentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topup_min_usd: str = "5"
     topup_max_usd: str = "1000"
     return_url: str = ""
+    references: Literal["sealed", "none"] = "sealed"
+    refund_window_days: int = 0
+    refund_fee: Literal["operator", "organization"] = "operator"
+    credit_days: int = 0
+    tax_part: str = ""
 
     @property
     def is_on(self) -> bool:
@@ -67,6 +77,11 @@ class PaymentTerms(msgspec.Struct, frozen=True):
     topup_min_cents: int
     topup_max_cents: int
     return_url: str
+    references: Literal["sealed", "none"] = "sealed"
+    refund_window_days: int = 0
+    refund_fee: Literal["operator", "organization"] = "operator"
+    credit_days: int = 0
+    tax_part: str = ""
 
 
 def payment_terms(payments: PaymentSettings) -> PaymentTerms | None:
@@ -81,6 +96,11 @@ def payment_terms(payments: PaymentSettings) -> PaymentTerms | None:
         topup_min_cents=payments.topup_min_cents,
         topup_max_cents=payments.topup_max_cents,
         return_url=payments.return_url,
+        references=payments.references,
+        refund_window_days=payments.refund_window_days,
+        refund_fee=payments.refund_fee,
+        credit_days=payments.credit_days,
+        tax_part=payments.tax_part,
     )
 
 
@@ -100,6 +120,7 @@ def payment_faults(payments: PaymentSettings) -> Iterator[tuple[str, str]]:
         yield "topup_min_usd", "must be at least 0.50: the company takes no less"
     if not payments.topup_min_cents <= payments.topup_max_cents <= _CENTS_MAX:
         yield "topup_max_usd", "must be between 'payments.topup_min_usd' and 999999.99"
+    yield from _day_faults(payments)
     if payments.return_url and not _is_web_page(payments.return_url):
         yield "return_url", "must be an https address; http only on this machine"
     if payments.is_on:
@@ -120,6 +141,12 @@ def payment_warnings(payments: PaymentSettings) -> tuple[str, ...]:
             "'payments.webhook_secret_file'."
         )
     return tuple(found)
+
+
+def _day_faults(payments: PaymentSettings) -> Iterator[tuple[str, str]]:
+    for name in ("refund_window_days", "credit_days"):
+        if not 0 <= getattr(payments, name) <= _DAYS_MAX:
+            yield name, f"must be from 0 to {_DAYS_MAX}"
 
 
 def _secret_faults(payments: PaymentSettings) -> Iterator[tuple[str, str]]:

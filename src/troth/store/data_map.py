@@ -108,7 +108,44 @@ _BUDGETS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "uptime_credit": _all(DataClass.BILLING, "month org amount_nusd downtime_ms at"),
 }
 
-DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {**_LEDGER, **_CONTROL, **_BUDGETS}
+_PAYMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
+    "topup": _all(
+        DataClass.BILLING,
+        "id org kind state cents tax_cents fee_cents currency saves_card session_sealed"
+        " intent_sealed intent_mark lot created_at checked_at paid_at",
+    ),
+    "payment_card": _all(DataClass.BILLING, "org payer_sealed card_sealed saved_at"),
+    "automatic_topup": _all(
+        DataClass.BILLING, "org threshold cents month_cap_cents is_on declines next_at"
+    ),
+    "refund": _all(
+        DataClass.BILLING,
+        "id org topup state cents tax_cents fee_cents is_final ref_sealed ref_mark attempts"
+        " next_at created_at ended_at",
+    ),
+    "dispute": _all(
+        DataClass.BILLING,
+        "id org topup state cents tax_cents is_freezing ref_sealed ref_mark opened_at ended_at",
+    ),
+    "dispute_part": _all(DataClass.BILLING, "dispute n entry amount"),
+    "payment_event": _all(DataClass.OPERATION, "id at"),
+    "payment_item": _all(
+        DataClass.BILLING,
+        "id kind subject org cents raised_at reminded_at resolved_at resolved_by",
+    ),
+    "payment_line": _all(
+        DataClass.BILLING, "ref kind about_mark cents fee_cents at payout is_matched"
+    ),
+    "payout": _all(DataClass.BILLING, "ref cents state arrives_at"),
+    "closing": _all(DataClass.BILLING, "org state began_at ended_at"),
+}
+
+DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {
+    **_LEDGER,
+    **_CONTROL,
+    **_BUDGETS,
+    **_PAYMENTS,
+}
 """Table to column to class."""
 
 _COLUMNS: Final = {

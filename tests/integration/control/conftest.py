@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.paying_office import PayingOffice
 from tests.builders.postgres_cluster import Cluster, running
 from troth.control.audit import Actor
 from troth.kernel.clock import ManualClock
@@ -57,3 +58,9 @@ def office(url: str, clock: ManualClock) -> Iterator[Office]:
 @pytest.fixture
 def actor(clock: ManualClock) -> Actor:
     return Actor(uid=1000, at_ms=clock.now_ms())
+
+
+@pytest.fixture
+def paying(office: Office) -> PayingOffice:
+    """The office with a payment company at the other end."""
+    return PayingOffice(office)

@@ -34,6 +34,19 @@ class Action(Code):
     PRICE_ACCEPT = "price.accept"
     PRICE_SET = "price.set"
     PRICE_PIN = "price.pin"
+    TOPUP_BEGIN = "topup.begin"
+    TOPUP_CREDIT = "topup.credit"
+    AUTOMATIC_TOPUP_ON = "automatic_topup.on"
+    AUTOMATIC_TOPUP_OFF = "automatic_topup.off"
+    CARD_DROP = "card.drop"
+    REFUND_BEGIN = "refund.begin"
+    REFUND_RETURN = "refund.return"
+    REFUND_BY_HAND = "refund.by_hand"
+    DISPUTE_OPEN = "dispute.open"
+    DISPUTE_END = "dispute.end"
+    PAYMENT_RESOLVE = "payment.resolve"
+    ORGANIZATION_CLOSE = "organization.close"
+    ORGANIZATION_CLOSED = "organization.closed"
 
 
 class Actor(msgspec.Struct, frozen=True):

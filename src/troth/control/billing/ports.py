@@ -234,6 +234,10 @@ class Payments(Protocol):
         """Send money back to where it came from."""
         ...
 
+    def refunds_of(self, intent: str) -> list[Refund]:
+        """Return a payment's refunds, for who is not sure whether one was asked for."""
+        ...
+
     def refund_state(self, ref: str) -> Refund:
         """Return a refund as it stands now."""
         ...

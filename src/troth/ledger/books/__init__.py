@@ -21,6 +21,7 @@ from troth.ledger.books.budget import (
 from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
 from troth.ledger.books.days import close_day, forget
 from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
+from troth.ledger.books.lease import is_recalled
 from troth.ledger.books.lot import Lot, LotKind, lots
 from troth.ledger.books.moves import (
     Credit,
@@ -69,6 +70,7 @@ __all__ = [
     "drop_rule",
     "expire",
     "forget",
+    "is_recalled",
     "lots",
     "moved",
     "movement_id",

@@ -230,6 +230,11 @@ def of_seat(tx: Transaction, seat: bytes) -> list[Lent]:
     return [Lent(*each) for each in found]
 
 
+def is_recalled(tx: Transaction, purse: bytes) -> bool:
+    """Tell whether a seat has still to answer a recall of a purse."""
+    return tx.row("SELECT 1 FROM lease WHERE purse = ? AND recall = 1", (purse,)) is not None
+
+
 def recall(tx: Transaction, purse: bytes, but: bytes) -> list[Lent]:
     """Mark the leases of a purse that other seats could give back from; return them."""
     tx.execute(

@@ -42,6 +42,8 @@ class Kind(Enum):
     """What a refund is less by, where the customer bears the fee."""
     REFUND_SENT = "refund_sent"
     """The payment company has paid it back."""
+    REFUND_BY_HAND = "refund_by_hand"
+    """The operator has paid it another way."""
     DISPUTE = "dispute"
     """The payment company has taken what is disputed."""
     DISPUTE_RESERVE = "dispute_reserve"
@@ -80,6 +82,7 @@ _SIDES: Final[Mapping[Kind, tuple[OperatorBook | None, OperatorBook]]] = {
     Kind.REFUND: (None, _Book.REFUNDS_PAYABLE),
     Kind.REFUND_FEE: (_Book.REFUNDS_PAYABLE, _Book.STRIPE_FEES),
     Kind.REFUND_SENT: (_Book.REFUNDS_PAYABLE, _Book.CLEARING),
+    Kind.REFUND_BY_HAND: (_Book.REFUNDS_PAYABLE, _Book.BANK),
     Kind.DISPUTE: (_Book.DISPUTED, _Book.CLEARING),
     Kind.DISPUTE_RESERVE: (None, _Book.DISPUTE_RESERVE),
     Kind.DISPUTE_TAX: (_Book.TAX, _Book.DISPUTED),

@@ -1,0 +1,61 @@
+"""Who takes payments for an office, and on which terms."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from troth.control.billing import Sealer, Terms, Till
+from troth.control.billing.ports import Envelope, Payments
+from troth.kernel.errors import Misconfigured
+from troth.kernel.ids import Entropy, IdMaker
+from troth.server.payment_settings import PaymentTerms
+
+KEY_FILE: Final = "payments.key"
+_KEY_BYTES: Final = 32
+
+
+class Cashier(msgspec.Struct, frozen=True):
+    """The company, what opens its webhooks (None: there is no route for them), and our till."""
+
+    company: Payments
+    envelope: Envelope | None
+    till: Till
+
+
+def sealing_key(folder: Path, entropy: Entropy) -> bytes:
+    """Return the key of this data folder, made when it is first asked for.
+
+    Raises:
+        Misconfigured: it cannot be read or written, or is damaged.
+    """
+    file = folder / KEY_FILE
+    try:
+        if not file.exists():
+            file.touch(mode=0o600, exist_ok=True)
+            file.write_bytes(entropy(_KEY_BYTES))
+        key = file.read_bytes()
+    except OSError:
+        raise Misconfigured(f"cannot read or write {file}; check who owns the folder") from None
+    if len(key) != _KEY_BYTES:
+        raise Misconfigured(f"{file} is damaged; restore it from a backup")
+    return key
+
+
+def till_of(terms: PaymentTerms, key: bytes, maker: IdMaker, entropy: Entropy) -> Till:
+    """Return the till of an installation's settings."""
+    return Till(
+        Terms(
+            currency=terms.currency,
+            topup_cents_min=terms.topup_min_cents,
+            topup_cents_max=terms.topup_max_cents,
+            return_url=terms.return_url,
+            keeps_references=terms.references == "sealed",
+            refund_window_days=terms.refund_window_days,
+            refund_fee=terms.refund_fee,
+            paid_expiry_days=terms.credit_days,
+            tax_part=terms.tax_part,
+        ),
+        Sealer(key, entropy),
+        maker.raw,
+    )

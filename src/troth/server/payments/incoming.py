@@ -1,0 +1,342 @@
+"""Money comes: pages, automatic charges, and what the company tells us of them."""
+
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from troth.control import accounts, billing
+from troth.control.audit import Actor
+from troth.control.billing import (
+    MS_OF_DAY,
+    MS_OF_HOUR,
+    SWEEP_DAYS,
+    Paid,
+    Topup,
+    TopupKind,
+    TopupState,
+    Wanted,
+)
+from troth.control.billing.ports import (
+    About,
+    CheckoutAsk,
+    Dispute,
+    Intent,
+    IntentStatus,
+    Notice,
+    Refund,
+    SavedCharge,
+)
+from troth.kernel import ids
+from troth.kernel.errors import Missing
+from troth.kernel.payment_errors import PaymentsOff
+from troth.server.cashier import Cashier
+from troth.server.office import Office
+from troth.store.transaction import Transaction
+
+ROUND: Final = 200
+"""As much is done in one round of a duty; the rest in the next."""
+_RECHARGE_MS: Final = 12 * MS_OF_HOUR
+"""The company knows our keys for a day: a charge without an answer is not repeated later."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where to pay for a top-up, and until when (unix milliseconds)."""
+
+    topup: str
+    url: str
+    expires_at_ms: int
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What the company says of the object of a notice, all fetched before the transaction.
+
+    `intent` is a payment and `topup` what it is for; a dispute comes with its payment.
+    """
+
+    paid: Paid | None = None
+    intent: Intent | None = None
+    ended: str = ""
+    refund: Refund | None = None
+    dispute: Dispute | None = None
+
+
+def cashier_of(office: Office) -> Cashier:
+    """Return who takes payments.
+
+    Raises:
+        PaymentsOff: nobody does.
+    """
+    if office.cashier is None:
+        raise PaymentsOff
+    return office.cashier
+
+
+def start_topup(office: Office, actor: Actor, name: str, wanted: Wanted) -> Page:
+    """Make a page on which an organization's top-up can be paid.
+
+    Raises:
+        PaymentsOff, PaymentsDown, Missing, InvalidValue: nothing was asked of anybody.
+    """
+    cashier = cashier_of(office)
+    terms = cashier.till.terms
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        topup = billing.begin_topup(tx, cashier.till, actor, owner, wanted=wanted)
+        payer, _ = billing.saved_card(tx, cashier.till, owner.raw)
+    page = cashier.company.checkout(
+        CheckoutAsk(
+            key=topup.ref,
+            topup=topup.ref,
+            organization=owner.ref,
+            cents=topup.cents,
+            currency=topup.currency,
+            payer=payer,
+            saves_card=topup.saves_card,
+            success_url=terms.return_url,
+            cancel_url=terms.return_url,
+            has_tax=bool(terms.tax_part),
+        )
+    )
+    with office.store.write() as tx:
+        billing.keep_session(tx, cashier.till, topup, page.session)
+    return Page(topup.ref, page.url, page.expires_at_s * 1_000)
+
+
+def look_after(office: Office, ref: str) -> Topup:
+    """Ask the company how a top-up stands and credit it if it is paid: for who comes back.
+
+    Raises:
+        PaymentsOff, PaymentsDown: nothing changed.
+        Missing: there is no such top-up.
+    """
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        topup = billing.find_topup(tx, ref)
+    if topup.state is not TopupState.PAID:
+        found = _of_topup(cashier, topup)
+        with office.store.write() as tx:
+            _apply(tx, cashier, found, office.clock.now_ms())
+    with office.store.read() as tx:
+        return billing.find_topup(tx, ref)
+
+
+def paid_of(office: Office, ref: str) -> Paid | None:
+    """Return what the company says was paid for a top-up, None for nothing.
+
+    Raises:
+        PaymentsOff, PaymentsDown, Missing: it is not known.
+    """
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        topup = billing.find_topup(tx, ref)
+    return _of_topup(cashier, topup).paid
+
+
+# --- what the company tells ------------------------------------------------------------------
+
+
+def handle(office: Office, notice: Notice) -> bool:
+    """Act on a notice; False when it was acted on before. What it names is fetched anew.
+
+    Raises:
+        PaymentsOff, PaymentsDown, Locked: nothing changed; let the company send it again.
+    """
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        if billing.is_done(tx, notice.event):
+            return False
+    found = _find(office, cashier, notice)
+    now_ms = office.clock.now_ms()
+    with office.store.write() as tx:
+        is_new = billing.note_event(tx, notice.event, now_ms)
+        changed = _apply(tx, cashier, found, now_ms) if is_new else ""
+    if changed:
+        office.gateways.refresh((), (changed,))
+    return is_new
+
+
+def _find(office: Office, cashier: Cashier, notice: Notice) -> _Found:
+    """Fetch what a notice is about; nothing for what is none of ours."""
+    company = cashier.company
+    try:
+        match notice.kind:
+            case About.SESSION:
+                return _of_session(cashier, notice.about)
+            case About.INTENT:
+                return _of_intent(office, cashier, company.intent(notice.about))
+            case About.REFUND:
+                return _Found(refund=company.refund_state(notice.about))
+            case About.DISPUTE:
+                dispute = company.dispute(notice.about)
+                payment = _of_intent(office, cashier, company.intent(dispute.intent))
+                return msgspec.structs.replace(payment, dispute=dispute)
+            case About.OTHER:
+                return _Found()
+    except Missing:
+        return _Found()
+
+
+def _of_session(cashier: Cashier, ref: str) -> _Found:
+    session = cashier.company.session(ref)
+    if not session.topup:
+        return _Found()
+    if not session.is_paid or not session.intent:
+        return _Found(ended="" if session.is_open else session.topup)
+    intent = cashier.company.intent(session.intent)
+    return _Found(
+        paid=Paid(
+            topup=session.topup,
+            intent=session.intent,
+            cents=session.cents,
+            tax_cents=session.tax_cents,
+            currency=session.currency,
+            payer=session.payer,
+            card=intent.card,
+        )
+    )
+
+
+def _of_intent(office: Office, cashier: Cashier, intent: Intent) -> _Found:
+    """Return what a payment means; one made on a page is told by the page, which knows its tax."""
+    if not intent.topup:
+        return _Found(intent=intent)
+    with office.store.read() as tx:
+        topup = _known(tx, intent.topup)
+    session = cashier.till.opened(topup.session_sealed) if topup else None
+    if intent.status is IntentStatus.SUCCEEDED and session:
+        return msgspec.structs.replace(_of_session(cashier, session), intent=intent)
+    if intent.status is IntentStatus.SUCCEEDED:
+        return _Found(paid=_paid(intent), intent=intent)
+    return _Found(intent=intent)
+
+
+def _paid(intent: Intent) -> Paid:
+    return Paid(
+        topup=intent.topup,
+        intent=intent.ref,
+        cents=intent.cents,
+        tax_cents=intent.tax_cents,
+        currency=intent.currency,
+        payer=intent.payer,
+        card=intent.card,
+    )
+
+
+def _of_topup(cashier: Cashier, topup: Topup) -> _Found:
+    """Ask about a top-up of which we have heard nothing."""
+    session = cashier.till.opened(topup.session_sealed)
+    if session:
+        return _of_session(cashier, session)
+    intent = cashier.company.intent_of(topup.ref)
+    if intent is None:
+        return _Found()
+    is_paid = intent.status is IntentStatus.SUCCEEDED
+    return _Found(paid=_paid(intent) if is_paid else None, intent=intent)
+
+
+def _known(tx: Transaction, ref: str) -> Topup | None:
+    try:
+        return billing.find_topup(tx, ref)
+    except Missing:
+        return None
+
+
+def _apply(tx: Transaction, cashier: Cashier, found: _Found, now_ms: int) -> str:
+    """Write what was found; return the organization that gateways must be told of."""
+    till = cashier.till
+    if found.paid is not None:
+        topup = billing.apply_payment(tx, till, found.paid, now_ms)
+        if topup is not None and topup.saves_card:
+            card = (found.paid.payer, found.paid.card)
+            billing.save_card(tx, till, topup.org, card, now_ms=now_ms)
+    elif found.intent is not None and found.dispute is None:
+        _apply_unpaid(tx, found.intent, now_ms)
+    if found.ended:
+        billing.end_topup(tx, found.ended, TopupState.EXPIRED)
+    if found.refund is not None:
+        with suppress(Missing):  # somebody else's: the comparison of books will say so
+            billing.apply_refund(tx, till, found.refund, now_ms)
+    if found.dispute is not None and found.intent is not None:
+        ref = found.intent.topup
+        return billing.apply_dispute(tx, till, found.dispute, ref, now_ms=now_ms)
+    return ""
+
+
+def _apply_unpaid(tx: Transaction, intent: Intent, now_ms: int) -> None:
+    """A charge of a saved card that brought nothing; on a page the payer simply tries again."""
+    topup = _known(tx, intent.topup)
+    if topup is None or topup.kind is TopupKind.PAGE:
+        return
+    if intent.status is IntentStatus.NEEDS_ACTION:
+        billing.needs_owner(tx, topup, now_ms)
+    elif intent.status in {IntentStatus.DECLINED, IntentStatus.CANCELED}:
+        billing.declined(tx, topup, now_ms)
+
+
+# --- by itself -------------------------------------------------------------------------------
+
+
+def sweep(office: Office) -> None:
+    """Act on what happened in the last days and was not told, or not heard."""
+    cashier, now_ms = cashier_of(office), office.clock.now_ms()
+    since_s = (now_ms - SWEEP_DAYS * MS_OF_DAY) // 1_000
+    for notice in cashier.company.notices(since_s):
+        handle(office, notice)
+    with office.store.write() as tx:
+        unsure = billing.unsure(tx, now_ms, ROUND)
+        billing.forget_events(tx, now_ms)
+    for topup in unsure:
+        if topup.kind is TopupKind.PAGE:
+            look_after(office, topup.ref)
+
+
+def charge_due(office: Office) -> None:
+    """Charge saved cards where credit has fallen below its threshold."""
+    cashier, now_ms = cashier_of(office), office.clock.now_ms()
+    with office.store.write() as tx:
+        orgs = billing.due(tx, now_ms, ROUND)
+        begun = [billing.begin_automatic(tx, cashier.till, org, now_ms) for org in orgs]
+        unanswered = billing.unanswered(tx, now_ms, ROUND)
+    for topup in unanswered:
+        _ask_again(office, cashier, topup)
+    for new in begun:
+        if new is not None:
+            _charge(office, cashier, new)
+
+
+def _charge(office: Office, cashier: Cashier, topup: Topup) -> None:
+    with office.store.read() as tx:
+        payer, card = billing.saved_card(tx, cashier.till, topup.org)
+    if payer is None or card is None:
+        intent = Intent("", IntentStatus.CANCELED, topup.cents, topup.currency, topup.ref)
+    else:
+        intent = cashier.company.charge_saved(
+            SavedCharge(topup.ref, topup.ref, payer, card, topup.cents, topup.currency)
+        )
+    _write_charge(office, cashier, intent)
+
+
+def _ask_again(office: Office, cashier: Cashier, topup: Topup) -> None:
+    """Look for a charge whose answer was lost, and repeat it while its key is good."""
+    intent = cashier.company.intent_of(topup.ref)
+    age_ms = office.clock.now_ms() - topup.created_at_ms
+    if intent is not None:
+        _write_charge(office, cashier, intent)
+    elif age_ms < _RECHARGE_MS:
+        _charge(office, cashier, topup)
+    else:
+        with office.store.write() as tx:
+            billing.end_topup(tx, topup.ref, TopupState.EXPIRED)
+
+
+def _write_charge(office: Office, cashier: Cashier, intent: Intent) -> None:
+    is_paid = intent.status is IntentStatus.SUCCEEDED
+    found = _Found(paid=_paid(intent) if is_paid else None, intent=intent)
+    with office.store.write() as tx:
+        _apply(tx, cashier, found, office.clock.now_ms())
+
+
+def organization_of(topup: Topup) -> str:
+    """Return a top-up's organization as it is shown."""
+    return ids.text("org", topup.org)

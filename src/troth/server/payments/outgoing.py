@@ -1,0 +1,119 @@
+"""Money goes: refunds to where it came from, and accounts that close."""
+
+from threading import Event
+from typing import Final
+
+from troth.control import accounts, billing
+from troth.control.audit import Actor
+from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
+from troth.control.billing.ports import Refund as Told
+from troth.control.billing.ports import RefundAsk, RefundStatus
+from troth.kernel import ids
+from troth.kernel.payment_errors import PaymentsDown
+from troth.ledger import books
+from troth.server.cashier import Cashier
+from troth.server.office import Office
+from troth.server.payments.incoming import ROUND, cashier_of
+
+_RECALL_TURNS: Final = 50
+_RECALL_TURN_SECONDS: Final = 0.02
+
+
+def start_refund(office: Office, actor: Actor, name: str, asked: Asked) -> list[Refund]:
+    """Give bought credit back; what the company does not answer now is driven by the duty.
+
+    Raises:
+        PaymentsOff, Missing, InvalidValue: nothing left the wallet.
+    """
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        owner = accounts.named(tx, name)
+    _recall(office, owner.raw)
+    with office.store.write() as tx:
+        begun = billing.begin_refund(tx, cashier.till, actor, owner, asked=asked)
+    drive_refunds(office)
+    with office.store.read() as tx:
+        return [billing.find_refund(tx, each.ref) for each in begun]
+
+
+def _recall(office: Office, org: bytes) -> None:
+    """Ask gateways for what they hold idle of a wallet, and wait a moment until it is back."""
+    purse, pause = books.wallet_purse(org), Event()
+    office.gateways.call_back(purse)
+    for _ in range(_RECALL_TURNS):
+        with office.store.read() as tx:
+            if not books.is_recalled(tx, purse):
+                return
+        pause.wait(_RECALL_TURN_SECONDS)
+
+
+def drive_refunds(office: Office) -> None:
+    """Ask for refunds that have left a wallet, and ask about those that are on their way."""
+    cashier, now_ms = cashier_of(office), office.clock.now_ms()
+    with office.store.write() as tx:
+        due = billing.due_refunds(tx, now_ms, ROUND)
+    for refund, topup in due:
+        try:
+            told = _told(cashier, refund, topup)
+        except PaymentsDown:
+            continue
+        if told is not None:
+            with office.store.write() as tx:
+                billing.apply_refund(tx, cashier.till, told, office.clock.now_ms())
+
+
+def _told(cashier: Cashier, refund: Refund, topup: Topup) -> Told | None:
+    """Ask for a refund, or how it stands; None where its reference was not kept."""
+    company = cashier.company
+    if refund.state is not RefundState.UNDERWAY:
+        ref = cashier.till.opened(refund.ref_sealed)
+        return company.refund_state(ref) if ref else None
+    intent = cashier.till.opened(topup.intent_sealed)
+    if intent is None:
+        payment = company.intent_of(topup.ref)
+        intent = payment.ref if payment else None
+    if intent is None:
+        return Told("", refund.ref, "", refund.sent_cents, RefundStatus.FAILED)
+    if refund.attempts:  # an answer was lost; the company knows our keys for a day only
+        before = [each for each in company.refunds_of(intent) if each.refund == refund.ref]
+        if before:
+            return before[0]
+    return company.refund(RefundAsk(refund.ref, refund.ref, intent, refund.sent_cents))
+
+
+def start_closing(office: Office, actor: Actor, name: str) -> Statement:
+    """Begin to close an account, and go as far as it goes now.
+
+    Raises:
+        PaymentsOff, Missing: nothing changed.
+    """
+    cashier_of(office)
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        ended = billing.begin_closing(tx, actor, owner)
+    office.gateways.refresh(ended, (owner.ref,))
+    close_accounts(office)
+    with office.store.read() as tx:
+        return billing.statement(tx, accounts.find(tx, owner.ref))
+
+
+def close_accounts(office: Office) -> None:
+    """Go on with each account that is being closed."""
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        orgs = billing.closings(tx)
+    for org in orgs:
+        _recall(office, org)
+        _go_on(office, cashier, org)
+        drive_refunds(office)
+        _go_on(office, cashier, org)
+
+
+def _go_on(office: Office, cashier: Cashier, org: bytes) -> ClosingState:
+    with office.store.write() as tx:
+        return billing.go_on_closing(tx, cashier.till, org, office.clock.now_ms())
+
+
+def organization_of(refund: Refund) -> str:
+    """Return a refund's organization as it is shown."""
+    return ids.text("org", refund.org)
