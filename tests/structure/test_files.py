@@ -14,6 +14,7 @@ SECRETS_REVEALED = frozenset(
         "troth.control.keys.issue",
         "troth.control.keys.rows",
         "troth.providers.request",
+        "troth.server.alert_terms",
         "troth.server.assemble",
         "troth.server.database",
         "troth.server.link",

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "org": ("troth.cli.org:org", "Organizations: create, list, freeze, thaw, zone."),
     "projects": ("troth.cli.projects:projects", "Projects of organizations: create, list."),
     "keys": ("troth.cli.keys:keys", "API keys: create, list, rotate, revoke."),
+    "alerts": ("troth.cli.alerts:alerts", "Alerts: list, contact."),
     "budgets": ("troth.cli.budgets:budgets", "Budgets: set, show, drop."),
     "wallet": ("troth.cli.wallet:wallet", "Wallets: show, credit."),
     "models": ("troth.cli.models:models", "What is offered, where and at which price."),

@@ -6,6 +6,7 @@ from troth.kernel.clock import Clock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.log import Log, Sink
 from troth.server import database
+from troth.server.alert_terms import alert_terms
 from troth.server.handover import Serving, Tls
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
@@ -38,6 +39,7 @@ def installation(settings: Settings) -> Installation:
         notice_days=settings.prices.notice_days,
         serving=serving(settings),
         payments=payment_terms(settings.payments),
+        alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
     )
 
 

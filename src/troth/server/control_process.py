@@ -20,7 +20,7 @@ from troth.ledger.books import Teller, TellerTerms
 from troth.server import database
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
-from troth.server.duties import DUTIES, Duties
+from troth.server.duties import DUTIES, SLOW_DUTIES, Duties
 from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
@@ -65,11 +65,13 @@ def run(line: socket.socket) -> int:
     office = _office(store, handover, clock, desk)
     management = ManagementServer(application(office), socket.socket(fileno=handover.management))
     management.start()
-    duties = Duties(office, DUTIES, clock=clock, log=log)
-    duties.start()
+    duties = [Duties(office, each, clock=clock, log=log) for each in (DUTIES, SLOW_DUTIES)]
+    for each in duties:
+        each.start()
     tell(line, Ready(is_erasing=False))
     _wait(line)
-    duties.stop()
+    for each in duties:
+        each.stop()
     management.stop()
     port.stop()
     desk.stop()
@@ -118,6 +120,7 @@ def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: 
         gateways=desk,
         is_serving=True,
         warnings=tuple(handover.warnings),
+        alerts=handover.alerts,
     )
 
 

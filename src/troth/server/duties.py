@@ -17,6 +17,7 @@ from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
 from troth.ledger import books
+from troth.server.alerting import expire_credit, find_low_balances, raise_alerts, send_mails
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
 from troth.server.shelf import stock_of
@@ -60,8 +61,14 @@ def renew_prices(office: Office) -> None:
 DUTIES: Final = (
     Duty(DutyName.CLOSE_DAYS, 60_000, close_days),
     Duty(DutyName.RENEW_PRICES, 1_000, renew_prices),
+    Duty(DutyName.EXPIRE_CREDIT, 60_000, expire_credit),
+    Duty(DutyName.RAISE_ALERTS, 15_000, raise_alerts),
+    Duty(DutyName.LOW_BALANCES, 600_000, find_low_balances),
 )
-"""All of them, in the order of a turn."""
+"""What only the database is needed for, in the order of a turn."""
+
+SLOW_DUTIES: Final = (Duty(DutyName.SEND_MAILS, 15_000, send_mails),)
+"""What waits for others; it has a thread of its own."""
 
 
 class Duties:

@@ -8,7 +8,7 @@ it cannot start.
 import socket
 import struct
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -82,6 +82,28 @@ class GatewayHandover(msgspec.Struct, frozen=True):
     serving: Serving
 
 
+class MailServer(msgspec.Struct, frozen=True):
+    """Where mails are handed over, and as whom: handed to the control process, shown nowhere."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    username: str
+    password: str
+    sender: str
+
+
+class AlertTerms(msgspec.Struct, frozen=True):
+    """What the control process tells by: the days, and the mail server if there is one.
+
+    `uptime` maps percent of uptime in nano-percent to the percent of charges credited below it.
+    """
+
+    low_balance_days: int = 7
+    mail: MailServer | None = None
+    uptime: tuple[tuple[int, int], ...] = ()
+
+
 class ControlHandover(msgspec.Struct, frozen=True):
     """All that the control process starts with. `credentials` are by upstream.
 
@@ -102,6 +124,7 @@ class ControlHandover(msgspec.Struct, frozen=True):
     notice_days: int
     serving: Serving
     payments: PaymentTerms | None = None
+    alerts: AlertTerms = AlertTerms()
 
 
 _SIGN: Final = msgspec.msgpack.Decoder(Sign)

@@ -9,6 +9,7 @@ from typing import Final
 from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.server import database
+from troth.server.alert_terms import alert_terms
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.offer import offer_of
@@ -51,6 +52,7 @@ def local_management(settings: Settings) -> Iterator[Path]:
             notice_days=settings.prices.notice_days,
             gateways=NoGateways(),
             warnings=offer.warnings,
+            alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
         )
         path = settings.run_folder / SOCKET_NAME
         path.unlink(missing_ok=True)

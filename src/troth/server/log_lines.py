@@ -125,6 +125,10 @@ class DutyName(Code):
 
     CLOSE_DAYS = "close_days"
     RENEW_PRICES = "renew_prices"
+    RAISE_ALERTS = "raise_alerts"
+    LOW_BALANCES = "low_balances"
+    SEND_MAILS = "send_mails"
+    EXPIRE_CREDIT = "expire_credit"
 
 
 class DutyFailed(Event, frozen=True):

@@ -9,6 +9,7 @@ from troth.catalog.load import Catalog
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.server.cashier import Cashier
+from troth.server.handover import AlertTerms
 from troth.server.settings import KeySettings
 from troth.server.shelf import Stock
 from troth.store.engine import Store
@@ -85,3 +86,4 @@ class Office(msgspec.Struct, frozen=True):
     sales: Sales = NoGateways()
     notice_days: int = 14
     cashier: Cashier | None = None
+    alerts: AlertTerms = AlertTerms()

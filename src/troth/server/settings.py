@@ -17,6 +17,12 @@ from troth.kernel.closed_tables import dotted, into
 from troth.kernel.errors import Misconfigured
 from troth.kernel.money import nusd_of
 from troth.kernel.secret import Secret
+from troth.server.alert_settings import (
+    AlertSettings,
+    MailSettings,
+    UptimeSettings,
+    alert_faults,
+)
 from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
 from troth.server.payment_settings import PAYMENT_VARIABLES, PaymentSettings, payment_faults
 from troth.wire.limits import ClientLimits, ServerLimits
@@ -149,6 +155,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wallet: WalletSettings = WalletSettings()
     prices: PriceSettings = PriceSettings()
     payments: PaymentSettings = PaymentSettings()
+    alerts: AlertSettings = AlertSettings()
+    mail: MailSettings = MailSettings()
+    uptime: UptimeSettings = UptimeSettings()
 
     @property
     def folder(self) -> Path:
@@ -265,6 +274,8 @@ def _check_money(settings: Settings, layers: Layers) -> None:
     for name, fault in payment_faults(settings.payments):
         where = layers.place(("payments", name))
         raise Misconfigured(f"{where}: 'payments.{name}' {fault}.")
+    for path, fault in alert_faults(settings.alerts, settings.mail, settings.uptime):
+        raise Misconfigured(f"{layers.place(path)}: '{dotted(path)}' {fault}.")
 
 
 def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, int]]:

@@ -20,7 +20,7 @@ from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import system_entropy
 from troth.kernel.log import Log
 from troth.server.child import Child, Place
-from troth.server.handover import ControlHandover, GatewayHandover, Serving
+from troth.server.handover import AlertTerms, ControlHandover, GatewayHandover, Serving
 from troth.server.hardening import ERASING, erases
 from troth.server.log_lines import (
     ChildEnded,
@@ -58,6 +58,7 @@ class Installation(msgspec.Struct, frozen=True):
     notice_days: int
     serving: Serving
     payments: PaymentTerms | None = None
+    alerts: AlertTerms = AlertTerms()
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -282,6 +283,7 @@ def _control_place(installation: Installation, sockets: Sockets) -> Place:
         key_defaults=installation.key_defaults,
         notice_days=installation.notice_days,
         payments=installation.payments,
+        alerts=installation.alerts,
     )
     return Place(
         Role.CONTROL, 0, "troth.server.control_process", handover, descriptors, dict(_PLAIN)

@@ -11,7 +11,7 @@ import pytest
 from tests.builders.command_line import CommandLine
 from troth.cli.main import COMMANDS
 from troth.control.accounts import Organization
-from troth.control.budgets import Budget
+from troth.control.budgets import Alert, Budget, Contact
 from troth.control.usage import Total
 from troth.kernel import api_keys
 from troth.server.shown import ShownKey, ShownModel, ShownWallet, Verified
@@ -174,6 +174,15 @@ def test_budgets_are_set_shown_and_dropped(ada: CommandLine) -> None:
     assert ada.run("budgets", "drop", "Ada", "--period", "month").code == 0
     said = ada.run("budgets", "drop", "Ada", "--period", "month")
     assert (said.code, "There is no such budget." in said.err) == (2, True)
+
+
+def test_alerts_have_a_contact(ada: CommandLine) -> None:
+    assert ada.ask(list[Alert], "alerts", "list", "Ada") == []
+    given = ("alerts", "contact", "Ada", "billing@example.org", "--language", "de")
+    assert ada.ask(Contact, *given).language == "de"
+    assert "billing@example.org" in ada.run("alerts", "contact", "Ada").out
+    assert ada.run("alerts", "contact", "Ada", "nobody").code == 2
+    assert ada.ask(Contact, "alerts", "contact", "Ada", "--none").address == ""
 
 
 def test_a_whole_key_is_no_argument(ada: CommandLine) -> None:

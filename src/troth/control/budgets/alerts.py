@@ -99,23 +99,24 @@ def raise_low_balances(transaction: Transaction, maker: IdMaker, now_ms: int, da
         wallet = books.wallet(transaction, pace.org)
         if wallet is None:
             continue
-        days = pace.days_of(wallet.posted)
+        first, last = _credits(transaction, pace.org)
+        days = pace.days_of(wallet.posted, first, now_ms)
         if days >= days_min:
             continue
         org = ids.text("org", pace.org)
-        since = _last_credit(transaction, pace.org)
-        new = _New("low_balance", org, org, "", since, days_min, wallet.posted, 0, days)
+        new = _New("low_balance", org, org, "", last, days_min, wallet.posted, 0, days)
         raised += _raise(transaction, new, maker.raw(), now_ms)
     return raised
 
 
-def _last_credit(transaction: Transaction, org: bytes) -> int:
+def _credits(transaction: Transaction, org: bytes) -> tuple[int, int]:
+    """Return when a wallet had its first and its last credit."""
     row = transaction.row(
-        "SELECT coalesce(max(created_at), 0) FROM lot WHERE book = ?",
+        "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM lot WHERE book = ?",
         (books.wallet_purse(org),),
-        tuple[int],
+        tuple[int, int],
     )
-    return row[0] if row else 0
+    return row or (0, 0)
 
 
 def _raise(transaction: Transaction, new: _New, raw: bytes, now_ms: int) -> int:
@@ -188,8 +189,8 @@ def sent(transaction: Transaction, alert_id: str, now_ms: int) -> None:
     )
 
 
-def unsent(transaction: Transaction, alert_id: str, now_ms: int) -> int:
-    """Note that a mail was not taken, and when to try again; return how often it was tried."""
+def unsent(transaction: Transaction, alert_id: str, now_ms: int) -> None:
+    """Note that a mail was not taken, and when to try again, if ever."""
     raw = ids.raw_of("alert", alert_id)
     row = transaction.row(
         "UPDATE alert SET tries = tries + 1 WHERE id = ? RETURNING tries", (raw,), tuple[int]
@@ -197,7 +198,6 @@ def unsent(transaction: Transaction, alert_id: str, now_ms: int) -> int:
     tries = row[0] if row else TRIES_MAX
     next_at = now_ms + (_BACK_OFF_MS << (tries - 1)) if tries < TRIES_MAX else None
     transaction.execute("UPDATE alert SET next_at = ? WHERE id = ?", (next_at, raw))
-    return tries
 
 
 def set_contact(

@@ -11,13 +11,14 @@ from fastapi.exceptions import RequestValidationError
 
 from troth import __version__
 from troth.kernel.errors import TrothError
-from troth.server.management import accounts, budgets, money, prices, reporting, reports
+from troth.server.management import accounts, alerts, budgets, money, prices, reporting, reports
 from troth.server.management.forms import refuse, refuse_body, refuse_busy
 from troth.server.office import Office
 from troth.store.transaction import Locked
 
 _ROUTERS: Final[tuple[APIRouter, ...]] = (
     accounts.ROUTER,
+    alerts.ROUTER,
     budgets.ROUTER,
     money.ROUTER,
     prices.ROUTER,
