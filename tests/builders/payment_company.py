@@ -128,10 +128,6 @@ class PaymentCompany:
                 self.refunds[ref] = self._refund(ref, ask)
             return self.refunds[ref]
 
-    def refunds_of(self, intent: str) -> list[Refund]:
-        with _Call(self, "refunds_of"):
-            return [each for each in self.refunds.values() if each.ref and each.intent == intent]
-
     def refund_state(self, ref: str) -> Refund:
         with _Call(self, "refund_state"):
             return _known(self.refunds, ref)

@@ -219,7 +219,7 @@ class Payments(Protocol):
         ...
 
     def charge_saved(self, ask: SavedCharge) -> Intent:
-        """Charge a saved card; a decline is an answer, not an error."""
+        """Charge a saved card, once for a key however old; a decline is an answer, no error."""
         ...
 
     def intent(self, ref: str) -> Intent:
@@ -231,11 +231,7 @@ class Payments(Protocol):
         ...
 
     def refund(self, ask: RefundAsk) -> Refund:
-        """Send money back to where it came from."""
-        ...
-
-    def refunds_of(self, intent: str) -> list[Refund]:
-        """Return a payment's refunds, for who is not sure whether one was asked for."""
+        """Send money back to where it came from, once for a key however old."""
         ...
 
     def refund_state(self, ref: str) -> Refund:

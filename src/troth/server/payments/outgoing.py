@@ -74,10 +74,6 @@ def _told(cashier: Cashier, refund: Refund, topup: Topup) -> Told | None:
         intent = payment.ref if payment else None
     if intent is None:
         return Told("", refund.ref, "", refund.sent_cents, RefundStatus.FAILED)
-    if refund.attempts:  # an answer was lost; the company knows our keys for a day only
-        before = [each for each in company.refunds_of(intent) if each.refund == refund.ref]
-        if before:
-            return before[0]
     return company.refund(RefundAsk(refund.ref, refund.ref, intent, refund.sent_cents))
 
 
