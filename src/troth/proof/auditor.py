@@ -21,6 +21,7 @@ START = bytes(32)
 EMPTY = hashlib.sha256(b"").digest()
 CHARGE = struct.Struct(">I32s32s16sqqq")
 ENTRY = struct.Struct(">16s16s32s32sq16s16sqq")
+LOT = struct.Struct(">16s32s8sqqq")
 HEAD = struct.Struct(">32sqq32s32s32sqqq")
 CLOSE = struct.Struct(">32sq32sqqqqq")
 PAID_IN, CHARGED, PAID_OUT = 0, 1, 2
@@ -37,6 +38,7 @@ class Audit:
         self._chains: dict[int, tuple[int, bytes]] = {}
         self._posted: dict[bytes, int] = {}
         self._lots: dict[bytes, int] = {}
+        self._terms: dict[bytes, bytes] = {}
         self._closed: dict[bytes, tuple[int, bytes]] = {}
         self._closes: dict[tuple[int, bytes], Sums] = {}
         self._days: set[int] = set()
@@ -96,6 +98,7 @@ class Audit:
                 self._posted[_raw(row, "id")] = _int(row, "posted")
             elif kind == "lot":
                 self._lots[_raw(row, "id")] = _int(row, "spent")
+                self._terms[_raw(row, "id")] = _lot(row)
             elif kind == "close":
                 self._close(row)
             else:
@@ -165,7 +168,10 @@ class Audit:
             self._gone.add(day)  # kept no longer than their class; the day's close stands for them
         elif _root(_charge(row) for row in charges) != root:
             self._say(f"charges of batch {desk}/{n} were changed")
-        if _root(sorted(_entry(row) for row in entries)) != _raw(batch, "entries_root"):
+        keys = sorted(_raw(row, "id") for row in entries)
+        opened = [self._terms[key] for key in keys if key in self._terms]
+        packed_entries = sorted(_entry(row) for row in entries)
+        if _root([*packed_entries, *opened]) != _raw(batch, "entries_root"):
             self._say(f"entries of batch {desk}/{n} were changed")
 
     def _compare(self, desk: int, n: int, hash_: bytes) -> None:
@@ -241,6 +247,14 @@ def _entry(row: Row) -> bytes:
         _raw(row, "id"), _text(row, "kind").encode(), _raw(row, "dr"), _raw(row, "cr"),
         _int(row, "amount"), _raw(row, "lot"), _raw(row, "corrects"),
         _int(row, "day"), _int(row, "at"),
+    )  # fmt: skip
+
+
+def _lot(row: Row) -> bytes:
+    ends = -1 if row["expires_at"] is None else _int(row, "expires_at")
+    return LOT.pack(
+        _raw(row, "id"), _raw(row, "book"), _text(row, "kind").encode(),
+        _int(row, "granted"), ends, _int(row, "created_at"),
     )  # fmt: skip
 
 

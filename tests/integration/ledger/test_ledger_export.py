@@ -95,7 +95,8 @@ def _other(line: Line, field: str) -> None:
 
 CHANGES: list[tuple[str, str, Callable[[Line, str], None]]] = [
     *(("book", name, change) for name, change in (("posted", _more), ("id", _other))),
-    *(("lot", name, change) for name, change in (("spent", _more), ("id", _other))),
+    *(("lot", name, _more) for name in ("granted", "spent", "created_at")),
+    *(("lot", name, _other) for name in ("id", "book", "kind")),
     *(
         ("close", name, _more)
         for name in ("day", "opening", "paid_in", "charged", "paid_out", "closing")

@@ -42,6 +42,8 @@ class _Lot(msgspec.Struct, frozen=True, tag="lot", tag_field="t"):
     granted: int
     spent: int
     returned: int
+    expires_at: int | None
+    created_at: int
 
 
 class _Batch(msgspec.Struct, frozen=True, tag="batch", tag_field="t"):
@@ -117,13 +119,14 @@ def opening(tx: Transaction, now_ms: int) -> bytes:
     )
     lines += [_Book(key.hex(), kind, org, posted) for key, kind, org, posted in books]
     lots = tx.rows(
-        "SELECT id, book, kind, granted, spent, returned FROM lot ORDER BY id",
+        "SELECT id, book, kind, granted, spent, returned, expires_at, created_at FROM lot"
+        " ORDER BY id",
         (),
-        tuple[bytes, bytes, str, int, int, int],
+        tuple[bytes, bytes, str, int, int, int, int | None, int],
     )
     lines += [
-        _Lot(key.hex(), book.hex(), kind, granted, spent, returned)
-        for key, book, kind, granted, spent, returned in lots
+        _Lot(key.hex(), book.hex(), kind, granted, spent, returned, ends, created)
+        for key, book, kind, granted, spent, returned, ends, created in lots
     ]
     return _ENCODER.encode_lines(lines)
 

@@ -1,7 +1,7 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
 from troth.control.usage.pace import Pace, paces
-from troth.control.usage.postings import Posting, Proof, holds
+from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest
 from troth.control.usage.record import Place, write
 from troth.control.usage.rollups import (
@@ -32,5 +32,6 @@ __all__ = [
     "latest",
     "paces",
     "totals",
+    "unproved",
     "write",
 ]

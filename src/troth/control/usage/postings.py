@@ -5,12 +5,15 @@ request's sixteen bytes and the charge (eight bytes, big endian); a node is SHA-
 and its two children. Whoever keeps a receipt and the batch's header can check the charge alone.
 """
 
+from itertools import groupby
 from typing import Literal
 
 import msgspec
 
 from troth.ledger import books
 from troth.store.transaction import Transaction
+
+_Row = tuple[int, int, int, bytes, int, bytes | None, int | None, int | None]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -60,6 +63,39 @@ def proved(transaction: Transaction, batch: tuple[int, int], place: int) -> Post
     )
     proof = _proof(rows, place, root) if len(rows) == count else None
     return Posting(*batch, place, day, batch_hash.hex(), proof)
+
+
+def unproved(transaction: Transaction) -> list[tuple[int, int]]:
+    """Return the batches (desk and number) whose usage rows are not those that were posted.
+
+    Rows leave when their period is over, a closed day at a time: of a closed day some may be gone.
+    Of a row this proves request, charge and place; the rest of it explains the charge.
+    """
+    closed = transaction.row("SELECT coalesce(max(day), -1) FROM day_close", (), tuple[int])
+    rows = transaction.stream(
+        "SELECT usage.desk, usage.batch, place, request, charged, receipts_root, batch.count, day"
+        " FROM usage LEFT JOIN batch ON batch.desk = usage.desk AND batch.n = usage.batch"
+        " ORDER BY usage.desk, usage.batch, place",
+        (),
+        tuple[int, int, int, bytes, int, bytes | None, int | None, int | None],
+    )
+    last_closed = closed[0] if closed else -1
+    return [
+        batch
+        for batch, group in groupby(rows, lambda row: (row[0], row[1]))
+        if not _are_posted(list(group), last_closed)
+    ]
+
+
+def _are_posted(rows: list[_Row], last_closed: int) -> bool:
+    _, _, _, _, _, root, count, day = rows[0]
+    places = [row[2] for row in rows]
+    if count is None or day is None or len(rows) > count:
+        return False
+    if len(rows) < count:
+        return day <= last_closed and len(set(places)) == len(places) and places[-1] < count
+    leaves = [books.receipt_leaf(row[3], row[4]) for row in rows]
+    return places == list(range(count)) and books.receipts_root(leaves) == root
 
 
 def _proof(rows: list[tuple[bytes, int]], place: int, root: bytes) -> Proof:

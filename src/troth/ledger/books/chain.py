@@ -20,6 +20,7 @@ EMPTY_ROOT: Final = sha256(b"").digest()
 
 _CHARGE: Final = struct.Struct(">I32s32s16sqqq")
 _ENTRY: Final = struct.Struct(">16s16s32s32sq16s16sqq")
+_LOT: Final = struct.Struct(">16s32s8sqqq")
 _HEAD: Final = struct.Struct(">32sqq32s32s32sqqq")
 _RECEIPT: Final = struct.Struct(">B16sq")
 _NODE: Final = b"\x01"
@@ -28,6 +29,8 @@ ChargeRow = tuple[int, bytes, bytes, bytes | None, int, int, int]
 """n, dr, cr, lot, amount, count, day: a `charge` without its batch."""
 EntryRow = tuple[bytes, str, bytes, bytes, int, bytes | None, bytes | None, int, int]
 """id, kind, dr, cr, amount, lot, corrects, day, at: an `entry` without its batch."""
+LotRow = tuple[bytes, bytes, str, int, int | None, int]
+"""id, book, kind, granted, expires_at, created_at: what never changes of a lot."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -76,17 +79,20 @@ def charges_root(rows: Iterable[ChargeRow]) -> bytes:
     ).digest()
 
 
-def entries_root(rows: Iterable[EntryRow]) -> bytes:
-    """Return the hash of a batch's entries, in the order of their ids."""
-    pack = _ENTRY.pack
-    return sha256(
-        b"".join(
-            [
-                pack(key, kind.encode(), dr, cr, amount, lot or b"", corrects or b"", day, at)
-                for key, kind, dr, cr, amount, lot, corrects, day, at in sorted(rows)
-            ]
-        )
-    ).digest()
+def entries_root(rows: Iterable[EntryRow], lots: Iterable[LotRow] = ()) -> bytes:
+    """Return the hash of a batch's entries and of the lots they opened, in the order of their ids.
+
+    A lot has the id of the entry that opened it; one without an end has -1 there.
+    """
+    entries = [
+        _ENTRY.pack(key, kind.encode(), dr, cr, amount, lot or b"", corrects or b"", day, at)
+        for key, kind, dr, cr, amount, lot, corrects, day, at in sorted(rows)
+    ]
+    opened = [
+        _LOT.pack(key, book, kind.encode(), granted, -1 if ends is None else ends, created)
+        for key, book, kind, granted, ends, created in sorted(lots)
+    ]
+    return sha256(b"".join(entries + opened)).digest()
 
 
 def receipt_leaf(reservation: bytes, charged: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from troth.ledger.books import chain
-from troth.ledger.books.chain import EntryRow, Roots
+from troth.ledger.books.chain import EntryRow, LotRow, Roots
 from troth.store.transaction import Transaction
 
 STRIPES: Final = 16
@@ -49,6 +49,18 @@ class OperatorBook(Enum):
         if len(part.encode()) > _PART_BYTES_MAX:
             part = sha256(part.encode()).digest()[:_DIGEST_BYTES].hex()
         return f"={self.named(part)}/{desk % STRIPES:02d}".encode()
+
+
+def is_formed(book: bytes, kind: str, floor0: int) -> bool:
+    """Tell whether a book's id, kind and floor fit each other."""
+    if book[:1] == WALLET:
+        return (kind, floor0) == ("wallet", 1)
+    desk = int(book[-2:]) if book[-2:].isdigit() else 0
+    return floor0 == 0 and any(
+        each.stripe(desk, kind.removeprefix(each.value)[1:]) == book
+        for each in OperatorBook
+        if kind == each.value or kind.startswith(each.value + ":")
+    )
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -116,4 +128,19 @@ def write(tx: Transaction, entries: Sequence[Entry], desk: int, now_ms: int) -> 
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(*row, desk, last.n + 1) for row in rows],
     )
-    return chain.append(tx, last, Roots(entries=chain.entries_root(rows)), (day, now_ms))
+    root = chain.entries_root(rows, _opened(tx, entries))
+    return chain.append(tx, last, Roots(entries=root), (day, now_ms))
+
+
+def _opened(tx: Transaction, entries: Sequence[Entry]) -> list[LotRow]:
+    """Return the lots that entries opened: what they say is sealed with them."""
+    found = [
+        tx.row(
+            "SELECT id, book, kind, granted, expires_at, created_at FROM lot WHERE id = ?",
+            (each.id,),
+            tuple[bytes, bytes, str, int, int | None, int],
+        )
+        for each in entries
+        if each.lot == each.id
+    ]
+    return [lot for lot in found if lot is not None]

@@ -61,6 +61,9 @@ _RULES: Final = {
     "I2 a wallet is below zero": "SELECT 1 FROM book WHERE floor0 = 1 AND posted - held < 0",
     "I3 a lease is overdrawn": "SELECT 1 FROM lease WHERE settled < 0 OR settled > granted",
     "I7 a lot is not what came into it and went": _MOVED + " GROUP BY lot.id" + _MOVED_WRONG,
+    "I8 a lot is overdrawn": (
+        "SELECT 1 FROM lot WHERE spent < 0 OR returned < 0 OR spent > granted - returned"
+    ),
     "I8 a wallet is not the rest of its lots": (
         "SELECT 1 FROM book WHERE kind = 'wallet' AND posted <> (SELECT"
         " coalesce(sum(granted - spent - returned), 0) FROM lot"

@@ -54,6 +54,9 @@ def verify_ledger(office: Here) -> Response:
     with office.store.read() as tx:
         report = books.verify(tx)
         wrong = [f"I9 the sums of day {day} are not its close" for day in usage.disagreeing(tx)]
+        wrong += [
+            f"I10 usage rows of batch {desk}/{n} were changed" for desk, n in usage.unproved(tx)
+        ]
         entries = audit.verify(tx)
         heads = reports.heads(tx)
     return answer(
