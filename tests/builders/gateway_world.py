@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 from typing_extensions import override
@@ -140,6 +141,13 @@ class TestWallet:
         self.records: list[UsageRecord] = []
         self.charges: list[int] = []
         self.overruns: list[int] = []
+        self.leased: int | None = None
+        """What `free` says instead of the balance."""
+        self.extended: list[int] = []
+        self.slow_turns = 0
+        """Turns of the loop until an extension is answered."""
+        self.others_nusd = 0
+        """What other requests spend before the first extension."""
 
     def admit(
         self, reservation: bytes, purses: tuple[bytes, ...], want: int, least: int, *, enough: int
@@ -153,8 +161,30 @@ class TestWallet:
         self.open[reservation] = amount
         return amount
 
+    def free(self, purses: tuple[bytes, ...]) -> int:
+        assert purses == (WALLET,)
+        return self.balance if self.leased is None else self.leased
+
+    def reach(self, purses: tuple[bytes, ...]) -> int:
+        assert purses == (WALLET,)
+        return self.balance
+
     def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
-        done(amount == 0 and reservation in self.open)
+        self.balance -= self.others_nusd
+        self.others_nusd = 0
+        self.extended.append(amount)
+        is_there = amount <= self.balance
+        if is_there:
+            self.balance -= amount
+            self.open[reservation] += amount
+        self._answer(self.slow_turns, done, is_there=is_there)
+
+    def _answer(self, turns: int, done: Callable[[bool], None], *, is_there: bool) -> None:
+        if turns:
+            later = partial(self._answer, turns - 1, done, is_there=is_there)
+            asyncio.get_running_loop().call_soon(later)
+        else:
+            done(is_there)
 
     def cover(self, reservation: bytes, nusd: int) -> int:
         more = min(nusd - self.open[reservation], self.balance)
@@ -202,12 +232,14 @@ class TestCall:
 
     is_closed: bool = False
     pauses: int = 0
+    was_paused: bool = False
 
     def close(self) -> None:
         self.is_closed = True
 
     def pause(self) -> None:
         self.pauses += 1
+        self.was_paused = True
 
     def resume(self) -> None:
         self.pauses -= 1

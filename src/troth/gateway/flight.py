@@ -6,7 +6,7 @@ it is over, and `landing` done, when the upstream's answer is over, one way or t
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.outlet import Outlet
@@ -30,6 +30,14 @@ _TIMEOUTS: Final = frozenset(
         Failure.WHOLE_TIMEOUT,
     }
 )
+
+
+class Meter(Protocol):
+    """What wants to know how much of a stream was delivered."""
+
+    def seen(self, delivered_bytes: int) -> None:
+        """So many bytes of content were delivered so far."""
+        ...
 
 
 class Flight:
@@ -56,6 +64,7 @@ class Flight:
         "outlet",
         "ready",
         "rendering",
+        "tranches",
         "waiting",
     )
 
@@ -72,6 +81,7 @@ class Flight:
         self._loop = asyncio.get_running_loop()
         self.ready = Moment(self._loop)
         self._landed: Moment | None = None
+        self.tranches: Meter | None = None
         self.is_over = False
         self.rendering = rendering
         self.outlet = outlet
@@ -116,6 +126,8 @@ class Flight:
             sink = self._sink
             if sink is not None:
                 sink.write(shown)
+                if self.tranches is not None:
+                    self.tranches.seen(rendering.delivered_bytes)
             else:
                 self.waiting.append(shown)
                 self.ready.happen()
@@ -173,12 +185,28 @@ class Flight:
         if self.call is not None:
             sink.on_drain(self.call.pause, self.call.resume)
 
+    def end(self, error: TrothError) -> None:
+        """End a stream that has begun: nothing pays for the rest."""
+        if not self.is_over:
+            self._break(error)
+
+    def pause(self) -> None:
+        """Take no more of the answer for now."""
+        if self.call is not None:
+            self.call.pause()
+
+    def resume(self) -> None:
+        """Go on, unless the client is what is slow."""
+        if self.call is not None and not (self._sink is not None and self._sink.is_paused):
+            self.call.resume()
+
     def release(self) -> None:
         """Drop what refers to content, so that it is freed when the request ends."""
         self.waiting.clear()
         self._failed_parts.clear()
         self._failed_head = None
         self._sink = None
+        self.tranches = None
         self.call = None
 
     def _drained(self) -> None:

@@ -48,7 +48,7 @@ async def serve(
         try:
             flight = await forward(journey, arrival, world)
             if ask.streamed and not flight.has_client_left:
-                relay(flight, journey, sink)
+                relay(flight, journey, sink, world.wallet)
             if not flight.is_over:
                 await flight.landing()
         finally:  # plain calls: a cancellation cannot land inside

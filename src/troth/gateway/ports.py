@@ -99,6 +99,14 @@ class Wallet(Protocol):
         """
         ...
 
+    def free(self, purses: tuple[bytes, ...]) -> int:
+        """Return what all of these purses have free in this process."""
+        ...
+
+    def reach(self, purses: tuple[bytes, ...]) -> int:
+        """Return what all of these purses have free here and at the desk, as it last said."""
+        ...
+
     def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
         """Add `amount` to a reservation; `done` is called at once or when the desk answered."""
         ...

@@ -24,6 +24,12 @@ _NORMALIZED: Final = 11
 DEFAULT_MAX_OUTPUT: Final = 4_096
 _SHORT_ANSWER: Final = 256
 """Tokens below which a clamp leaves nothing for others."""
+TRANCHE: Final = 1_024
+"""Output tokens a choice that are paid for at a time while a wallet is not roomy."""
+_ROOMY: Final = 4
+"""A wallet that has so many times the bound at hand sets the whole of it aside."""
+_LASTING_TENTHS: Final = 9
+"""Of what a wallet can pay, a model is told this part, so that a lone stream ends by itself."""
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -31,21 +37,27 @@ class Reservation(msgspec.Struct, frozen=True):
 
     `most_input` is the bound of the input's tokens. `max_tokens` is what the upstream is told for
     each choice, 0 for none; `is_clamped` tells that it is less than was asked, or than the model
-    could.
+    could. `covered` are the output tokens that are paid for so far when a stream is paid for in
+    tranches, 0 when the whole of it is.
     """
 
     reserved_nusd: int
     most_input: int
     max_tokens: int
     is_clamped: bool
+    covered: int = 0
 
 
 class _Bound(NamedTuple):
-    """What a request can need: tokens in, tokens out a choice, nano-USD for both."""
+    """What a request can need: tokens in, tokens out a choice, what is asked of the wallet.
+
+    `covered` are the output tokens that `want` pays for when that is not all of them, else 0.
+    """
 
     tokens_in: int
     most: int
     want: int
+    covered: int
 
 
 def reserve(
@@ -62,40 +74,77 @@ def reserve(
     tokens = input_bound(offering, ask)
     most = _most_output(offering, ask)
     choices = ask.choices
-    outputs = (most * choices, min(most, 1) * choices, min(most, _SHORT_ANSWER) * choices)
-    want, least, enough = _dearest(choice, ask, tokens, outputs)
-    bound = _Bound(tokens, most, want)
+    first = min(most, TRANCHE) * choices
+    outputs = (most * choices, first, min(most, 1) * choices, min(most, _SHORT_ANSWER) * choices)
+    want, tranche, least, enough = _dearest(choice, ask, tokens, outputs)
+    purses = caller.key.purses
+    covered = 0
+    rolls = ask.streamed and want > tranche and _may_roll(choice)
+    if rolls and world.wallet.free(purses) < _ROOMY * want:
+        want, covered = tranche, first
+    bound = _Bound(tokens, most, want, covered)
     try:
-        granted = world.wallet.admit(raw, caller.key.purses, want, least, enough=enough)
+        granted = world.wallet.admit(raw, purses, want, least, enough=enough)
     except CreditsExhausted as refused:
         refused.shows_wallet = caller.key.may_read_wallet
         raise
     if isinstance(granted, int):
-        return _made(granted, bound, ask, choice)
-    return _when_lent(granted, bound, ask, choice, caller=caller)
+        return _made(granted, bound, _Asked(ask, choice, caller), world)
+    return _when_lent(granted, bound, _Asked(ask, choice, caller), world)
+
+
+class _Asked(NamedTuple):
+    """Who asks what of whom."""
+
+    ask: Ask
+    choice: Choice
+    caller: Caller
 
 
 async def _when_lent(
-    granting: Awaitable[int], bound: _Bound, ask: Ask, choice: Choice, *, caller: Caller
+    granting: Awaitable[int], bound: _Bound, asked: _Asked, world: World
 ) -> Reservation:
     """Wait for the desk's word on the lease."""
     try:
         granted = await granting
     except CreditsExhausted as refused:
-        refused.shows_wallet = caller.key.may_read_wallet
+        refused.shows_wallet = asked.caller.key.may_read_wallet
         raise
-    return _made(granted, bound, ask, choice)
+    return _made(granted, bound, asked, world)
 
 
-def _made(granted: int, bound: _Bound, ask: Ask, choice: Choice) -> Reservation:
-    tokens, most, want = bound
-    if granted >= want:
+def _made(granted: int, bound: _Bound, asked: _Asked, world: World) -> Reservation:
+    """Return what was reserved; the model is told what the wallet can pay, if that is less."""
+    tokens, most, want, covered = bound
+    ask = asked.ask
+    if granted < want:
+        affordable = _affordable(granted, tokens, asked)
+        return Reservation(granted, tokens, max(1, affordable), is_clamped=True)
+    if not covered:
         return Reservation(granted, tokens, most, most < ask.max_tokens)
-    affordable = min(
-        one.sale.affordable_output(granted, tokens, asks_cache=ask.size.asks_cache)
-        for one in choice.candidates
+    reach = granted + world.wallet.reach(asked.caller.key.purses)
+    lasting = _affordable(reach, tokens, asked) * _LASTING_TENTHS // 10
+    told = min(most, max(lasting, covered // ask.choices))
+    return Reservation(granted, tokens, told, told < (ask.max_tokens or most), covered)
+
+
+def _affordable(nusd: int, tokens_in: int, asked: _Asked) -> int:
+    """Return how many output tokens a choice so much pays for at the dearest candidate."""
+    size = asked.ask.size
+    return (
+        min(
+            one.sale.affordable_output(nusd, tokens_in, asks_cache=size.asks_cache)
+            for one in asked.choice.candidates
+        )
+        // asked.ask.choices
     )
-    return Reservation(granted, tokens, max(1, affordable // ask.choices), is_clamped=True)
+
+
+def _may_roll(choice: Choice) -> bool:
+    """Tell whether a stream can be ended by us when its money ends, and shows all it is billed."""
+    return all(
+        one.cancel == "stops" and not one.model.hidden_reasoning for one in choice.candidates
+    )
 
 
 def input_bound(offering: Offering, ask: Ask) -> int:

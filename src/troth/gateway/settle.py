@@ -14,6 +14,7 @@ from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
+from troth.kernel.errors import CreditsEnded
 from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
 from troth.kernel.usage_record import Outcome, UsageSource
 
@@ -64,7 +65,8 @@ def _outcome(flight: Flight) -> Outcome:
     if flight.has_client_left:
         return Outcome.DRAINED if flight.is_whole else Outcome.CLIENT_LEFT
     if flight.is_cut:
-        return Outcome.UPSTREAM_CUT
+        has_ended = isinstance(flight.error, CreditsEnded)
+        return Outcome.CREDITS_ENDED if has_ended else Outcome.UPSTREAM_CUT
     return Outcome.LENGTH if flight.rendering.hit_length else Outcome.DONE
 
 

@@ -79,6 +79,14 @@ class Purses:
             raise _refused(got)
         return got
 
+    def free(self, purses: tuple[bytes, ...]) -> int:
+        """Return what all of these purses have free in this process."""
+        return self._shard.free(purses)
+
+    def reach(self, purses: tuple[bytes, ...]) -> int:
+        """Return what all of these purses have free here and at the desk, as it last said."""
+        return self._shard.reach(purses)
+
     def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
         """Add to a reservation; `done` hears whether that was possible, at once or soon."""
         loop = asyncio.get_running_loop()

@@ -116,6 +116,16 @@ class Shard:
         kind = ShortKind.IN_FLIGHT if available + in_flight >= least else ShortKind.BROKE
         return Short(kind, poorest.id, least, available, in_flight)
 
+    def free(self, purses: tuple[bytes, ...]) -> int:
+        """Return what every one of these purses has free here."""
+        group = self._groups.get(purses) or self._group(purses)
+        return min([purse.free for purse in group.purses])
+
+    def reach(self, purses: tuple[bytes, ...]) -> int:
+        """Return what every one of these purses has free, here and at the desk as it last said."""
+        group = self._groups.get(purses) or self._group(purses)
+        return min([purse.free + purse.available for purse in group.purses])
+
     def extend(self, reservation: bytes, amount: int) -> Short | None:
         """Add `amount` nano-USD to an open reservation; None when that was done.
 
