@@ -9,7 +9,7 @@ from troth.proof.twin.fake_stripe.in_process import carrier
 from troth.proof.twin.fake_stripe.terms import Terms
 from troth.server.stripe_payments import stripe_payments
 
-KEY = "sk_test_of_the_tests"
+KEY = "sk_test_123"
 ASK = CheckoutAsk(
     key="checkout-1",
     topup="top_1",

@@ -70,6 +70,11 @@ class FakeStripe:
             self._mailbag.fill(self.world.events)
             return self._mailbag.waiting
 
+    def look(self) -> None:
+        """Let what is due by now happen."""
+        with self._lock:
+            self.world.run()
+
     def pay(self, session: str, card: str = "pm_card_visa") -> str:
         """Pay on a page as a person would; return the payment's status.
 

@@ -80,7 +80,7 @@ def decide(world: World, dispute: Dispute, *, is_won: bool) -> None:
         dispute.status = "won"
         kind = ("adjustment", "dispute_reversal")
         movement = balance.move(world, kind, dispute.id, dispute.cents)
-        dispute.movements = (*dispute.movements, movement.id)
+        dispute.movements = (*dispute.movements, movement)
         world.tell("charge.dispute.funds_reinstated", dispute)
     else:
         dispute.status = "lost"
@@ -96,7 +96,7 @@ def _withdraw(world: World, dispute: Dispute) -> None:
     fee_cents = world.terms.dispute_fee_cents
     kind = ("adjustment", "dispute")
     movement = balance.move(world, kind, dispute.id, -dispute.cents, fee_cents=fee_cents)
-    dispute.movements = (movement.id,)
+    dispute.movements = (movement,)
     world.tell("charge.dispute.funds_withdrawn", dispute)
 
 

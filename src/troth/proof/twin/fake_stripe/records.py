@@ -129,24 +129,6 @@ class Refund(msgspec.Struct):
     failure_reason: str = ""
 
 
-class Dispute(msgspec.Struct):
-    """Money that the payer's bank wants back. An inquiry moves none."""
-
-    id: str
-    created: int
-    charge: str
-    intent: str
-    cents: int
-    currency: str
-    reason: str
-    status: str
-    due_by: int
-    notes: Notes = {}
-    movements: tuple[str, ...] = ()
-    evidence: str = ""
-    submissions: int = 0
-
-
 class Movement(msgspec.Struct):
     """A balance transaction: one line of the merchant's account at the company."""
 
@@ -160,6 +142,24 @@ class Movement(msgspec.Struct):
     currency: str
     available_on: int
     payout: str = ""
+
+
+class Dispute(msgspec.Struct):
+    """Money that the payer's bank wants back. An inquiry moves none."""
+
+    id: str
+    created: int
+    charge: str
+    intent: str
+    cents: int
+    currency: str
+    reason: str
+    status: str
+    due_by: int
+    notes: Notes = {}
+    movements: tuple[Movement, ...] = ()
+    evidence: str = ""
+    submissions: int = 0
 
 
 class Payout(msgspec.Struct):

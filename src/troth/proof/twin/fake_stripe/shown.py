@@ -245,7 +245,7 @@ def _dispute(dispute: Dispute) -> Fields:
         "id": dispute.id,
         "object": "dispute",
         "amount": dispute.cents,
-        "balance_transactions": list(dispute.movements),
+        "balance_transactions": [_movement(each) for each in dispute.movements],
         "charge": dispute.charge,
         "created": dispute.created,
         "currency": dispute.currency,
