@@ -95,6 +95,13 @@ def mock_provider() -> Child:
     return Child("mock provider", [sys.executable, "-m", module, "--child"])
 
 
+def fake_stripe(webhook_secret: str) -> Child:
+    """Start the double of Stripe; tell it later where its webhooks go."""
+    module = "troth.proof.twin.fake_stripe.server"
+    command = [sys.executable, "-m", module, "--secret", webhook_secret, "--child"]
+    return Child("double of Stripe", command)
+
+
 def model_server(folder: Path) -> Child:
     """Make the tiny model in `folder`, once, and start llama.cpp's server on it.
 
