@@ -15,6 +15,7 @@ UNREACHABLE: Final = 3
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("troth.cli.serve:serve", "Serve the API until you stop it."),
+    "reload": ("troth.cli.reload:reload", "Renew settings and code, without a pause."),
     "init": ("troth.cli.init:init", "Write troth.toml and make the data folder."),
     "demo": ("troth.cli.demo:demo", "Serve a small real model and show a request and its receipt."),
     "doctor": ("troth.cli.doctor:doctor", "Check this installation; each finding has a fix."),

@@ -56,7 +56,7 @@ def serve(
     gateways: int | None,
     providers: tuple[str, ...],
 ) -> None:
-    """Serve the API until you stop it with Ctrl-C or SIGTERM."""
+    """Serve the API until you stop it with Ctrl-C or SIGTERM; 'troth reload' renews it."""
     from troth.kernel.clock import SystemClock
     from troth.server.assemble import serve as run
 
@@ -65,7 +65,11 @@ def serve(
         "server.control_bind": control_bind,
         "server.gateways": str(gateways or ""),
     }
-    settings = session.reading(flags, providers).settings
+
+    def reread() -> "Settings":
+        return session.reading(flags, providers).settings
+
+    settings = reread()
     if (settings.folder / DEMO_MARK).exists():
         raise click.UsageError(
             f"{settings.folder} belongs to 'troth demo'. Name another with --data."
@@ -74,7 +78,7 @@ def serve(
     def standing(where: "Standing") -> None:
         _announce(session, settings, where)
 
-    run(settings, SystemClock(), _to_standard_error, standing)
+    run(settings, SystemClock(), _to_standard_error, standing, reread=reread)
 
 
 def _to_standard_error(line: bytes) -> None:

@@ -1,20 +1,22 @@
 """Puts an installation together: settings in, running processes out. The one place that does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from troth.kernel.clock import Clock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.log import Log, Sink
 from troth.server import database
 from troth.server.alert_terms import alert_terms
+from troth.server.code_on_disk import check_understood, fingerprint
 from troth.server.handover import Serving, Tls
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
 from troth.server.offer import offer_of
 from troth.server.payment_settings import payment_terms
+from troth.server.places import Installation
 from troth.server.settings import Settings, parse_bind
 from troth.server.sockets import Address, Sockets, alone_in, open_sockets
-from troth.server.supervisor import Installation, Standing, Supervisor, signals_stop
+from troth.server.supervisor import Plan, Standing, Supervisor, signals_heard
 
 
 def installation(settings: Settings) -> Installation:
@@ -84,11 +86,17 @@ def _address(bind: str) -> Address:
 
 
 def serve(
-    settings: Settings, clock: Clock, sink: Sink, on_standing: Callable[[Standing], None]
+    settings: Settings,
+    clock: Clock,
+    sink: Sink,
+    on_standing: Callable[[Standing], None],
+    *,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
     """Run the installation until SIGTERM or SIGINT; `on_standing` hears when all of it answers.
 
-    `sink` takes the supervisor's log lines; its children write theirs to standard error.
+    `sink` takes the supervisor's log lines; its children write theirs to standard error. SIGHUP
+    replaces all processes by those that `reread`, or `settings`, and the code on disk ask for.
 
     Raises:
         Misconfigured: it cannot start, with what to mend.
@@ -98,6 +106,52 @@ def serve(
     log = Log(sink, clock, Role.SUPERVISOR.value)
     with alone_in(settings.run_folder):
         opened = sockets(settings)
-        supervisor = Supervisor(planned, opened, clock, log, on_standing=on_standing)
-        with signals_stop(supervisor):
+        supervisor = Supervisor(
+            planned,
+            opened,
+            clock,
+            log,
+            on_standing=on_standing,
+            plan=Planner(settings, reread or (lambda: settings)).plan,
+        )
+        with signals_heard(supervisor):
             supervisor.run()
+
+
+class Planner:
+    """Says what a roll-over goes to: the settings read anew, the code as it is on disk."""
+
+    def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._reread = reread
+        self._installation = installation(settings)
+        self._code = fingerprint()
+
+    def plan(self) -> Plan:
+        """Return what to run now. Control is replaced only when something changed for it.
+
+        Raises:
+            Misconfigured: settings that are wrong, or that only a restart can change; code that
+                does not understand this process.
+        """
+        settings = self._reread()
+        for name in _fixed(self._settings, settings):
+            raise Misconfigured(f"'{name}' changes with a restart only: restart 'troth serve'")
+        found = installation(settings)
+        code = fingerprint()
+        if code != self._code:
+            check_understood()
+        with_control = code != self._code or found != self._installation
+        self._installation, self._code = found, code
+        return Plan(found, with_control)
+
+
+def _fixed(former: Settings, settings: Settings) -> Iterator[str]:
+    """Yield the settings that differ and cannot change while sockets and database are open."""
+    for name in ("bind", "control_bind", "gateways"):
+        if getattr(former.server, name) != getattr(settings.server, name):
+            yield f"server.{name}"
+    if former.folder != settings.folder:
+        yield "data.folder"
+    if database.address(former) != database.address(settings):
+        yield "store.url"

@@ -46,8 +46,11 @@ class Place(msgspec.Struct, frozen=True):
 class Child:
     """The process in a place. Not running, then starting, then ready; ended when it was reaped."""
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    def __init__(self, place: Place, clock: Clock, *, is_held: bool = False) -> None:
+        """`is_held`: it gets its settings only with `go`, and may load its code before."""
         self.place = place
+        self.is_held = is_held
+        self.has_spoken = False
         self.line: socket.socket | None = None
         self.is_ready = False
         self.is_erasing = False
@@ -58,6 +61,7 @@ class Child:
         self.due_ns = 0
         self.started_ns = 0
         self.heard_ns = 0
+        self.drained_ns = 0
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = SignReader()
@@ -77,6 +81,16 @@ class Child:
         """How long ago it gave a sign of life."""
         return (self._clock.monotonic_ns() - self.heard_ns) // _MS
 
+    @property
+    def draining_ms(self) -> int:
+        """How long ago it was asked to end; 0 when it was not."""
+        return (self._clock.monotonic_ns() - self.drained_ns) // _MS if self.drained_ns else 0
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether it was started and is not running."""
+        return self.attempt > 0 and not self.pid
+
     def start(self) -> socket.socket:
         """Start the process; return the supervisor's end of its life line."""
         ours, theirs = socket.socketpair()
@@ -90,16 +104,26 @@ class Child:
                 pass_fds=(theirs.fileno(), *place.descriptors),
                 process_group=0,
             )
-        ours.settimeout(_HAND_OVER_SECONDS)
-        with suppress(OSError):  # it fell before it read them: its line closes, and we hear that
-            give(ours, place.handover)
         ours.settimeout(0)
         self._reader = SignReader()
         self.line = ours
-        self.is_ready = False
+        self.is_ready = self.has_spoken = False
+        if not self.is_held:
+            self.go()
         self.attempt += 1
+        self.drained_ns = 0
         self.started_ns = self.heard_ns = self._clock.monotonic_ns()
         return ours
+
+    def go(self) -> None:
+        """Hand the process its settings."""
+        self.is_held = False
+        if self.line is None:
+            return
+        self.line.settimeout(_HAND_OVER_SECONDS)
+        with suppress(OSError):  # it fell before it read them: its line closes, and we hear that
+            give(self.line, self.place.handover)
+        self.line.settimeout(0)
 
     def hear(self) -> bool:
         """Read what the process says; return False when it has hung up."""
@@ -113,6 +137,7 @@ class Child:
             return False
         self.heard_ns = self._clock.monotonic_ns()
         for sign in self._reader.feed(data):
+            self.has_spoken = True
             match sign:
                 case Ready(is_erasing):
                     self.is_ready = self.was_ready = True
@@ -125,6 +150,7 @@ class Child:
 
     def drain(self) -> None:
         """Ask the process to end when its work has."""
+        self.drained_ns = self._clock.monotonic_ns()
         if self.line is not None:
             with suppress(OSError):
                 self.line.shutdown(socket.SHUT_WR)

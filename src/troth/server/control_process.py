@@ -43,6 +43,7 @@ def run(line: socket.socket) -> int:
     forbid_dumps()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    tell(line, Alive())  # all is loaded: a former process may end now
     handover = take(line, ControlHandover)
     clock = SystemClock()
     log = Log(_to_standard_error, clock, "control")

@@ -53,6 +53,7 @@ _APPLY_SECONDS: Final = 2.0
 _ASKS_MAX: Final = 256
 _THREADS: Final = 2
 _STOP_SECONDS: Final = 5
+_DOOR_SECONDS: Final = 0.1
 _MS: Final = 1_000_000
 
 
@@ -96,6 +97,7 @@ class Desk:
         self._wake = Event()
         self._is_stopping = False
         self._threads: list[Thread] = []
+        self._door: Thread | None = None
         self._attending: set[DeskLink] = set()
         self._asks = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
@@ -116,7 +118,10 @@ class Desk:
     def serve(self, listener: socket.socket) -> None:
         """Take gateways from the socket and beat, each in threads of their own."""
         self._look()
-        Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True).start()
+        listener.settimeout(_DOOR_SECONDS)
+        door = Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True)
+        self._door = door
+        door.start()
         self._start(Thread(target=self._beat, name="desk-beat", daemon=True))
 
     def _start(self, thread: Thread) -> None:
@@ -129,6 +134,8 @@ class Desk:
         """Cut all links and end; afterwards nobody here uses the database."""
         self._is_stopping = True
         self._wake.set()
+        if self._door is not None:
+            self._door.join(_STOP_SECONDS)
         for link in tuple(self._attending):
             link.cut()
         for thread in tuple(self._threads):
@@ -139,6 +146,8 @@ class Desk:
         while not self._is_stopping:
             try:
                 connection, _ = listener.accept()
+            except TimeoutError:
+                continue
             except OSError:
                 return
             self._count += 1
@@ -166,6 +175,7 @@ class Desk:
             with self._money:
                 self._teller.left(link.owner)
                 self._links.pop(link.owner, None)
+            self._metrics.left(link.owner)
             self._attending.discard(link)
             link.cut()
             link.close()
@@ -185,7 +195,7 @@ class Desk:
                         link.applied = generation
                         self._applied.notify_all()
                 case Counters():
-                    self._metrics.take(link.slot, link.owner, message)
+                    self._metrics.take(link.slot % self._terms.slots, link.owner, message)
                 case KeyAsk() | ReadAsk():
                     self._ask(link, message)
                 case _:
@@ -334,10 +344,15 @@ class Desk:
             self._deliver(sent)
 
     def _behind(self, generation: int) -> tuple[int, ...]:
-        """Return the slots that have not said that a generation is in force."""
+        """Return the places where not everybody has said that a generation is in force.
+
+        Two slots share a place while one gateway takes over from another.
+        """
+        slots = self._terms.slots
         links = tuple(self._links.values())
-        done = {link.slot for link in links if link.applied >= generation}
-        return tuple(slot for slot in range(self._terms.slots) if slot not in done)
+        there = {link.slot % slots for link in links}
+        late = {link.slot % slots for link in links if link.applied < generation}
+        return tuple(slot for slot in range(slots) if slot not in there or slot in late)
 
     def _beat(self) -> None:
         """Say each half second that we live; answer those who waited for a recall."""

@@ -2,7 +2,7 @@
 
 Order at the start: settings, desk, what earlier lives of the slot left in the journal, a new seat,
 tables; only then a connection is accepted. Order at the end: no new connections, running requests,
-last postings, leases back.
+last postings, leases back. Without a listener it only settles what lies in the journal.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import BinaryIO, Final
 
 import uvloop
 
@@ -40,6 +40,7 @@ from troth.routing.health import Health
 from troth.server import messages
 from troth.server.faults import where
 from troth.server.handover import (
+    NO_LISTENER,
     Alive,
     Failed,
     GatewayHandover,
@@ -53,6 +54,7 @@ from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed
 from troth.server.purses import POSTING_COUNT, Purses
+from troth.server.slot_folder import discard, own
 from troth.server.tables import HeldCredentials, Tables
 from troth.wire import Deadlines, Origin, Pool, Receiver, Server
 from troth.wire.tls import client_context, server_context
@@ -60,6 +62,9 @@ from troth.wire.tls import client_context, server_context
 _REPORT_SECONDS: Final = 1.0
 _OVERWRITE_SECONDS: Final = 0.4
 _LAST_WORD_SECONDS: Final = 2.0
+_HEAR_OUT_SECONDS: Final = 1.0
+_HEAR_OUT_TURNS: Final = 20
+_LOCK_SECONDS: Final = 0.05
 _GC_THRESHOLDS: Final = (50_000, 50, 50)
 _DIGEST_KEY_BYTES: Final = 32
 
@@ -102,6 +107,7 @@ class Gateway:
         self.counters = Counters()
         tls = client_context("1.2", serving.extra_ca or None)
         self.ways = Ways(Pool(serving.upstream, clock, tls), Simulated())
+        self._lock: BinaryIO | None = None
         self._journal: Journal | None = None
         self._keeper: Keeper | None = None
         self._server: Server | None = None
@@ -110,7 +116,13 @@ class Gateway:
 
     async def start(self) -> None:
         """Come up; returns when connections are accepted."""
+        folder = Path(self._handover.journal_directory)
+        while self._lock is None:
+            self._lock = own(folder)
+            await asyncio.sleep(0 if self._lock else _LOCK_SECONDS)
         deployment = await self._settle_the_past()
+        if self._handover.listener == NO_LISTENER:
+            return
         await self._open_seat(deployment)
         await self.link.filled()
         world = self._world = self._make_world()
@@ -194,6 +206,7 @@ class Gateway:
         """Let running requests end, post what they owe, give the leases back."""
         if self._server is not None and self._world is not None:
             self._world.is_ready = False
+            await self._hear_out(self._server)
             left = await self._server.drain(self._handover.serving.drain_seconds)
             if left:
                 self._server.close()
@@ -202,11 +215,19 @@ class Gateway:
         if self._keeper is not None and self._journal is not None:
             self._keeper.stop()
             self._journal.close()
-        if is_closed:
-            self._discard_journal()
+        if is_closed and self.purses is not None:
+            discard(Path(self._handover.journal_directory), self.purses.seat)
         await self.ways.pool.close()
         if self._server is not None:
             self._server.close()
+
+    async def _hear_out(self, server: Server) -> None:
+        """Accept no more, and serve what is on its way on connections that stand."""
+        server.close_listener()
+        for _ in range(_HEAR_OUT_TURNS):
+            if not server.connections:
+                return
+            await asyncio.sleep(_HEAR_OUT_SECONDS / _HEAR_OUT_TURNS)
 
     async def _last_words(self) -> bool:
         """Post everything and end the seat; what the desk does not hear, the journal keeps."""
@@ -224,13 +245,6 @@ class Gateway:
                     await self.link.close_seat(CloseSeat(purses.seat, []))
                     return True
         return False
-
-    def _discard_journal(self) -> None:
-        """Remove the journal of this seat: the books hold all of it and have closed it."""
-        assert self.purses is not None
-        folder = Path(self._handover.journal_directory)
-        for file in folder.glob(f"{self.purses.seat.hex()}-*"):
-            file.unlink()
 
     def report(self) -> None:
         """Tell the desk what was counted."""
@@ -312,7 +326,8 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
         if handover.serving.erase_on_free and not is_erasing:
             log.write(NotErasing(handover.slot))
         tell(line, Ready(is_erasing))
-        await ending
+        if handover.listener != NO_LISTENER:
+            await ending
     else:
         starting.cancel()
     await gateway.stop()

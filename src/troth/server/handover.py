@@ -19,6 +19,7 @@ from troth.server.settings import KeySettings
 from troth.wire.limits import ClientLimits, ServerLimits
 from troth.wire.tls import Floor
 
+NO_LISTENER: Final = -1
 _LENGTH: Final = struct.Struct(">I")
 _READ_BYTES: Final = 65_536
 
@@ -70,7 +71,8 @@ class GatewayHandover(msgspec.Struct, frozen=True):
     """All that a gateway process starts with; the rest comes with the snapshot.
 
     Numbers of inherited descriptors: `listener` is the slot's socket, `rates` the table of rates
-    that all gateways of the machine share.
+    that all gateways of the machine share. With NO_LISTENER the process only settles what former
+    processes of its slot left behind.
     """
 
     slot: int

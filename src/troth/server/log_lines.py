@@ -66,6 +66,22 @@ class Stopped(Event, frozen=True):
     killed: Count
 
 
+class RollOverBegan(Event, frozen=True):
+    """Every gateway is being replaced, and before them control, if it is."""
+
+    with_control: Flag
+
+
+class RolledOver(Event, frozen=True):
+    """New gateways accept everywhere; the old ones end their requests."""
+
+    after_ms: Milliseconds
+
+
+class RollOverFailed(Event, frozen=True):
+    """What was to replace the old did not start; the old goes on. The bulletin says why."""
+
+
 class LinkUp(Event, frozen=True):
     """A gateway is linked to the desk."""
 

@@ -32,6 +32,7 @@ _GAUGES: Final = (
     ("troth_reservations", "Open reservations.", "reservations"),
     ("troth_unposted_settlements", "Settlements not yet in the books.", "unposted"),
 )
+_KEPT_LIVES: Final = 64
 
 Labels = tuple[str, str, str, str, str]
 
@@ -61,25 +62,51 @@ class Totals:
         self.charged_nusd += report.charged_nusd
 
 
+class Life:
+    """One process: its place, what it last reported, whether it still does."""
+
+    def __init__(self, slot: int, report: Counters) -> None:
+        self.slot = slot
+        self.report = report
+        self.is_linked = True
+
+
 class Metrics(Collector):
-    """Takes the gateways' reports; shows them as one."""
+    """Takes the gateways' reports; shows them as one. A place may have two for a while."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._past = Totals()
-        self._present: dict[int, tuple[bytes, Counters]] = {}
+        self._lives: dict[bytes, Life] = {}
+        self._slots: set[int] = set()
         self._restarts = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     def take(self, slot: int, life: bytes, report: Counters) -> None:
-        """Take the report of a slot; another `life` than before is another process."""
+        """Take the report of a process at a place; another `life` is another process."""
         with self._lock:
-            former = self._present.get(slot)
-            if former is not None and former[0] != life:
-                self._past.add(former[1])
-                self._restarts += 1
-            self._present[slot] = (life, report)
+            known = self._lives.get(life)
+            if known is not None:
+                known.report, known.is_linked = report, True
+                return
+            self._restarts += slot in self._slots
+            self._slots.add(slot)
+            self._lives[life] = Life(slot, report)
+            self._forget_oldest()
+
+    def left(self, life: bytes) -> None:
+        """Take note that a process is gone, perhaps for a moment: its totals stay."""
+        with self._lock:
+            known = self._lives.get(life)
+            if known is not None:
+                known.is_linked = False
+
+    def _forget_oldest(self) -> None:
+        """Keep only the sums of processes that ended long ago."""
+        gone = [name for name, life in self._lives.items() if not life.is_linked]
+        for name in gone[:-_KEPT_LIVES]:
+            self._past.add(self._lives.pop(name).report)
 
     def render(self) -> bytes:
         """Return everything in the text format."""
@@ -91,18 +118,21 @@ class Metrics(Collector):
         with self._lock:
             totals = Totals()
             _merge(totals, self._past)
-            present = {slot: report for slot, (_, report) in sorted(self._present.items())}
+            for life in self._lives.values():
+                totals.add(life.report)
+            present = [(life.slot, life.report) for life in self._lives.values() if life.is_linked]
             restarts = self._restarts
-        for report in present.values():
-            totals.add(report)
         yield from _counted(totals)
         lives = CounterMetricFamily("troth_gateway_restarts", "Gateway processes replaced.")
         lives.add_metric((), restarts)
         yield lives
         for name, text, field in _GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=("slot",))
-            for slot, report in present.items():
-                gauge.add_metric((str(slot),), _gauge(report, field))
+            sums: Counter[int] = Counter()
+            for slot, report in present:
+                sums[slot] += _gauge(report, field)
+            for slot in sorted(sums):
+                gauge.add_metric((str(slot),), sums[slot])
             yield gauge
 
 

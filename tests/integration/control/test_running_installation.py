@@ -135,3 +135,34 @@ def test_the_second_start_gives_no_key(troth: CommandLine, running: Running) -> 
         assert again.addresses.first is None
     finally:
         assert again.stop() == 0
+
+
+def test_a_reload_reads_the_settings_anew(troth: CommandLine, running: Running) -> None:
+    first = running.addresses.first
+    assert first is not None
+    file = troth.folder / "troth.toml"
+    file.write_text(
+        '[models.other]\nprovider = "simulated"\nupstream_model = "simulated"\n'
+        'context_length = 1000\nmax_output = 100\nprice = { input = "1", output = "2" }\n'
+        '[providers.simulated]\nkind = "simulated"\n',
+        "utf-8",
+    )
+    assert running.ask(first.key, "/v1/models/other")[0] != 200
+    said = troth.run("reload")
+    assert (said.code, "New processes serve" in said.err) == (0, True), said.err
+    assert "other" in troth.run("models", "list").out
+    assert running.ask(first.key)[0] == 200
+    file.write_text("[server]\ngateways = 2\n", "utf-8")
+    said = troth.run("reload")
+    assert said.code == 2
+    assert "'server.gateways' changes with a restart only" in said.err
+    file.write_text("[server]\ngatways = 2\n", "utf-8")
+    assert "gatways" in troth.run("reload").err
+    assert running.ask(first.key)[0] == 200
+    assert running.stop() == 0
+
+
+def test_a_reload_of_nothing_says_so(troth: CommandLine) -> None:
+    said = troth.run("reload")
+    assert said.code == 3
+    assert "nothing serves out of" in said.err

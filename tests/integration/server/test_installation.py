@@ -1,16 +1,14 @@
 """A whole installation: what it serves, tells and survives."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from http.client import HTTPException
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from tests.builders.installation import Installed, Told, end, installed
+from tests.builders.callers import Load
+from tests.builders.installation import Installed, end, installed
 from tests.journeys.patience import Stopwatch, wait_until
 
 CREDIT_NUSD = 5 * 10**9
@@ -28,46 +26,6 @@ def charged(house: Installed) -> dict[str, int]:
     rows = connection.execute("SELECT request, charged FROM usage").fetchall()
     connection.close()
     return {f"req_{request.hex()}": amount for request, amount in rows}
-
-
-class Load:
-    """Callers who ask again and again, beside something that goes wrong."""
-
-    def __init__(self, house: Installed, key: str, callers: int = 8) -> None:
-        self.told: list[Told] = []
-        self.broken = 0
-        self._house = house
-        self._key = key
-        self._is_over = Event()
-        self._callers = callers
-
-    def beside(self, trouble: Callable[[], None]) -> None:
-        """Ask before, while and after it happens."""
-        with ThreadPoolExecutor(self._callers) as pool:
-            running = [pool.submit(self._call) for _ in range(self._callers)]
-            self.wait_for_more()
-            trouble()
-            self.wait_for_more()
-            self._is_over.set()
-        for each in running:
-            each.result()
-
-    def wait_for_more(self) -> None:
-        """Wait until fifty more were answered."""
-        enough = len(self.told) + 50
-        wait_until(lambda: len(self.told) >= enough, 20, "answers come")
-
-    def _call(self) -> None:
-        while not self._is_over.is_set():
-            try:
-                self.told.append(self._house.ask(self._key, max_tokens=5))
-            except (OSError, HTTPException):
-                self.broken += 1
-
-    @property
-    def costs(self) -> dict[str, int]:
-        """Return what whole answers said they cost."""
-        return {one.request: one.cost_nusd for one in self.told if one.status == 200}
 
 
 def settled(house: Installed, name: str) -> None:

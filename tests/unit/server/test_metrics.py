@@ -62,3 +62,26 @@ def test_a_replaced_process_never_lowers_a_total() -> None:
     shown = lines(metrics)
     assert shown["troth_tokens_total"] == 81
     assert shown["troth_gateway_restarts_total"] == 1
+
+
+def test_two_processes_of_a_place_are_one_in_gauges_until_the_old_one_leaves() -> None:
+    metrics = Metrics()
+    metrics.take(0, b"a", REPORT)
+    metrics.take(0, b"b", replace(REPORT, in_flight=1))
+    assert lines(metrics)['troth_requests_in_flight{slot="0"}'] == 5
+    metrics.left(b"a")
+    assert lines(metrics)['troth_requests_in_flight{slot="0"}'] == 1
+    assert lines(metrics)["troth_tokens_total"] == 140
+    metrics.take(0, b"a", REPORT)  # its link was away for a moment
+    assert lines(metrics)['troth_requests_in_flight{slot="0"}'] == 5
+    assert lines(metrics)["troth_tokens_total"] == 140
+    assert lines(metrics)["troth_gateway_restarts_total"] == 1
+
+
+def test_processes_that_ended_long_ago_are_kept_as_sums() -> None:
+    metrics = Metrics()
+    for number in range(200):
+        metrics.take(0, b"%d" % number, REPORT)
+        metrics.left(b"%d" % number)
+    assert lines(metrics)["troth_tokens_total"] == 200 * 70
+    assert len(metrics._lives) <= 65
