@@ -6,7 +6,6 @@ leave once it is committed. When a transaction fails, the link is cut: the gatew
 
 import socket
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Condition, Event, Lock, Thread
 from typing import Final
@@ -14,15 +13,14 @@ from typing import Final
 import msgspec
 
 from troth.catalog.load import Catalog
-from troth.control import keys
 from troth.kernel.clock import Clock
-from troth.kernel.errors import InvariantBroken, TrothError
+from troth.kernel.errors import InvariantBroken
 from troth.kernel.log import Log
-from troth.kernel.secret import Secret
 from troth.ledger.books import Outgoing, Teller
 from troth.ledger.shard import messages as money
 from troth.server import snapshot
 from troth.server.desk_link import DeskLink
+from troth.server.desk_reads import DeskReads
 from troth.server.faults import number_of
 from troth.server.log_lines import DatabaseBusy, LinkRefused, MoneyStopped
 from troth.server.messages import (
@@ -31,18 +29,14 @@ from troth.server.messages import (
     Beat,
     BrokenLink,
     Counters,
-    Found,
     Hello,
-    KeyAnswer,
     KeyAsk,
-    ReadAnswer,
     ReadAsk,
     Up,
     Welcome,
 )
 from troth.server.metrics import Metrics
 from troth.server.office import Told
-from troth.server.records import receipt_document
 from troth.server.shelf import Shelf, Stock
 from troth.store.engine import Store
 from troth.store.transaction import Locked
@@ -50,8 +44,6 @@ from troth.store.transaction import Locked
 BEAT_MS: Final = 500
 _RENEW_MS: Final = 5_000
 _APPLY_SECONDS: Final = 2.0
-_ASKS_MAX: Final = 256
-_THREADS: Final = 2
 _STOP_SECONDS: Final = 5
 _DOOR_SECONDS: Final = 0.1
 _MS: Final = 1_000_000
@@ -99,8 +91,7 @@ class Desk:
         self._threads: list[Thread] = []
         self._door: Thread | None = None
         self._attending: set[DeskLink] = set()
-        self._asks = 0
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
+        self._reads = DeskReads(store, clock)
         self._generation = clock.now_ms()
         self._count = 0
         self._answered_ns = 0
@@ -140,7 +131,7 @@ class Desk:
             link.cut()
         for thread in tuple(self._threads):
             thread.join(_STOP_SECONDS)
-        self._pool.shutdown(cancel_futures=True)
+        self._reads.stop()
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._is_stopping:
@@ -197,7 +188,7 @@ class Desk:
                 case Counters():
                     self._metrics.take(link.slot % self._terms.slots, link.owner, message)
                 case KeyAsk() | ReadAsk():
-                    self._ask(link, message)
+                    self._reads.ask(link, message)
                 case _:
                     asked.append(message)
         return self._take_money(link, asked) if asked else True
@@ -252,49 +243,6 @@ class Desk:
             link = self._links.get(owner)
             if link is not None:
                 link.send(messages)
-
-    # --- keys and receipts ---------------------------------------------------------------------
-
-    def _ask(self, link: DeskLink, ask: KeyAsk | ReadAsk) -> None:
-        """Let the pool answer; refuse when it has too much to do."""
-        if self._asks >= _ASKS_MAX:
-            busy = isinstance(ask, KeyAsk)
-            link.send(
-                [
-                    KeyAnswer(ask.ask, is_valid=False, is_busy=True)
-                    if busy
-                    else ReadAnswer(ask.ask, Found.FAILED)
-                ]
-            )
-            return
-        self._asks += 1
-        with suppress(RuntimeError):  # the desk is closing
-            if isinstance(ask, KeyAsk):
-                self._pool.submit(self._check_key, link, ask)
-            else:
-                self._pool.submit(self._read, link, ask)
-
-    def _check_key(self, link: DeskLink, ask: KeyAsk) -> None:
-        try:
-            with self._store.read() as transaction:
-                kept = keys.hash_of(transaction, ask.public_id, self._clock.now_ms())
-            is_valid = kept is not None and keys.is_match(kept, Secret(ask.text))
-            link.send([KeyAnswer(ask.ask, is_valid)])
-        except Locked:
-            link.send([KeyAnswer(ask.ask, is_valid=False, is_busy=True)])
-        finally:
-            self._asks -= 1
-
-    def _read(self, link: DeskLink, ask: ReadAsk) -> None:
-        try:
-            with self._store.read() as transaction:
-                document = receipt_document(transaction, ask.org, ask.key, ask.request)
-            found = Found.MISSING if document is None else Found.FOUND
-            link.send([ReadAnswer(ask.ask, found, document or b"")])
-        except (Locked, TrothError):
-            link.send([ReadAnswer(ask.ask, Found.FAILED)])
-        finally:
-            self._asks -= 1
 
     # --- unasked -------------------------------------------------------------------------------
 

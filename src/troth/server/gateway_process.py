@@ -2,7 +2,7 @@
 
 Order at the start: settings, desk, what earlier lives of the slot left in the journal, a new seat,
 tables; only then a connection is accepted. Order at the end: no new connections, running requests,
-last postings, leases back. Without a listener it only settles what lies in the journal.
+last postings, leases back. Without a listener it only settles what lies in its folder.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import gc
 import mmap
 import signal
 import socket
-import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -45,19 +44,18 @@ from troth.server.handover import (
     Failed,
     GatewayHandover,
     Ready,
-    Serving,
     take,
     tell,
 )
 from troth.server.hardening import SmallBlocks, erases, forbid_dumps
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
-from troth.server.listener import guarded, refuse
+from troth.server.listener import guarded, refuse, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed
 from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.slot_folder import discard, own
 from troth.server.tables import HeldCredentials, Tables
 from troth.wire import Deadlines, Origin, Pool, Receiver, Server
-from troth.wire.tls import client_context, server_context
+from troth.wire.tls import client_context
 
 _REPORT_SECONDS: Final = 1.0
 _OVERWRITE_SECONDS: Final = 0.4
@@ -132,7 +130,7 @@ class Gateway:
             serving.limits,
             self._clock,
             refuse(world),
-            tls=_tls(serving),
+            tls=tls_of(serving),
             paths=PATHS,
         )
         gc.collect()
@@ -280,24 +278,6 @@ class Gateway:
         )
         if self._world is not None:
             self._world.is_ready = purses.is_writable and not server.is_draining
-
-
-def _tls(serving: Serving) -> ssl.SSLContext | None:
-    """Return the context of the API port.
-
-    Raises:
-        Misconfigured: certificate or key cannot be read or do not fit.
-    """
-    files = serving.tls
-    if files is None:
-        return None
-    try:
-        return server_context(files.certificate_file, files.key_file, files.floor)
-    except OSError:  # what is wrong with a certificate is one too
-        raise Misconfigured(
-            f"cannot serve TLS with {files.certificate_file} and {files.key_file}: check that "
-            "both are PEM files that this user may read, and that they belong together"
-        ) from None
 
 
 async def _pause(ms: int) -> None:

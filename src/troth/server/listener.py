@@ -1,17 +1,20 @@
 """Where requests enter a gateway: what fails unforeseen is caught here, and nowhere else."""
 
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from troth.gateway.door import handle
 from troth.gateway.refuse import framing_error, refusal
 from troth.gateway.world import World
-from troth.kernel.errors import TrothError
+from troth.kernel.errors import Misconfigured, TrothError
 from troth.kernel.ids import text
 from troth.kernel.log import Log
 from troth.server.faults import where
+from troth.server.handover import Serving
 from troth.server.log_lines import RequestFailed
 from troth.wire import Arrival, Handler, Head, Header, Sink
+from troth.wire.tls import server_context
 
 _OURS: Final = 500
 """A handler that left no answer: a fault of ours, not of the request's framing."""
@@ -46,3 +49,21 @@ def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Hea
         return headers, answer
 
     return shape
+
+
+def tls_of(serving: Serving) -> ssl.SSLContext | None:
+    """Return the context of the API port.
+
+    Raises:
+        Misconfigured: certificate or key cannot be read or do not fit.
+    """
+    files = serving.tls
+    if files is None:
+        return None
+    try:
+        return server_context(files.certificate_file, files.key_file, files.floor)
+    except OSError:  # what is wrong with a certificate is one too
+        raise Misconfigured(
+            f"cannot serve TLS with {files.certificate_file} and {files.key_file}: check that "
+            "both are PEM files that this user may read, and that they belong together"
+        ) from None

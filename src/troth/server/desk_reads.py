@@ -1,0 +1,76 @@
+"""What gateways ask of the desk that moves no money: is this key right, what was that request.
+
+A few threads answer; too many questions at once are sent away.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from troth.control import keys
+from troth.kernel.clock import Clock
+from troth.kernel.errors import TrothError
+from troth.kernel.secret import Secret
+from troth.server.desk_link import DeskLink
+from troth.server.messages import Found, KeyAnswer, KeyAsk, ReadAnswer, ReadAsk
+from troth.server.records import receipt_document
+from troth.store.engine import Store
+from troth.store.transaction import Locked
+
+_ASKS_MAX: Final = 256
+_THREADS: Final = 2
+
+
+class DeskReads:
+    """Answers until `stop`."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._asks = 0
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
+
+    def stop(self) -> None:
+        """Answer what was begun, and nothing more."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def ask(self, link: DeskLink, ask: KeyAsk | ReadAsk) -> None:
+        """Let the pool answer; refuse when it has too much to do."""
+        if self._asks >= _ASKS_MAX:
+            busy = isinstance(ask, KeyAsk)
+            link.send(
+                [
+                    KeyAnswer(ask.ask, is_valid=False, is_busy=True)
+                    if busy
+                    else ReadAnswer(ask.ask, Found.FAILED)
+                ]
+            )
+            return
+        self._asks += 1
+        with suppress(RuntimeError):  # the desk is closing
+            if isinstance(ask, KeyAsk):
+                self._pool.submit(self._check_key, link, ask)
+            else:
+                self._pool.submit(self._read, link, ask)
+
+    def _check_key(self, link: DeskLink, ask: KeyAsk) -> None:
+        try:
+            with self._store.read() as transaction:
+                kept = keys.hash_of(transaction, ask.public_id, self._clock.now_ms())
+            is_valid = kept is not None and keys.is_match(kept, Secret(ask.text))
+            link.send([KeyAnswer(ask.ask, is_valid)])
+        except Locked:
+            link.send([KeyAnswer(ask.ask, is_valid=False, is_busy=True)])
+        finally:
+            self._asks -= 1
+
+    def _read(self, link: DeskLink, ask: ReadAsk) -> None:
+        try:
+            with self._store.read() as transaction:
+                document = receipt_document(transaction, ask.org, ask.key, ask.request)
+            found = Found.MISSING if document is None else Found.FOUND
+            link.send([ReadAnswer(ask.ask, found, document or b"")])
+        except (Locked, TrothError):
+            link.send([ReadAnswer(ask.ask, Found.FAILED)])
+        finally:
+            self._asks -= 1
