@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "budgets": ("troth.cli.budgets:budgets", "Budgets: set, show, drop."),
     "wallet": ("troth.cli.wallet:wallet", "Wallets: show, credit."),
     "models": ("troth.cli.models:models", "What is offered, where and at which price."),
+    "prices": ("troth.cli.prices:prices", "Prices: show, import a proposal, accept, pin."),
     "usage": ("troth.cli.usage:usage", "What was used: sums by day, model, key, ..."),
     "receipts": ("troth.cli.receipts:receipts", "One request explained to the nano-dollar."),
     "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),

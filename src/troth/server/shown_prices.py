@@ -4,9 +4,10 @@ import msgspec
 
 from troth.catalog.load import Catalog
 from troth.catalog.offering import Offering
-from troth.catalog.price import Sheet
+from troth.catalog.price import PriceLine, Sheet, TierMode, compile_sheet
 from troth.catalog.versions import PriceVersion, reached
-from troth.kernel.money import usd
+from troth.kernel.errors import InvalidValue, Misconfigured
+from troth.kernel.money import nusd_of, usd
 
 
 class ShownLine(msgspec.Struct, frozen=True):
@@ -23,7 +24,7 @@ class ShownSheet(msgspec.Struct, frozen=True):
     """The prices of an offering, and how its tiers count."""
 
     lines: tuple[ShownLine, ...]
-    mode: str = "whole"
+    mode: TierMode = "whole"
 
 
 class ShownVersion(msgspec.Struct, frozen=True):
@@ -69,6 +70,46 @@ class ShownPin(msgspec.Struct, frozen=True):
     organization: str
     price_set: str
     ends_at_ms: int
+
+
+class ProposedRow(msgspec.Struct, frozen=True):
+    """What a proposal's file says of one offering; `flags` are codes with the class they mean."""
+
+    model: str
+    provider: str
+    sale: ShownSheet
+    cost: ShownSheet
+    source: str
+    checked_on: str
+    flags: tuple[str, ...]
+    is_red: bool
+
+
+class ProposalFile(msgspec.Struct, frozen=True):
+    """A proposal as it is written for people: rows may be struck out, nothing else is needed."""
+
+    made_from: str
+    made_on: str
+    rows: tuple[ProposedRow, ...]
+
+
+def sheet_of(path: str, shown: ShownSheet) -> Sheet:
+    """Return the sheet that is shown.
+
+    Raises:
+        InvalidValue: an amount is none, or the lines make no sheet.
+    """
+    lines = []
+    for at, line in enumerate(shown.lines):
+        amount = nusd_of(line.usd)
+        if amount is None:
+            raise InvalidValue(f"{path}.lines[{at}].usd", "this must be US dollars in digits")
+        found = PriceLine(line.unit, amount, line.per, line.tier_start, line.min_quantity)
+        lines.append(found)
+    try:
+        return compile_sheet("", lines, shown.mode)
+    except Misconfigured as wrong:
+        raise InvalidValue(path, wrong.problem) from None
 
 
 def shown_sheet(sheet: Sheet) -> ShownSheet:

@@ -145,6 +145,7 @@ def show_set(price_set: str, office: Here) -> Response:
 @ROUTER.post("/organizations/{name:path}/price-pin")
 def pin_prices(name: str, body: Pinning, office: Here, by: By) -> Response:
     """Let an organization go on at a set's prices until a time; one that is past ends its pin."""
+    renew_prices(office)
     with office.store.write() as tx:
         now = supply.sold(tx, office.catalog, by.at_ms).price_set
         made = supply.pin(
