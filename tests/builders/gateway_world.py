@@ -16,7 +16,7 @@ from troth.gateway.door import handle
 from troth.gateway.estimates import Ratios
 from troth.gateway.exchange import Ask, InputSize
 from troth.gateway.outlet import Outlets
-from troth.gateway.ports import KeyRow, OrgRow
+from troth.gateway.ports import KeyRow, OrgRow, Question
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
 from troth.kernel import api_keys
@@ -203,16 +203,18 @@ class TestWallet:
 
 
 class TestReads:
-    """Receipts by id."""
+    """Answers by what they are about, and what was asked."""
 
     __test__ = False
 
     def __init__(self) -> None:
         self.receipts: dict[str, bytes] = {}
+        self.asked: list[Question] = []
 
-    async def receipt(self, org: str, key: str, request: str) -> bytes | None:
-        assert (org, key) == (ORG, KEY)
-        return self.receipts.get(request)
+    async def read(self, question: Question) -> bytes | None:
+        assert (question.org, question.key) == (ORG, KEY)
+        self.asked.append(question)
+        return self.receipts.get(question.subject)
 
 
 class TestCredentials:

@@ -3,16 +3,28 @@
 Whatever is refused on the way is raised as a leaf of the error tree and answered here, once.
 """
 
+from typing import Final
+
 from troth.gateway.endpoints import Purpose, find
 from troth.gateway.endpoints.table import Match
 from troth.gateway.pipeline import serve
-from troth.gateway.reading import model, models, receipt
+from troth.gateway.reading import model, models, own
 from troth.gateway.receive import check_head
 from troth.gateway.refuse import framing_error, refuse
 from troth.gateway.world import World
 from troth.kernel.errors import TrothError
 from troth.kernel.ids import text
 from troth.wire import Arrival, BodyRefused, ClientLeft, Sink
+
+_OWN: Final = frozenset(
+    {
+        Purpose.RECEIPT,
+        Purpose.RECEIPTS,
+        Purpose.GENERATION,
+        Purpose.KEY,
+        Purpose.CREDITS,
+    }
+)
 
 
 async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
@@ -42,8 +54,8 @@ async def _read(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
         await models(found, arrival, sink, world)
     elif purpose is Purpose.MODEL:
         await model(found, arrival, sink, world)
-    elif purpose is Purpose.RECEIPT:
-        await receipt(found, arrival, sink, world)
+    elif purpose in _OWN:
+        await own(found, arrival, sink, world)
     elif purpose is Purpose.READY and not (world.is_ready and world.keys.is_fresh):
         sink.answer(503, [(b"content-type", b"text/plain")], b"not ready\n")
     else:

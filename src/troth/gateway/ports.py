@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from troth.catalog.offering import Offering, Upstream
+from troth.kernel.fields import Code
 from troth.kernel.secret import Secret
 
 
@@ -135,11 +136,34 @@ class Credentials(Protocol):
         ...
 
 
+class Reading(Code):
+    """What a key may read about itself."""
+
+    RECEIPT = "receipt"
+    RECEIPTS = "receipts"
+    GENERATION = "generation"
+    KEY = "key"
+    CREDITS = "credits"
+
+
+class Question(msgspec.Struct, frozen=True, array_like=True):
+    """What a key asks: `subject` is a request, or the receipt that the list goes on after.
+
+    `limit` is how many are wanted, 0 where one is asked for.
+    """
+
+    what: Reading
+    org: str
+    key: str
+    subject: str = ""
+    limit: int = 0
+
+
 class Reads(Protocol):
     """What a key may read about itself; the desk answers."""
 
-    async def receipt(self, org: str, key: str, request: str) -> bytes | None:
-        """Return the receipt as JSON; None when there is none for this key.
+    async def read(self, question: Question) -> bytes | None:
+        """Return the answer as JSON; None when there is nothing of this key's.
 
         Raises:
             ReceiptNotPosted: the request ended here and is not posted yet.

@@ -1,15 +1,25 @@
-"""What a key may read: models in both dialects, its own receipts. No body, no money."""
+"""What a key may read: models in both dialects, itself, its own receipts. No body, no money."""
 
 from typing import Final
 
 from troth.gateway.authenticate import Caller, authenticate
 from troth.gateway.dialects import model_body, models_body
-from troth.gateway.endpoints.table import Match
+from troth.gateway.endpoints.table import Match, Purpose
+from troth.gateway.ports import Question, Reading
 from troth.gateway.world import World
-from troth.kernel.errors import Missing, ModelNotFound
+from troth.kernel.errors import (
+    Forbidden,
+    InvalidValue,
+    Missing,
+    MissingParameter,
+    ModelNotFound,
+)
 from troth.kernel.ids import raw_of, text
 from troth.wire import Arrival, Sink
 
+_LIMIT: Final = 20
+_LIMIT_MAX: Final = 100
+_NAMES: Final = ("req_", "chatcmpl-", "msg_")
 _JSON: Final = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -38,20 +48,70 @@ async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
     _send(sink, model_body(found.dialect, offered[0]), world)
 
 
-async def receipt(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
-    """Show the receipt of one request of this key.
+async def own(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
+    """Show what a key may know of itself: a receipt or all of them, its limits, its credit.
 
     Raises:
-        Missing: no such receipt for this key.
+        Missing: no such receipt of this key.
         ReceiptNotPosted: the request ended and is not posted yet.
+        Forbidden: this key may not read the wallet.
+        MissingParameter, InvalidValue: the query.
     """
     caller = await authenticate(arrival.head, world)
-    if raw_of("req", found.subject) is None:
-        raise Missing
-    body = await world.reads.receipt(caller.key.org, caller.key.ref, found.subject)
+    asked = _question(found, arrival.head.query, caller)
+    body = await world.reads.read(asked)
     if body is None:
         raise Missing
     _send(sink, body, world)
+
+
+def _question(found: Match, query: str, caller: Caller) -> Question:
+    org, key = caller.key.org, caller.key.ref
+    match found.purpose:
+        case Purpose.RECEIPT:
+            return Question(Reading.RECEIPT, org, key, _request(found.subject))
+        case Purpose.RECEIPTS:
+            after = _parameter(query, "after")
+            limit = _limit(_parameter(query, "limit"))
+            return Question(Reading.RECEIPTS, org, key, after and _request(after), limit)
+        case Purpose.GENERATION:
+            named = _parameter(query, "id")
+            if not named:
+                raise MissingParameter("id")
+            return Question(Reading.GENERATION, org, key, _request(named))
+        case Purpose.CREDITS:
+            if not caller.key.may_read_wallet:
+                raise Forbidden
+            return Question(Reading.CREDITS, org, key)
+        case _:
+            return Question(Reading.KEY, org, key)
+
+
+def _request(named: str) -> str:
+    """Return the request that is named by its id, or by that of its answer.
+
+    Raises:
+        Missing: it is neither.
+    """
+    for name in _NAMES:
+        request = f"req_{named.removeprefix(name)}"
+        if named.startswith(name) and raw_of("req", request) is not None:
+            return request
+    raise Missing
+
+
+def _parameter(query: str, name: str) -> str:
+    """Return a parameter of a query as it stands there, an empty one when it is absent."""
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return next((value for found, _, value in pairs if found == name), "")
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return _LIMIT
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:4]) <= _LIMIT_MAX:
+        raise InvalidValue("limit", f"give a number from 1 to {_LIMIT_MAX}")
+    return int(text[:4])
 
 
 def _may_use(caller: Caller, name: str) -> bool:

@@ -13,7 +13,7 @@ from troth.kernel.errors import TrothError
 from troth.kernel.secret import Secret
 from troth.server.desk_link import DeskLink
 from troth.server.messages import Found, KeyAnswer, KeyAsk, ReadAnswer, ReadAsk
-from troth.server.records import receipt_document
+from troth.server.own_reads import answer_to
 from troth.store.engine import Store
 from troth.store.transaction import Locked
 
@@ -67,7 +67,7 @@ class DeskReads:
     def _read(self, link: DeskLink, ask: ReadAsk) -> None:
         try:
             with self._store.read() as transaction:
-                document = receipt_document(transaction, ask.org, ask.key, ask.request)
+                document = answer_to(transaction, ask.question, self._clock.now_ms())
             found = Found.MISSING if document is None else Found.FOUND
             link.send([ReadAnswer(ask.ask, found, document or b"")])
         except (Locked, TrothError):

@@ -9,6 +9,7 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, assert_never
 
+from troth.gateway.ports import Question
 from troth.kernel.clock import Clock
 from troth.kernel.errors import Overloaded, RateLimited, ReceiptNotPosted, Unavailable
 from troth.kernel.ids import raw_of
@@ -314,8 +315,8 @@ class LinkedReads:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def receipt(self, org: str, key: str, request: str) -> bytes | None:
-        """Return a receipt as JSON, None when there is none for this key.
+    async def read(self, question: Question) -> bytes | None:
+        """Return the answer as JSON, None when there is nothing of this key's.
 
         Raises:
             ReceiptNotPosted: the request ended here and is not posted yet.
@@ -323,9 +324,7 @@ class LinkedReads:
         """
         number = self._link.number()
         try:
-            answer = await self._link.ask(
-                ReadAsk(number, org, key, request), ("ReadAnswer", b"", number)
-            )
+            answer = await self._link.ask(ReadAsk(number, question), ("ReadAnswer", b"", number))
         except LinkLost:
             raise Overloaded from None
         assert isinstance(answer, ReadAnswer)
@@ -333,7 +332,7 @@ class LinkedReads:
             return answer.document
         if answer.found is Found.FAILED:
             raise Overloaded
-        raw = raw_of("req", request)
+        raw = raw_of("req", question.subject)
         purses = self._link.purses
         if raw is not None and purses is not None and purses.is_unposted(raw):
             raise ReceiptNotPosted

@@ -14,7 +14,7 @@ import msgspec
 from troth.catalog.model import Model
 from troth.catalog.offering import Offering, Upstream
 from troth.catalog.price import PriceLine, Sheet, Tier
-from troth.gateway.ports import KeyRow, OrgRow
+from troth.gateway.ports import KeyRow, OrgRow, Question
 from troth.kernel.errors import TrothError
 from troth.kernel.fields import Code
 from troth.kernel.quantities import Quantities
@@ -126,12 +126,10 @@ class KeyAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False
 
 
 class ReadAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Up: the receipt of a request, for the key that made it."""
+    """Up: what a key asks about itself."""
 
     ask: int
-    org: str
-    key: str
-    request: str
+    question: Question
 
 
 class Found(Code):
@@ -143,7 +141,7 @@ class Found(Code):
 
 
 class ReadAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Down: the receipt as JSON, empty unless found."""
+    """Down: the answer as JSON, empty unless found."""
 
     ask: int
     found: Found
@@ -213,7 +211,7 @@ Down = (
 def _digest() -> str:
     """Return a hash of names, fields and types of all that crosses the link."""
     kinds = [*Up.__args__, *Down.__args__, money.Orphan, Row, UpstreamCredential, SeriesCount]
-    kinds += [KeyRow, OrgRow, Offering, Model, Upstream, Sheet, Tier, PriceLine]
+    kinds += [KeyRow, OrgRow, Question, Offering, Model, Upstream, Sheet, Tier, PriceLine]
     kinds += [UsageRecord, Quantities]
     digest = hashlib.sha256()
     for kind in kinds:

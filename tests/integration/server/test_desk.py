@@ -13,6 +13,7 @@ from troth.catalog.load import Catalog
 from troth.control import accounts, keys
 from troth.control.audit import Actor
 from troth.control.keys import Terms as KeyTerms
+from troth.gateway.ports import Question, Reading
 from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
@@ -201,7 +202,8 @@ def test_too_many_keys_at_once_are_told_to_come_back(office: Office, caller: Cal
 
 
 def test_a_receipt_that_is_not_there_is_missing(caller: Caller) -> None:
-    caller.say(Hello(BUILD, 0, b""), ReadAsk(5, "org", "key", "req_" + "0" * 32))
+    question = Question(Reading.RECEIPT, "org", "key", "req_" + "0" * 32)
+    caller.say(Hello(BUILD, 0, b""), ReadAsk(5, question))
     assert caller.hear(ReadAnswer) == ReadAnswer(5, Found.MISSING, b"")
 
 

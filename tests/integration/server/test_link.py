@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.server.test_link_messages import KEY
+from troth.gateway.ports import Question, Reading
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import Overloaded, RateLimited, ReceiptNotPosted
 from troth.kernel.log import Log
@@ -40,6 +41,7 @@ from troth.server.tables import Tables
 Script = Callable[[Up], list[Down]]
 DEPLOYMENT = bytes(16)
 REQUEST = "req_" + "1" * 32
+QUESTION = Question(Reading.RECEIPT, "org", "key", REQUEST)
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ async def test_a_busy_or_lost_desk_is_told_as_overload(tmp_path: Path) -> None:
         with pytest.raises(Overloaded):
             await place.keys.verify("id", Secret("right"), "peer")
         with pytest.raises(Overloaded):
-            await place.reads.receipt("org", "key", REQUEST)
+            await place.reads.read(QUESTION)
         place.desk.script = lambda _: []
         asking = asyncio.ensure_future(place.keys.verify("id", Secret("right"), "peer"))
         await place.until(lambda: any(isinstance(one, KeyAsk) for one in place.desk.heard[-1:]))
@@ -208,18 +210,18 @@ async def test_receipts_are_found_missing_or_not_posted_yet(tmp_path: Path) -> N
             return [ReadAnswer(message.ask, answer.found, answer.document)]
 
         place.desk.script = read
-        assert await place.reads.receipt("org", "key", REQUEST) == b"{}"
-        assert await place.reads.receipt("org", "key", REQUEST) is None
+        assert await place.reads.read(QUESTION) == b"{}"
+        assert await place.reads.read(QUESTION) is None
         with purses(place, tmp_path) as held:
             place.link.purses = held
-            await place.reads.receipt("org", "key", REQUEST)
+            await place.reads.read(QUESTION)
             reservation = bytes.fromhex("1" * 32)
             lend(place)
             granting = held.admit(reservation, (b"w" * 17,), 1, 1, enough=1)
             assert not isinstance(granting, int)
             assert await granting == 1
             with pytest.raises(ReceiptNotPosted):
-                await place.reads.receipt("org", "key", REQUEST)
+                await place.reads.read(QUESTION)
             held.abort(reservation)
 
 

@@ -45,6 +45,7 @@ SELECT request, org, api_key, endpoint, model_asked, model_served, provider, ups
   price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed, usage_source,
   quantities, reserved, charged, cost, clamped, attempts, desk, batch, place
 FROM usage"""
+_ROWS: Final = list[_Stored]
 _QUANTITIES: Final = msgspec.json.Decoder(ShownQuantities)
 _ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
 
@@ -120,6 +121,20 @@ def latest(transaction: Transaction, org_raw: bytes, limit: int) -> list[Receipt
         f"{_SELECT} WHERE org = ? ORDER BY request DESC LIMIT ?", (org_raw, limit)
     )
     return [_receipt(row) for row in msgspec.convert(rows, list[_Stored])]
+
+
+def of_key(
+    transaction: Transaction, owner: tuple[bytes, bytes], before: str, limit: int
+) -> list[Receipt]:
+    """Return a key's newest receipts, those before a request if one is named.
+
+    `owner` are the sixteen bytes of organization and key. Without unit prices and proofs.
+    """
+    end = ids.raw_of("req", before)
+    narrowed = "" if end is None else " AND request < ?"
+    params = (*owner, limit) if end is None else (*owner, end, limit)
+    statement = f"{_SELECT} WHERE org = ? AND api_key = ?{narrowed} ORDER BY request DESC LIMIT ?"
+    return [_receipt(row) for row in msgspec.convert(transaction.rows(statement, params), _ROWS)]
 
 
 def document(receipt: Receipt, prices: tuple[tuple[str, int, int, int], ...]) -> bytes:

@@ -23,6 +23,10 @@ class Purpose(Enum):
     MODELS = "models"
     MODEL = "model"
     RECEIPT = "receipt"
+    RECEIPTS = "receipts"
+    GENERATION = "generation"
+    KEY = "key"
+    CREDITS = "credits"
     ALIVE = "alive"
     READY = "ready"
 
@@ -46,7 +50,14 @@ _HEALTH: Final = {
     "/readyz": Match(Purpose.READY, "openai"),
 }
 _MODELS: Final = "/v1/models"
-_RECEIPTS: Final = "/v1/receipts/"
+_RECEIPT: Final = "/v1/receipts/"
+_READS: Final = {
+    "/v1/receipts": Match(Purpose.RECEIPTS, "openai"),
+    "/v1/generation": Match(Purpose.GENERATION, "openai"),
+    "/v1/key": Match(Purpose.KEY, "openai"),
+    "/v1/auth/key": Match(Purpose.KEY, "openai"),
+    "/v1/credits": Match(Purpose.CREDITS, "openai"),
+}
 PATHS: Final = frozenset((*_INFERENCE, *_HEALTH, _MODELS))
 """Whole paths that are served: they say nothing about who asks for them, or for what."""
 _ALIASES: Final = ("/openai/v1/", "/v1/openai/", "/api/v1/")
@@ -101,9 +112,9 @@ def _reading(path: str, dialect: ClientDialectName) -> Match | None:
         return Match(Purpose.MODELS, dialect)
     if path.startswith(_MODELS + "/") and len(path) > len(_MODELS) + 1:
         return Match(Purpose.MODEL, dialect, subject=path[len(_MODELS) + 1 :])
-    if path.startswith(_RECEIPTS) and len(path) > len(_RECEIPTS):
-        return Match(Purpose.RECEIPT, "openai", subject=path[len(_RECEIPTS) :])
-    return None
+    if path.startswith(_RECEIPT) and len(path) > len(_RECEIPT):
+        return Match(Purpose.RECEIPT, "openai", subject=path[len(_RECEIPT) :])
+    return _READS.get(path)
 
 
 def _kept(method: str, path: str) -> RefusedByPolicy | None:

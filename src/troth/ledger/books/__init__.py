@@ -17,6 +17,7 @@ from troth.ledger.books.budget import (
     rule,
     running,
     set_rule,
+    span,
 )
 from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
 from troth.ledger.books.days import close_day, forget
@@ -83,6 +84,7 @@ __all__ = [
     "rule",
     "running",
     "set_rule",
+    "span",
     "take",
     "transfer",
     "verify",

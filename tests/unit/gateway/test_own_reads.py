@@ -1,0 +1,79 @@
+"""What a key asks about itself becomes one closed question to the desk."""
+
+import pytest
+
+from tests.builders.gateway_world import KEY, ORG, Reply, Scene, key_row, scene
+from troth.gateway.ports import Question, Reading
+
+pytestmark = pytest.mark.anyio
+
+DIGITS = "0123456789abcdef" * 2
+REQUEST = f"req_{DIGITS}"
+
+
+async def read(stage: Scene, path: str, query: str = "") -> Reply:
+    return await stage.ask(b"", path, method="GET", query=query)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "question"),
+    [
+        (f"/v1/receipts/{REQUEST}", "", Question(Reading.RECEIPT, ORG, KEY, REQUEST)),
+        ("/v1/receipts", "", Question(Reading.RECEIPTS, ORG, KEY, "", 20)),
+        (
+            "/v1/receipts",
+            f"limit=7&after={REQUEST}",
+            Question(Reading.RECEIPTS, ORG, KEY, REQUEST, 7),
+        ),
+        ("/v1/generation", f"id={REQUEST}", Question(Reading.GENERATION, ORG, KEY, REQUEST)),
+        (
+            "/v1/generation",
+            f"id=chatcmpl-{DIGITS}",
+            Question(Reading.GENERATION, ORG, KEY, REQUEST),
+        ),
+        ("/api/v1/generation", f"id=msg_{DIGITS}", Question(Reading.GENERATION, ORG, KEY, REQUEST)),
+        ("/v1/key", "", Question(Reading.KEY, ORG, KEY)),
+        ("/api/v1/auth/key", "", Question(Reading.KEY, ORG, KEY)),
+        ("/v1/credits", "", Question(Reading.CREDITS, ORG, KEY)),
+    ],
+)
+async def test_each_path_asks_its_own(path: str, query: str, question: Question) -> None:
+    stage = scene()
+    stage.reads.receipts = {REQUEST: b'{"a":1}', "": b'{"b":2}'}
+    reply = await read(stage, path, query)
+    assert (reply.status, reply.body) == (200, stage.reads.receipts[question.subject])
+    assert stage.reads.asked == [question]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "code"),
+    [
+        ("/v1/generation", "", 400, "missing_required_parameter"),
+        ("/v1/generation", "id=7", 404, "not_found"),
+        ("/v1/generation", "id=req_../../x", 404, "not_found"),
+        ("/v1/receipts/nonsense", "", 404, "not_found"),
+        ("/v1/receipts", "after=key_1", 404, "not_found"),
+        ("/v1/receipts", "limit=0", 400, "invalid_value"),
+        ("/v1/receipts", "limit=101", 400, "invalid_value"),
+        ("/v1/receipts", "limit=99999999999999999999", 400, "invalid_value"),
+        ("/v1/receipts", "limit=-1", 400, "invalid_value"),
+        ("/v1/receipts", "limit=%31", 400, "invalid_value"),
+    ],
+)
+async def test_a_wrong_query_is_refused_here(path: str, query: str, status: int, code: str) -> None:
+    stage = scene()
+    reply = await read(stage, path, query)
+    assert (reply.status, reply.error["code"]) == (status, code)
+    assert stage.reads.asked == []
+
+
+async def test_credits_are_for_keys_that_may_read_the_wallet() -> None:
+    stage = scene(row=key_row(may_read_wallet=False))
+    reply = await read(stage, "/v1/credits")
+    assert (reply.status, reply.error["code"]) == (403, "permission_denied")
+    assert stage.reads.asked == []
+
+
+async def test_a_post_is_no_read() -> None:
+    reply = await scene().ask(b"", "/v1/credits", method="POST")
+    assert reply.status == 405
