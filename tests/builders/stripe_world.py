@@ -27,8 +27,8 @@ DAY_MS = 86_400_000
 class StripeWorld:
     """The double, the adapter that speaks to it, and their clock."""
 
-    def __init__(self, terms: Terms | None = None) -> None:
-        self.clock = ManualClock()
+    def __init__(self, terms: Terms | None = None, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock()
         self.company = FakeStripe(terms or Terms(), self.clock)
         self.payments: Payments = stripe_payments(KEY, carrier=carrier(self.company))
 

@@ -125,6 +125,8 @@ def payment_faults(payments: PaymentSettings) -> Iterator[tuple[str, str]]:
         yield "return_url", "must be an https address; http only on this machine"
     if payments.is_on:
         yield from _secret_faults(payments)
+        if not payments.return_url:
+            yield "return_url", "is missing: name the page that a payer comes back to"
 
 
 def payment_warnings(payments: PaymentSettings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from troth.server.assemble import installation
 from troth.server.payment_settings import PaymentSettings, payment_terms, payment_warnings
 from troth.server.settings import Flags, read
 
-STRIPE = '[payments]\nkind = "stripe"\n'
+STRIPE = '[payments]\nkind = "stripe"\nreturn_url = "https://troth.example/"\n'
 TEST_KEY = 'api_key = "sk_test_1"\n'
 
 
@@ -51,6 +51,20 @@ def test_what_works_less_well_is_told(tmp_path: Path) -> None:
     assert "There is no webhook secret" in "".join(each.what for each in findings(settings))
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "'payments.return_url' is missing: name the page that a payer comes back to."),
+        ('return_url = "http://example.com"\n', "must be an https address"),
+        ('return_url = "/wallet"\n', "must be an https address"),
+    ],
+)
+def test_a_payer_must_have_a_page_to_come_back_to(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        given(tmp_path, '[payments]\nkind = "stripe"\n' + TEST_KEY + line)
+    assert said in caught.value.problem
+
+
 def test_the_control_process_is_handed_the_terms(tmp_path: Path) -> None:
     given(tmp_path, STRIPE + TEST_KEY)
     settings = read(Flags(config=str(tmp_path / "troth.toml")), {}).settings
@@ -64,17 +78,16 @@ def test_the_control_process_is_handed_the_terms(tmp_path: Path) -> None:
     [
         ("", "'payments.api_key' is missing: set the variable STRIPE_API_KEY, or a file."),
         ('api_key = "pk_test_SECRET"', "must be a secret or restricted key"),
-        (TEST_KEY + 'webhook_secret = "SECRET"', "troth.toml:4: 'payments.webhook_secret' must be"),
+        (TEST_KEY + 'webhook_secret = "SECRET"', "troth.toml:5: 'payments.webhook_secret' must be"),
         (TEST_KEY + 'api_base = "https://example.com"', "'payments.api_base' must be http on"),
         (TEST_KEY + 'api_base = "http://127.0.0.1:1/SECRET"', "must be http on this machine"),
         (
             'api_key = "sk_live_SECRET"\napi_base = "http://127.0.0.1:1"',
-            "troth.toml:4: 'payments.api_base' may not be set together with a live key.",
+            "troth.toml:5: 'payments.api_base' may not be set together with a live key.",
         ),
         (TEST_KEY + 'topup_min_usd = "0.001"', "'payments.topup_min_usd' must be US dollars and"),
         (TEST_KEY + 'topup_min_usd = "0.49"', "must be at least 0.50"),
         (TEST_KEY + 'topup_min_usd = "9"\ntopup_max_usd = "8"', "'payments.topup_max_usd' must be"),
-        (TEST_KEY + 'return_url = "http://example.com"', "must be an https address"),
         (TEST_KEY + 'currency = "eur"', "'payments.currency': invalid enum value"),
         (TEST_KEY + 'webhook_secert = "x"', "Did you mean 'payments.webhook_secret'?"),
     ],
