@@ -3,7 +3,17 @@
 from tests.builders.money_world import USD, MoneyWorld
 from troth.ledger.books import wallet_purse
 from troth.ledger.shard import Short
-from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Recall, Returned
+from troth.ledger.shard.messages import (
+    CloseSeat,
+    Lease,
+    LeaseAsk,
+    LeaseReturn,
+    OpenSeat,
+    Recall,
+    Returned,
+    SeatClosed,
+    SeatOpened,
+)
 
 
 def due(world: MoneyWorld) -> int | None:
@@ -91,3 +101,42 @@ def test_a_link_that_breaks_leaves_the_queue_to_others(world: MoneyWorld) -> Non
         world.teller.left(first.seat)
         sent = world.teller.tick(tx, world.clock.now_ms() + 50)
     assert {seat for seat, message in sent if isinstance(message, Lease)} == {second.seat}
+
+
+def test_a_return_while_two_wait_serves_the_first(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    lender, first, second = (world.gateway(slot) for slot in range(3))
+    assert not isinstance(lender.admit((purse,), 1_000, 1_000), Short)
+    with world.store.write() as tx:
+        for seat, op in ((first.seat, 70), (second.seat, 71)):
+            ask = LeaseAsk(op, purse, 0, 0, 600, 600, 600, 0)
+            world.teller.receive(tx, seat, ask, world.clock.now_ms())
+        given = LeaseReturn(90, purse, 1, 600)
+        sent = world.teller.receive(tx, lender.seat, given, world.clock.now_ms())
+    told = [(seat, type(message)) for seat, message in sent]
+    assert told == [
+        (lender.seat, Returned),
+        (first.seat, Lease),
+        (lender.seat, Recall),
+        (first.seat, Recall),
+    ]
+    assert due(world) is not None  # the second waits for what the recall brings
+
+
+def test_a_process_opens_its_seat_by_a_message(world: MoneyWorld) -> None:
+    with world.store.write() as tx:
+        ((seat, opened),) = world.teller.receive(tx, b"", OpenSeat(3), world.clock.now_ms())
+    assert opened == SeatOpened(seat, 3)
+    assert world.number("SELECT slot FROM seat WHERE id = ?", seat) == 3
+
+
+def test_a_seat_is_taken_up_again_unless_it_has_ended(world: MoneyWorld) -> None:
+    gateway = world.gateway()
+    world.teller = world.new_teller()
+    with world.store.write() as tx:
+        assert world.teller.resume(tx, gateway.seat, world.clock.now_ms()) is None
+        assert world.teller.renew(tx, world.clock.now_ms()) == []
+        world.teller.receive(tx, gateway.seat, CloseSeat(gateway.seat, []), world.clock.now_ms())
+        ended = world.teller.resume(tx, gateway.seat, world.clock.now_ms())
+    assert ended == SeatClosed(gateway.seat)
