@@ -113,7 +113,7 @@ class Child:
         self.channel.send(OpenSeat(0))
         (opened,) = self.heard()
         assert isinstance(opened, SeatOpened)
-        journal = Journal(self.folder, DEPLOYMENT, opened.seat, 1 << 20)
+        journal = Journal(self.folder, DEPLOYMENT, opened.seat, 1 << 18)
         keeper = Keeper(journal)
         keeper.start()
         shard = Shard(opened.seat, journal, self.clock, ShardTerms())

@@ -140,7 +140,7 @@ class Purses:
     @property
     def is_over(self) -> bool:
         """Whether the books closed this seat, so that the process must be replaced."""
-        return self._shard.is_over
+        return self._shard.is_over or self._journal.has_failed
 
     @property
     def is_writable(self) -> bool:

@@ -198,3 +198,16 @@ async def test_a_stale_wallet_serves_nobody(place: Place) -> None:
     place.clock.advance(60_000)
     with pytest.raises(Overloaded):
         await place.admit(1, 10)
+
+
+async def test_a_disk_that_fails_ends_the_process(place: Place) -> None:
+    place.purses.beat(place.clock.monotonic_ns())
+    assert not place.purses.is_over
+    place.journal.has_failed = True
+    assert place.purses.is_over
+    assert not place.purses.is_writable
+    waiting = place.admit(1, 100)
+    await asyncio.sleep(0)
+    place.lend(1_000)
+    with pytest.raises(Overloaded):
+        await waiting

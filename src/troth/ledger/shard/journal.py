@@ -10,7 +10,7 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final
@@ -24,7 +24,7 @@ SUFFIX: Final = ".journal"
 BACKLOG_BYTES_MAX: Final = 256 * 1024 * 1024
 _KEEP_SECONDS: Final = 0.01
 _ROUNDS_WITHOUT_SPACE: Final = 100
-_NO_SPACE: Final = (ENOSPC, EDQUOT)
+_NO_SPACE: Final = (ENOSPC, EDQUOT, EFBIG)
 
 _short = records.SHORT.pack
 _settle = records.SETTLE.pack
