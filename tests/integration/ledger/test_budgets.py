@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
 from troth.ledger.books import (
+    Budget,
     Mode,
     Period,
     Rule,
@@ -15,7 +16,7 @@ from troth.ledger.books import (
     set_rule,
     wallet_purse,
 )
-from troth.ledger.books.budget import span
+from troth.ledger.books.budget import running, span
 from troth.ledger.shard import Short, ShortKind
 
 KEY = b"k" + bytes(range(16))
@@ -180,3 +181,19 @@ def test_periods_follow_the_calendar_of_the_zone(
     period: Period, zone: str, now_ms: int, expected: tuple[int, int]
 ) -> None:
     assert span(period, zone, now_ms) == expected
+
+
+def test_a_period_can_be_looked_at_before_it_has_begun(world: MoneyWorld) -> None:
+    _, purses = limited(world, 5_000, Period.DAY)
+    starts_at, ends_at = span(Period.DAY, "Europe/Zurich", world.clock.now_ms())
+    with world.store.read() as tx:
+        assert running(tx, b"k" + bytes(16), world.clock.now_ms()) is None
+        found = running(tx, KEY, world.clock.now_ms())
+    assert found == Budget(KEY, starts_at, ends_at, Mode.HARD.value, 5_000, 0, 0)
+    assert spent(world) == []
+    world.gateway().spend(purses, 1_000, 300)
+    world.pump()
+    with world.store.read() as tx:
+        found = running(tx, KEY, world.clock.now_ms())
+    assert found is not None
+    assert (found.spent, found.available) == (300, 4_700 - found.held)

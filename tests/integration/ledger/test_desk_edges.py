@@ -2,6 +2,7 @@
 
 from tests.builders.money_world import USD, MoneyWorld
 from troth.ledger.books import wallet_purse
+from troth.ledger.books.lease import is_recalled
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import (
     CloseSeat,
@@ -140,3 +141,24 @@ def test_a_seat_is_taken_up_again_unless_it_has_ended(world: MoneyWorld) -> None
         world.teller.receive(tx, gateway.seat, CloseSeat(gateway.seat, []), world.clock.now_ms())
         ended = world.teller.resume(tx, gateway.seat, world.clock.now_ms())
     assert ended == SeatClosed(gateway.seat)
+
+
+def test_all_idle_parts_of_a_purse_can_be_called_back(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    purse = wallet_purse(org)
+    first, second, gone = (world.gateway(slot) for slot in range(3))
+    for gateway in (first, second, gone):
+        gateway.spend((purse,), 1_000, 10)
+    world.pump()
+    assert world.wallet(org).held > 0
+    world.teller.left(gone.seat)
+    with world.store.write() as tx:
+        assert not is_recalled(tx, purse)
+        sent = world.teller.call_back(tx, purse)
+        assert is_recalled(tx, purse)
+        assert not is_recalled(tx, wallet_purse(bytes(16)))
+    assert {seat for seat, _ in sent} == {first.seat, second.seat}
+    world.deliver(sent)
+    world.pump()
+    left = world.number("SELECT granted - settled FROM lease WHERE seat = ?", gone.seat)
+    assert world.wallet(org).held == left

@@ -203,3 +203,20 @@ def test_promises_are_carried_into_the_next_segment(tmp_path: Path) -> None:
     desk.journal.close()
     (old,) = recover(tmp_path, bytes(16), now_ms=0).seats
     assert old.orphans == (Orphan(reservation(1), 77),)
+
+
+def test_what_all_purses_have_is_what_the_poorest_has(desk: Desk) -> None:
+    shard = desk.shard
+    assert (shard.free((WALLET, KEY)), shard.reach((WALLET, KEY))) == (0, 0)
+    for purse, granted, available in ((WALLET, 900, 50), (KEY, 700, 4_000)):
+        assert isinstance(shard.admit(reservation(1), (purse,), 10, 1), Short)
+        (ask,) = shard.wanted()
+        shard.apply(
+            Lease(
+                op=ask.op, purse=purse, epoch=1, granted=granted, is_direct=False,
+                is_short=False, available=available, held=0, ends_at_ms=0,
+            )
+        )  # fmt: skip
+    assert (shard.free((WALLET, KEY)), shard.reach((WALLET, KEY))) == (700, 950)
+    assert shard.admit(reservation(2), (WALLET,), 300, 1) == 300
+    assert (shard.free((WALLET, KEY)), shard.reach((WALLET, KEY))) == (600, 650)
