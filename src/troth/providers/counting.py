@@ -79,6 +79,8 @@ def openai_quantities(usage: bytes, *, reasoning_inside: bool) -> Quantities | N
 def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
     """Return a stream's counts so far: each event's values replace those before.
 
+    A 0 replaces nothing, for some upstreams send it for what they do not repeat; but where an event
+    is the first to tell of the cache, an input of 0 says that the cache held all of the prompt.
     An event whose usage is not believable makes the totals unknown.
     """
     try:
@@ -90,7 +92,13 @@ def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
         for name in new.__struct_fields__
         if (value := getattr(new, name)) or (value is not None and getattr(known, name) is None)
     }
+    if new.input_tokens == 0 and _tells_of_cache(new) and not _tells_of_cache(known):
+        told["input_tokens"] = 0
     return msgspec.structs.replace(known, **told) if told else known
+
+
+def _tells_of_cache(usage: AnthropicUsage) -> bool:
+    return bool(usage.cache_read_input_tokens or usage.cache_creation_input_tokens)
 
 
 def anthropic_quantities(usage: bytes) -> Quantities | None:
@@ -141,8 +149,10 @@ def of_anthropic(usage: AnthropicUsage) -> Quantities | None:
     read = _part(usage.cache_read_input_tokens, MOST)
     written = _part(usage.cache_creation_input_tokens, MOST)
     long = 0
-    if usage.cache_creation is not None:
-        long = _part(usage.cache_creation.ephemeral_1h_input_tokens, written)
+    split = usage.cache_creation
+    if split is not None:
+        long = _part(split.ephemeral_1h_input_tokens, written or MOST)
+        written = written or long + _part(split.ephemeral_5m_input_tokens, MOST)
     thought = 0
     if usage.output_tokens_details is not None:
         thought = _part(usage.output_tokens_details.thinking_tokens, completion)
