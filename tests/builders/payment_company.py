@@ -268,7 +268,10 @@ class PaymentCompany:
     def _refund(self, ref: str, ask: RefundAsk) -> Refund:
         paid = _known(self.intents, ask.intent)
         rest = paid.cents - paid.refunded_cents
-        is_disputed = any(each.intent == ask.intent for each in self.disputes.values())
+        is_disputed = any(
+            each.intent == ask.intent and each.status in {DisputeStatus.OPEN, DisputeStatus.LOST}
+            for each in self.disputes.values()
+        )
         if ask.cents > rest or is_disputed or paid.card == GONE_CARD:
             return Refund("", ask.refund, ask.intent, ask.cents, RefundStatus.FAILED)
         self.intents[paid.ref] = replace(paid, refunded_cents=paid.refunded_cents + ask.cents)

@@ -77,6 +77,40 @@ def zone(session: Session, organization: str, zone: str) -> None:
     session.output.document(body, {"organization": moved.ref, "time zone": moved.zone})
 
 
+@org.command()
+@click.argument("organization")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@with_session
+def close(session: Session, organization: str, *, is_sure: bool) -> int:
+    """Close an account for good: keys end, unused bought credit is refunded.
+
+    Run it again to see how far it is; the exit code is 1 until the account is closed.
+    """
+    from troth.server.shown_payments import ClosedAccount
+
+    if not is_sure:
+        click.confirm(f"Close {organization} for good, and refund what is unused?", abort=True)
+    with session.management() as client:
+        body = client.post("organizations", organization, "close")
+    found = read(body, ClosedAccount)
+    session.output.document(
+        body,
+        {
+            "organization": found.organization,
+            "state": found.state,
+            "bought": f"{found.bought_usd} USD",
+            "given": f"{found.given_usd} USD",
+            "charged": f"{found.charged_usd} USD",
+            "refunded": f"{found.refunded_usd} USD",
+            "disputed": f"{found.disputed_usd} USD",
+            "ended": f"{found.ended_usd} USD",
+            "balance": f"{found.balance_usd} USD",
+            "to pay by hand": f"{found.owed_usd} USD",
+        },
+    )
+    return 0 if found.state == "closed" else 1
+
+
 def _change(session: Session, organization: str, what: str) -> int:
     from troth.cli.changes import report
 

@@ -1,8 +1,9 @@
-"""`troth wallet`: credit."""
+"""`troth wallet`: credit, bought and given back."""
 
 import click
 
 from troth.cli.client import read
+from troth.cli.output import moment
 from troth.cli.session import Session, with_session
 
 
@@ -31,6 +32,99 @@ def credit(session: Session, organization: str, *, usd: str, key: str, is_demo: 
     asked: dict[str, str | int] = {"amount_usd": usd, "key": key, "is_demo": is_demo}
     with session.management() as client:
         _print(session, client.post("organizations", organization, "credits", body=asked))
+
+
+@wallet.command()
+@click.argument("organization")
+@click.argument("usd")
+@click.option("--save-card", "saves_card", is_flag=True, help="Keep the card for automatic top-up.")
+@with_session
+def topup(session: Session, organization: str, *, usd: str, saves_card: bool) -> None:
+    """Make a page on which USD of credit can be paid; credit comes when it is."""
+    from troth.server.payments.incoming import Page
+
+    asked: dict[str, str | int] = {"amount_usd": usd, "saves_card": saves_card}
+    with session.management() as client:
+        body = client.post("organizations", organization, "topups", body=asked)
+    page = read(body, Page)
+    ends = moment(page.expires_at_ms)
+    session.output.document(body, {"pay here": page.url, "until": ends, "top-up": page.topup})
+    session.output.say(f"Next: pay, then troth payments check {page.topup}")
+
+
+@wallet.command()
+@click.argument("organization")
+@click.argument("usd", default="")
+@click.option("--by-hand", is_flag=True, help="Pay it back another way: it waits in the queue.")
+@with_session
+def refund(session: Session, organization: str, *, usd: str, by_hand: bool) -> None:
+    """Give USD of bought credit back to where it was paid from; all that is unused without USD."""
+    from troth.server.shown_payments import Payment
+
+    asked: dict[str, str | int] = {"amount_usd": usd, "by_hand": by_hand}
+    with session.management() as client:
+        body = client.post("organizations", organization, "refunds", body=asked)
+    rows = [(each.ref, each.state, each.usd, each.of) for each in read(body, list[Payment])]
+    session.output.table(body, ("refund", "state", "USD", "of top-up"), rows)
+
+
+@wallet.command()
+@click.argument("organization")
+@click.option("--below", metavar="USD", help="Top up when less than this is free,")
+@click.option("--add", metavar="USD", help="by this much,")
+@click.option("--month-cap", metavar="USD", help="at most this much in a calendar month (UTC).")
+@click.option("--off", "is_off", is_flag=True, help="Switch it off.")
+@click.option("--drop-card", "drops_card", is_flag=True, help="Switch it off, forget the card.")
+@with_session
+def auto(  # noqa: PLR0913 - one a flag
+    session: Session,
+    organization: str,
+    *,
+    below: str | None,
+    add: str | None,
+    month_cap: str | None,
+    is_off: bool,
+    drops_card: bool,
+) -> None:
+    """Show automatic top-up, or set it with --below, --add and --month-cap together."""
+    amounts = (below, add, month_cap)
+    if any(amounts) and not all(amounts):
+        raise click.UsageError("give --below, --add and --month-cap together")
+    if bool(any(amounts)) + is_off + drops_card > 1:
+        raise click.UsageError("give amounts, --off or --drop-card, not two of them")
+    with session.management() as client:
+        if all(amounts):
+            names = ("below_usd", "amount_usd", "month_cap_usd")
+            asked: dict[str, str | int] = {
+                name: amount or "" for name, amount in zip(names, amounts, strict=True)
+            }
+            body = client.post("organizations", organization, "automatic-topup", body=asked)
+        elif is_off:
+            body = client.post("organizations", organization, "automatic-topup", "off")
+        elif drops_card:
+            body = client.post("organizations", organization, "card", "drop")
+        else:
+            body = client.get("organizations", organization, "automatic-topup")
+    _print_automatic(session, body)
+
+
+def _print_automatic(session: Session, body: bytes) -> None:
+    from troth.server.shown_payments import AutomaticTopup
+
+    found = read(body, AutomaticTopup)
+    session.output.document(
+        body,
+        {
+            "organization": found.organization,
+            "automatic top-up": "on" if found.is_on else "off",
+            "saved card": "yes" if found.has_card else "no",
+            "below": f"{found.below_usd} USD",
+            "add": f"{found.amount_usd} USD",
+            "month cap": f"{found.month_cap_usd} USD",
+            "charged this month": f"{found.charged_usd} USD",
+            "declines in a row": str(found.declines),
+        },
+    )
 
 
 def _print(session: Session, body: bytes) -> None:

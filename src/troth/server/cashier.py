@@ -9,7 +9,8 @@ from troth.control.billing import Sealer, Terms, Till
 from troth.control.billing.ports import Envelope, Payments
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import Entropy, IdMaker
-from troth.server.payment_settings import PaymentTerms
+from troth.server.payment_company import open_envelope, open_payments
+from troth.server.payment_settings import PaymentSettings, PaymentTerms, payment_terms
 
 KEY_FILE: Final = "payments.key"
 _KEY_BYTES: Final = 32
@@ -21,6 +22,31 @@ class Cashier(msgspec.Struct, frozen=True):
     company: Payments
     envelope: Envelope | None
     till: Till
+
+
+def open_cashier(
+    terms: PaymentTerms | None, folder: Path, maker: IdMaker, entropy: Entropy
+) -> Cashier | None:
+    """Return who takes payments by the settings, None where nobody does.
+
+    Raises:
+        Misconfigured: the company's library or the sealing key cannot be used.
+    """
+    if terms is None:
+        return None
+    till = till_of(terms, sealing_key(folder, entropy), maker, entropy)
+    return Cashier(open_payments(terms), open_envelope(terms), till)
+
+
+def cashier_of_settings(
+    settings: PaymentSettings, folder: Path, maker: IdMaker, entropy: Entropy
+) -> Cashier | None:
+    """Return who takes payments where no process hands the terms over.
+
+    Raises:
+        Misconfigured: the company's library or the sealing key cannot be used.
+    """
+    return open_cashier(payment_terms(settings), folder, maker, entropy)
 
 
 def sealing_key(folder: Path, entropy: Entropy) -> bytes:

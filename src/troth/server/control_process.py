@@ -18,6 +18,7 @@ from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
 from troth.ledger.books import Teller, TellerTerms
 from troth.server import database
+from troth.server.cashier import Cashier, open_cashier
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
 from troth.server.duties import DUTIES, SLOW_DUTIES, Duties
@@ -29,8 +30,10 @@ from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
+from troth.server.payment_duties import payment_duties
 from troth.server.records import write_usage
 from troth.server.shelf import stock_of
+from troth.server.webhooks import webhooks
 from troth.store import engine
 
 _ALIVE_SECONDS: Final = 1.0
@@ -54,6 +57,9 @@ def run(line: socket.socket) -> int:
         with store.write() as transaction:
             stock = stock_of(transaction, handover.catalog, clock.now_ms())
             supply.remember(transaction, stock.catalog, clock.now_ms())
+        cashier = open_cashier(
+            handover.payments, Path(handover.data_directory), IdMaker(clock), system_entropy
+        )
     except Misconfigured as wrong:
         tell(line, Failed(wrong.problem))
         return _CANNOT_START
@@ -61,14 +67,12 @@ def run(line: socket.socket) -> int:
     desk = _desk(store, handover, clock, log, deployment=deployment, metrics=metrics)
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
+    office = _office(store, handover, clock, desk, cashier=cashier)
     port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
-    port.serve(socket.socket(fileno=handover.port))
-    office = _office(store, handover, clock, desk)
+    port.serve(socket.socket(fileno=handover.port), webhooks(office, log))
     management = ManagementServer(application(office), socket.socket(fileno=handover.management))
     management.start()
-    duties = [Duties(office, each, clock=clock, log=log) for each in (DUTIES, SLOW_DUTIES)]
-    for each in duties:
-        each.start()
+    duties = _duties(office, log)
     tell(line, Ready(is_erasing=False))
     _wait(line)
     for each in duties:
@@ -108,7 +112,23 @@ def _desk(
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 
 
-def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: Desk) -> Office:
+def _duties(office: Office, log: Log) -> list[Duties]:
+    """Start what is done by itself, in threads that do not wait for each other."""
+    threads = [DUTIES, SLOW_DUTIES, *([payment_duties(log)] if office.cashier else [])]
+    started = [Duties(office, each, clock=office.clock, log=log) for each in threads]
+    for each in started:
+        each.start()
+    return started
+
+
+def _office(
+    store: engine.Store,
+    handover: ControlHandover,
+    clock: Clock,
+    desk: Desk,
+    *,
+    cashier: Cashier | None,
+) -> Office:
     return Office(
         store=store,
         clock=clock,
@@ -122,6 +142,7 @@ def _office(store: engine.Store, handover: ControlHandover, clock: Clock, desk: 
         is_serving=True,
         warnings=tuple(handover.warnings),
         alerts=handover.alerts,
+        cashier=cashier,
     )
 
 

@@ -10,6 +10,7 @@ from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.server import database
 from troth.server.alert_terms import alert_terms
+from troth.server.cashier import cashier_of_settings
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.offer import offer_of
@@ -53,6 +54,9 @@ def local_management(settings: Settings) -> Iterator[Path]:
             gateways=NoGateways(),
             warnings=offer.warnings,
             alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
+            cashier=cashier_of_settings(
+                settings.payments, settings.folder, IdMaker(clock), system_entropy
+            ),
         )
         path = settings.run_folder / SOCKET_NAME
         path.unlink(missing_ok=True)

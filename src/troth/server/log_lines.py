@@ -145,6 +145,13 @@ class DutyName(Code):
     LOW_BALANCES = "low_balances"
     SEND_MAILS = "send_mails"
     EXPIRE_CREDIT = "expire_credit"
+    CHARGE_CARDS = "charge_cards"
+    DRIVE_REFUNDS = "drive_refunds"
+    CLOSE_ACCOUNTS = "close_accounts"
+    CHECK_TOPUPS = "check_topups"
+    SWEEP_PAYMENTS = "sweep_payments"
+    COMPARE_PAYMENTS = "compare_payments"
+    REMIND_PAYMENTS = "remind_payments"
 
 
 class DutyFailed(Event, frozen=True):
@@ -157,6 +164,25 @@ class PriceSetRefused(Event, frozen=True):
     """A gateway was sent prices that cannot be; it goes on with those it has."""
 
     slot: Count
+
+
+class WebhookFailed(Event, frozen=True):
+    """A verified webhook could not be acted on; its sender was asked to send it again."""
+
+    plane: Plane
+    line: Count
+
+
+class PaymentsWaiting(Event, frozen=True):
+    """Payments wait for a person to look: `troth payments queue` lists them."""
+
+    items: Count
+
+
+class PaymentsUneven(Event, frozen=True):
+    """Our books and the payment company's differ: `troth payments reconcile` says where."""
+
+    gaps: Count
 
 
 class MoneyStopped(Event, frozen=True):

@@ -56,7 +56,7 @@ def test_a_page_that_is_not_paid_credits_nothing(paying: PayingOffice, clock: Ma
     paying.verify()
 
 
-def test_a_payment_nobody_told_of_is_found_by_the_sweep(
+def test_a_payment_nobody_told_of_is_found_by_asking(
     paying: PayingOffice, clock: ManualClock
 ) -> None:
     acme = paying.organization("acme")
@@ -64,7 +64,7 @@ def test_a_payment_nobody_told_of_is_found_by_the_sweep(
     paying.company.pay(session)
     paying.company.events.clear()
     clock.advance(11 * MINUTE)
-    incoming.sweep(paying.office)
+    incoming.check_open(paying.office)
     assert paying.cents(acme) == 700
 
 
@@ -219,7 +219,7 @@ def test_without_references_a_payment_is_found_by_ours(office: Office, clock: Ma
     bare.company.pay(session)
     bare.company.events.clear()
     clock.advance(11 * MINUTE)
-    incoming.sweep(bare.office)
+    incoming.check_open(bare.office)
     assert bare.cents(acme) == 800
     topup = bare.topup(ref)
     assert (topup.session_sealed, topup.intent_sealed) == (None, None)

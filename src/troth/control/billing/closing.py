@@ -74,6 +74,8 @@ def closings(tx: Transaction) -> list[bytes]:
 def go_on_closing(tx: Transaction, till: Till, org: bytes, now_ms: int) -> ClosingState:
     """Do what can be done now; call it again until the account is closed."""
     wallet = books.wallet(tx, org) or books.Wallet(0, 0)
+    if org not in closings(tx):
+        return ClosingState.CLOSED
     if wallet.held:
         return ClosingState.RECALLING
     actor = automatic(now_ms)

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Response
 from troth.control import accounts, audit, reports, usage
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
+from troth.server.management import payments
 from troth.server.management.forms import Body, By, Here, answer, dollars
 from troth.server.office import DESK
 from troth.server.shown import Verified, shown_wallet
 
 ROUTER: Final = APIRouter()
+ROUTER.include_router(payments.ROUTER)
 
 
 class NewCredit(Body):

@@ -284,11 +284,16 @@ def sweep(office: Office) -> None:
     for notice in cashier.company.notices(since_s):
         handle(office, notice)
     with office.store.write() as tx:
-        unsure = billing.unsure(tx, now_ms, ROUND)
         billing.forget_events(tx, now_ms)
+
+
+def check_open(office: Office) -> None:
+    """Ask about pages of which nobody told us anything for a while."""
+    cashier_of(office)
+    with office.store.write() as tx:
+        unsure = billing.unsure(tx, office.clock.now_ms(), ROUND)
     for topup in unsure:
-        if topup.kind is TopupKind.PAGE:
-            look_after(office, topup.ref)
+        look_after(office, topup.ref)
 
 
 def charge_due(office: Office) -> None:
