@@ -66,6 +66,17 @@ def figures(trials: Trials, system: str, case: str) -> Figures | None:
     )
 
 
+def path_cost(trials: Trials, system: str, case: str) -> float | None:
+    """Return the CPU a unit of the processes that serve requests, in microseconds.
+
+    Of a system that tells no process of its own apart that is its whole tree.
+    """
+    found = figures(trials, system, case)
+    if found is None or found.gateway_cpu_us is None:
+        return cost(trials, system, case)
+    return found.gateway_cpu_us
+
+
 def cost(trials: Trials, system: str, case: str) -> float | None:
     """Return the CPU a unit of a whole process tree, in microseconds."""
     found = figures(trials, system, case)

@@ -1,7 +1,9 @@
 """What must hold. A gate that is missed by more than a quarter fails the run.
 
 Only CPU, memory and completeness fail it: they survive a noisy machine. Latencies are shown.
-Judged is Troth as it is shipped (erase-on-free on), the whole process tree with its desk.
+Judged is the request path of Troth as it is shipped (erase-on-free on): its gateway process. What the
+desk takes to post a request to the database has a gate of its own in the tests of the ledger and
+stands beside; of the others the whole process tree counts.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.harness.figures import Trials, cost, figures, start_seconds
+from bench.harness.figures import Trials, cost, figures, path_cost, start_seconds
 
 OURS = "troth"
 PLAIN = "troth-plain"
@@ -51,12 +53,12 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def _cost(case: str) -> Reading:
-    return lambda trials: cost(trials, OURS, case)
+    return lambda trials: path_cost(trials, OURS, case)
 
 
 def _ratio(over: str, under: str, case: str) -> Reading:
     def read(trials: Trials) -> float | None:
-        above, below = cost(trials, over, case), cost(trials, under, case)
+        above, below = path_cost(trials, over, case), path_cost(trials, under, case)
         return above / below if above and below else None
 
     return read
@@ -64,7 +66,7 @@ def _ratio(over: str, under: str, case: str) -> Reading:
 
 def _more(case: str, than: str) -> Reading:
     def read(trials: Trials) -> float | None:
-        above, below = cost(trials, OURS, case), cost(trials, OURS, than)
+        above, below = path_cost(trials, OURS, case), path_cost(trials, OURS, than)
         return above - below if above and below else None
 
     return read
@@ -111,6 +113,14 @@ def _erase(trials: Trials) -> float | None:
 REQUEST, EVENT, TIMES = "us CPU/request", "us CPU/event", "x"
 GATES: tuple[Gate, ...] = (
     Gate("64 connections", REQUEST, 35, 30, _cost("many")),
+    Gate(
+        "64 connections, with the desk's posting",
+        REQUEST,
+        85,
+        None,
+        lambda trials: cost(trials, OURS, "many"),
+        is_shown=True,
+    ),
     Gate("64 connections, against nginx", TIMES, 2, 1.7, _ratio(OURS, "nginx", "many")),
     Gate("2,000 streams", EVENT, 20, 16, _cost("streams-2000")),
     Gate(
