@@ -1,9 +1,9 @@
 """What must hold. A gate that is missed by more than a quarter fails the run.
 
 Only CPU, memory and completeness fail it: they survive a noisy machine. Latencies are shown.
-Judged is the request path of Troth as it is shipped (erase-on-free on): its gateway process. What the
-desk takes to post a request to the database has a gate of its own in the tests of the ledger and
-stands beside; of the others the whole process tree counts.
+Judged is the request path of Troth as it is shipped (erase-on-free on): its gateway process. What
+the desk takes to post a request to the database stands beside; of the others the whole process
+tree counts.
 """
 
 from collections.abc import Callable
