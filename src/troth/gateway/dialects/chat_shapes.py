@@ -6,6 +6,7 @@ What is read names only what is used; everything else an upstream adds is passed
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 FINISH_REASONS: Final = frozenset(
     {"stop", "length", "tool_calls", "content_filter", "function_call"}
@@ -71,10 +72,10 @@ class Chunk(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A message as an upstream sends it."""
+    """A message as an upstream sends it; it may forget the refusal, which is null as a rule."""
 
     content: str | None = None
-    refusal: str | None = None
+    refusal: str | UnsetType | None = UNSET
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
     annotations: object = None
@@ -85,12 +86,12 @@ class Message(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One choice of a whole answer."""
+    """One choice of a whole answer; the upstream may forget the log probabilities."""
 
     message: Message
     index: int = 0
     finish_reason: str | None = None
-    logprobs: object = None
+    logprobs: object = UNSET
 
 
 class Completion(msgspec.Struct):
@@ -101,6 +102,7 @@ class Completion(msgspec.Struct):
     id: str = ""
     created: int = 0
     model: str = ""
+    object: str = ""
 
 
 class MessageOut(msgspec.Struct, omit_defaults=True):

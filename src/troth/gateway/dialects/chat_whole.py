@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 from typing_extensions import override
 
 from troth.catalog.offering import Offering
@@ -74,7 +75,7 @@ class ChatWhole(Progress):
         if len(answer.choices) != self._expected:
             self.fail()
             return False
-        if self._is_exact and _is_whole(body, answer):
+        if self._is_exact and _is_whole(answer):
             self._body = body
             for choice in answer.choices:
                 self._count(choice.message, choice.finish_reason)
@@ -133,7 +134,7 @@ class ChatWhole(Progress):
             MessageOut(
                 "assistant",
                 message.content,
-                message.refusal,
+                None if message.refusal is UNSET else message.refusal,
                 _whole_calls(message.tool_calls),
                 message.function_call,
                 message.annotations,
@@ -142,24 +143,20 @@ class ChatWhole(Progress):
                 message.reasoning if shown else None,
                 message.reasoning_details if shown else None,
             ),
-            choice.logprobs,
+            None if choice.logprobs is UNSET else choice.logprobs,
             choice.finish_reason or "stop",
         )
 
 
-def _is_whole(body: bytes, answer: Completion) -> bool:
-    """Tell whether an answer may go out as it came: every field there, every reason known.
-
-    A quote inside a string is escaped, so these names can only be found as keys.
-    """
+def _is_whole(answer: Completion) -> bool:
+    """Tell whether an answer may go out as it came: every field there, every reason known."""
     for choice in answer.choices:
-        if choice.finish_reason not in FINISH_REASONS or choice.message.tool_calls:
+        message = choice.message
+        if choice.finish_reason not in FINISH_REASONS or message.tool_calls:
             return False
-    count = len(answer.choices)
-    return (
-        body.count(b'"refusal":') == count == body.count(b'"logprobs":')
-        and b'"object":"chat.completion"' in body
-    )
+        if message.refusal is UNSET or choice.logprobs is UNSET:
+            return False
+    return answer.object == "chat.completion"
 
 
 def completion(
