@@ -1,12 +1,16 @@
 """Short and long: `--prove` runs the long versions of the proofs, and nothing else.
 
 A case that is too long for `make test` carries the mark `prove`; `make prove-money` runs those.
+`figures` notes what a proof saw, to be printed at the end of the run.
 """
+
+from collections.abc import Callable
 
 import pytest
 
 OPTION = "--prove"
 MARK = "prove: a long version of a proof; only `pytest --prove` (make prove-money) runs it"
+FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARK)
+    config.stash[FIGURES] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -22,4 +27,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if (item.get_closest_marker("prove") is not None) != wanted]
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        left_out = set(others)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    noted = config.stash[FIGURES]
+    if noted and config.getoption(OPTION):
+        terminalreporter.section("figures")
+        for line in noted:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note a line of what a proof saw; `--prove` prints all of them."""
+    return request.config.stash[FIGURES].append
