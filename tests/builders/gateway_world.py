@@ -103,12 +103,16 @@ class TestKeys:
         self.is_frozen = is_frozen
         self.is_fresh = True
         self.asked = 0
+        self.coming = ""
 
     def find(self, public_id: str) -> KeyRow | None:
         return self.row if self.row is not None and self.row.public_id == public_id else None
 
     def org(self, ref: str) -> OrgRow | None:
         return OrgRow(ORG, self.is_frozen) if ref == ORG else None
+
+    def is_worth_asking(self, public_id: str) -> bool:
+        return self.row is None and public_id == self.coming
 
     async def verify(self, public_id: str, text: Secret, peer: str) -> bool:
         self.asked += 1

@@ -21,6 +21,7 @@ _ID_AT: Final = len(PREFIX)
 _ID_END: Final = _ID_AT + PUBLIC_ID_LENGTH
 _BEARER: Final = b"bearer "
 _PREFIX: Final = PREFIX.encode()
+_VERIFIED_MAX: Final = 100_000
 _QUERY_NAMES: Final = ("api_key=", "api-key=", "key=", "access_token=")
 
 
@@ -32,7 +33,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 def recognize(head: Head, world: World) -> Caller | None:
-    """Return the caller, or None on a key's first use in this process: `authenticate` it then.
+    """Return the caller, or None when the desk must be asked: `authenticate` the key then.
 
     Raises:
         InvalidKey: no key, a key in the query, or one that is unknown, expired or revoked.
@@ -49,7 +50,10 @@ def recognize(head: Head, world: World) -> Caller | None:
         return None
     if not compare_digest(known, _digest(given, world)):
         raise InvalidKey
-    return _live(keys.find(public_id), head, world)
+    row = keys.find(public_id)
+    if row is None and keys.is_worth_asking(public_id):
+        return None
+    return _live(row, head, world)
 
 
 async def authenticate(head: Head, world: World) -> Caller:
@@ -65,6 +69,8 @@ async def authenticate(head: Head, world: World) -> Caller:
     given = credential_of(head)
     public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
     row = await _first_use(given, world.keys.find(public_id), head.peer, world)
+    if len(world.verified) >= _VERIFIED_MAX:
+        del world.verified[next(iter(world.verified))]
     world.verified[public_id] = _digest(given, world)
     return _live(row, head, world)
 
@@ -107,7 +113,7 @@ async def _first_use(given: bytes, row: KeyRow | None, peer: str, world: World) 
     """Let the desk compare the key with its hash; a mistyped or unknown one never gets there."""
     text = given.decode("ascii", "replace")
     public_id = public_id_of(text)
-    if public_id is None or row is None:
+    if public_id is None or (row is None and not world.keys.is_worth_asking(public_id)):
         raise InvalidKey
     if not await world.keys.verify(public_id, Secret(text), peer):
         raise InvalidKey

@@ -55,6 +55,10 @@ class Keys(Protocol):
         """Return the organization's row."""
         ...
 
+    def is_worth_asking(self, public_id: str) -> bool:
+        """Tell whether the desk may know a key that is not here: then `verify` brings its row."""
+        ...
+
     @property
     def is_fresh(self) -> bool:
         """Tell whether the tables may still be trusted (the desk's beat is recent)."""

@@ -91,7 +91,7 @@ class Desk:
         self._threads: list[Thread] = []
         self._door: Thread | None = None
         self._attending: set[DeskLink] = set()
-        self._reads = DeskReads(store, clock)
+        self._reads = DeskReads(store, clock, self._introduce)
         self._generation = clock.now_ms()
         self._count = 0
         self._answered_ns = 0
@@ -210,6 +210,7 @@ class Desk:
                 keys_parts = snapshot.key_parts(transaction, self._generation, self._clock.now_ms())
             link.send(self._shelf.parts(self._generation))
             link.send(keys_parts)
+            link.is_partial = keys_parts[-1].is_partial
             self._links[link.owner] = link
         self._deliver(sent)
         return True
@@ -259,6 +260,17 @@ class Desk:
             for link in tuple(self._links.values()):
                 link.send([change])
         return self._told(generation)
+
+    def _introduce(self, link: DeskLink, public_id: str) -> None:
+        """Tell one gateway of a key, in order with what is told to all."""
+        with self._tables, self._store.read() as transaction:
+            found = snapshot.introduction(
+                transaction,
+                public_id,
+                generation=self._generation,
+                now_ms=self._clock.now_ms(),
+            )
+            link.send([found])
 
     def sell(self, stock: Stock) -> Told:
         """Put prices in force at all gateways that are not yet; wait for their word."""

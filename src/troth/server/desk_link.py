@@ -24,6 +24,8 @@ class DeskLink:
         self.owner = owner
         self.slot = -1
         self.applied = 0
+        self.is_partial = False
+        """Whether the gateway was told of no keys, and asks for each."""
         self._connection = connection
         self._sending = Lock()
         self._ear = UpReader()

@@ -3,6 +3,7 @@
 A few threads answer; too many questions at once are sent away.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
@@ -24,7 +25,11 @@ _THREADS: Final = 2
 class DeskReads:
     """Answers until `stop`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, introduce: Callable[[DeskLink, str], None]
+    ) -> None:
+        """`introduce` tells a gateway of a key that it has not been told of."""
+        self._introduce = introduce
         self._store = store
         self._clock = clock
         self._asks = 0
@@ -57,8 +62,11 @@ class DeskReads:
         try:
             with self._store.read() as transaction:
                 kept = keys.hash_of(transaction, ask.public_id, self._clock.now_ms())
+            is_known = kept is not None
             is_valid = kept is not None and keys.is_match(kept, Secret(ask.text))
-            link.send([KeyAnswer(ask.ask, is_valid)])
+            if is_valid and link.is_partial:
+                self._introduce(link, ask.public_id)
+            link.send([KeyAnswer(ask.ask, is_valid, is_known=is_known)])
         except Locked:
             link.send([KeyAnswer(ask.ask, is_valid=False, is_busy=True)])
         finally:

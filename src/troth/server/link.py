@@ -259,6 +259,7 @@ class LinkedKeys:
         self._failures: dict[tuple[str, str], tuple[int, int]] = {}
         self.find = tables.find
         self.org = tables.org
+        self.is_worth_asking = tables.is_worth_asking
 
     @property
     def is_fresh(self) -> bool:
@@ -298,6 +299,8 @@ class LinkedKeys:
         assert isinstance(answer, KeyAnswer)
         if answer.is_busy:
             raise Overloaded
+        if not answer.is_known:
+            self._tables.note_unknown(public_id)
         return answer.is_valid
 
     def _note_failure(self, public_id: str, peer: str, now_ns: int) -> None:

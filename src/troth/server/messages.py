@@ -57,12 +57,17 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class KeysPart(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Down, after `Hello`: a part of all live keys and organizations."""
+    """Down, after `Hello`: a part of all live keys and organizations.
+
+    With `is_partial`, on the last part, there are too many to tell: a gateway asks for a key when
+    it first comes, and is told of it and its organization by a `Delta`.
+    """
 
     generation: int
     keys: list[Row]
     orgs: list[OrgRow]
     is_last: bool
+    is_partial: bool = False
 
 
 class UpstreamCredential(msgspec.Struct, frozen=True, array_like=True):
@@ -118,11 +123,15 @@ class KeyAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class KeyAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Down: whether it does; `busy` when the desk has too many of these to do."""
+    """Down: whether it does; `busy` when the desk has too many of these to do.
+
+    A key that is not known is not live: unknown, revoked or expired.
+    """
 
     ask: int
     is_valid: bool
     is_busy: bool = False
+    is_known: bool = True
 
 
 class ReadAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -17,6 +17,8 @@ from troth.ledger.books import wallet_purse
 from troth.server.messages import CatalogPart, Delta, KeysPart, UpstreamCredential, row
 from troth.store.transaction import Transaction
 
+KEYS_MAX: Final = 50_000
+"""Keys that gateways are told of before they come; with more they ask for each."""
 _KEYS_A_PART: Final = 1_000
 _OFFERINGS_A_PART: Final = 100
 
@@ -64,7 +66,9 @@ def _pins(transaction: Transaction, now_ms: int) -> dict[str, str]:
 
 
 def key_parts(transaction: Transaction, generation: int, now_ms: int) -> list[KeysPart]:
-    """Return all live keys and all organizations."""
+    """Return all live keys and all organizations; of very many only that they are many."""
+    if keys.are_more_than(transaction, KEYS_MAX):
+        return [KeysPart(generation, [], [], is_last=True, is_partial=True)]
     purses = budgets.purses(transaction)
     rows = [row(key_row(key, purses)) for key in keys.live(transaction, now_ms)]
     pins = _pins(transaction, now_ms)
@@ -120,6 +124,15 @@ def delta(
     pins = _pins(transaction, now_ms) if orgs else {}
     changed = [org_row(accounts.find(transaction, ref), pins.get(ref, "")) for ref in orgs]
     return Delta(generation, rows, gone, changed)
+
+
+def introduction(
+    transaction: Transaction, public_id: str, *, generation: int, now_ms: int
+) -> Delta:
+    """Return how one key and its organization stand, for a gateway that was not told of it."""
+    key = _key(transaction, public_id)
+    orgs = () if key is None else (key.org,)
+    return delta(transaction, (public_id,), orgs, generation=generation, now_ms=now_ms)
 
 
 def _key(transaction: Transaction, public_id: str) -> Key | None:

@@ -1,10 +1,11 @@
 """The gateway's frozen tables: keys, organizations, offerings, credentials, as the desk sent them.
 
 A snapshot is put together aside and takes the place of the old one whole. Keys stay encoded until
-they first come, so a million of them cost a start nothing but their bytes.
+they first come. Of very many only those that came lately are here; the desk is asked for others.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -16,6 +17,8 @@ from troth.kernel.secret import Secret
 from troth.server.messages import CatalogPart, Delta, KeysPart, Row, opened
 
 _NONE: Final = Secret("")
+_HELD_MAX: Final = 50_000
+_UNKNOWN_MAX: Final = 10_000
 _ByName = dict[str, tuple[Offering, ...]]
 
 
@@ -36,11 +39,23 @@ class Tables:
         self._coming: dict[str, list[Offering]] = {}
         self._is_coming_sound = True
         self._credentials: dict[str, Secret] = {}
+        self._is_partial = False
+        self._unknown: set[str] = set()
         self._has_keys = False
         self._has_catalog = False
         self._fresh_until_ns = 0
         self.beaten_ns = 0
         self.generation = 0
+
+    def is_worth_asking(self, public_id: str) -> bool:
+        """Whether the desk may know a key that is not here."""
+        return self._is_partial and public_id not in self._unknown
+
+    def note_unknown(self, public_id: str) -> None:
+        """Remember, among the latest, a key that the desk does not know."""
+        if len(self._unknown) >= _UNKNOWN_MAX:
+            self._unknown.clear()
+        self._unknown.add(public_id)
 
     @property
     def is_whole(self) -> bool:
@@ -94,6 +109,8 @@ class Tables:
         if part.is_last:
             self._keys, self._coming_keys = self._coming_keys, {}
             self._orgs, self._coming_orgs = self._coming_orgs, {}
+            self._is_partial = part.is_partial
+            self._unknown.clear()
             self._has_keys = True
             self.generation = part.generation
 
@@ -127,10 +144,23 @@ class Tables:
     def take_delta(self, delta: Delta) -> None:
         """Put changed keys and organizations in force, and drop those that are gone."""
         _lay(self._keys, delta.keys)
+        self._unknown.difference_update(row.public_id for row in delta.keys)
         for public_id in delta.gone:
             self._keys.pop(public_id, None)
         self._orgs.update((org.ref, org) for org in delta.orgs)
         self.generation = delta.generation
+        if self._is_partial and len(self._keys) > _HELD_MAX:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop the keys that came first, and organizations without a key here."""
+        for public_id in list(islice(self._keys, _HELD_MAX // 10)):
+            del self._keys[public_id]
+        kept = {
+            (opened(row) if isinstance(row, msgspec.Raw) else row).org
+            for row in self._keys.values()
+        }
+        self._orgs = {ref: org for ref, org in self._orgs.items() if ref in kept}
 
     def forget_coming(self) -> None:
         """Drop a snapshot that was never finished: the link broke."""

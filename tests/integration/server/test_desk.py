@@ -188,7 +188,7 @@ def test_a_key_is_compared_with_its_hash(office: Office, caller: Caller) -> None
     caller.say(KeyAsk(2, public_id, "sk-troth-other"))
     assert caller.hear(KeyAnswer) == KeyAnswer(2, is_valid=False)
     caller.say(KeyAsk(3, "unknown", office.minted.text.reveal()))
-    assert caller.hear(KeyAnswer) == KeyAnswer(3, is_valid=False)
+    assert caller.hear(KeyAnswer) == KeyAnswer(3, is_valid=False, is_known=False)
 
 
 def test_too_many_keys_at_once_are_told_to_come_back(office: Office, caller: Caller) -> None:

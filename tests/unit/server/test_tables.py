@@ -105,3 +105,34 @@ def test_those_who_are_pinned_to_a_price_set_are_sold_at_its_prices() -> None:
     assert one.of("a", "ps_unknown")[0].sale.id == "ps_dear"
     one.take_catalog(CatalogPart(2, [dear], [], is_last=True))
     assert one.of("a", "ps_old")[0].sale.id == "ps_dear"
+
+
+def test_of_very_many_keys_those_that_came_lately_are_here() -> None:
+    one, _ = tables()
+    assert not one.is_worth_asking("id")
+    one.take_keys(KeysPart(1, [], [], is_last=True, is_partial=True))
+    assert one.find("id") is None
+    assert one.is_worth_asking("id")
+    one.note_unknown("id")
+    assert not one.is_worth_asking("id")
+    one.take_delta(Delta(1, [row(KEY)], [], [OrgRow("org", is_frozen=False)]))
+    assert one.find("id") == KEY
+    assert one.is_worth_asking("id")  # made after somebody had tried it
+    for number in range(51_000):
+        coming = replace(KEY, public_id=f"k{number}", org=f"o{number % 7}")
+        orgs = [OrgRow(coming.org, is_frozen=False)]
+        one.take_delta(Delta(2, [row(coming)], [], orgs))
+    assert one.find("id") is None
+    assert one.org("org") is None
+    assert one.find("k50999") is not None
+    assert one.org("o3") is not None
+    assert len(one._keys) <= 50_000
+
+
+def test_unknown_keys_are_remembered_within_bounds() -> None:
+    one, _ = tables()
+    one.take_keys(KeysPart(1, [], [], is_last=True, is_partial=True))
+    for number in range(25_000):
+        one.note_unknown(str(number))
+    assert len(one._unknown) <= 10_000
+    assert not one.is_worth_asking("24999")

@@ -1,7 +1,17 @@
 """API keys: issued and shown once, listed, rotated, revoked; found by their public id."""
 
 from troth.control.keys.issue import Issued, Minted, issue, mint, revoke, rotate
-from troth.control.keys.rows import Key, find, hash_of, is_match, live, of_organization, of_project
+from troth.control.keys.rows import (
+    Key,
+    are_more_than,
+    find,
+    hash_of,
+    is_match,
+    live,
+    live_count,
+    of_organization,
+    of_project,
+)
 from troth.control.keys.terms import Terms, checked
 
 __all__ = [
@@ -9,12 +19,14 @@ __all__ = [
     "Key",
     "Minted",
     "Terms",
+    "are_more_than",
     "checked",
     "find",
     "hash_of",
     "is_match",
     "issue",
     "live",
+    "live_count",
     "mint",
     "of_organization",
     "of_project",

@@ -119,6 +119,25 @@ def live(transaction: Transaction, now_ms: int) -> list[Key]:
     return _rows(transaction, rest, (now_ms,))
 
 
+def live_count(transaction: Transaction, now_ms: int) -> int:
+    """Return how many keys are neither revoked nor expired."""
+    found = transaction.row(
+        "SELECT count(*) FROM api_key WHERE revoked_at IS NULL"
+        " AND (expires_at = 0 OR expires_at > ?)",
+        (now_ms,),
+        tuple[int],
+    )
+    return found[0] if found else 0
+
+
+def are_more_than(transaction: Transaction, count: int) -> bool:
+    """Tell whether there are more keys than that, revoked ones included."""
+    found = transaction.row(
+        "SELECT count(*) FROM (SELECT 1 FROM api_key LIMIT ?) AS some", (count + 1,), tuple[int]
+    )
+    return found is not None and found[0] > count
+
+
 def hash_of(transaction: Transaction, public_id: str, now_ms: int) -> bytes | None:
     """Return a live key's bcrypt hash, or None: revoked, expired and unknown are the same."""
     row = transaction.row(

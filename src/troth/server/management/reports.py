@@ -21,7 +21,7 @@ def state(office: Here) -> Response:
     with office.store.read() as tx:
         organizations = len(accounts.on_list(tx))
         now_ms = office.clock.now_ms()
-        live = len(keys.live(tx, now_ms))
+        live = keys.live_count(tx, now_ms)
         catalog = supply.sold(tx, office.catalog, now_ms)
     return answer(
         State(
