@@ -14,6 +14,7 @@ from troth.cli.demo_story import QUESTION
 from troth.gateway.exchange import Json
 
 FIRST_TOKEN_SECONDS = 10
+CREDITED_SECONDS = 5
 ALL_SECONDS = 60
 
 
@@ -48,7 +49,9 @@ def test_the_demo_shows_a_request_and_ends(tmp_path: Path) -> None:
     ]
     charged = found(r"charged +([0-9.]+) USD", text)
     assert charged == f"{(tokens[0] * 50 + tokens[1] * 100) / 1e9:.9f}"
-    assert found(r"balance +([0-9.]+) USD", text).startswith("4.9999")
+    assert found(r"balance +([0-9.]+) USD", text).startswith("17.4999")
+    assert found(r"topup (top_[0-9a-f]{32}): 12.50 USD, paid", text)
+    assert float(found(r"credited ([0-9.]+) s after it was paid", text)) < CREDITED_SECONDS
     assert "embeddings >" in text
     assert "anthropic  >" in text
     kept = [path for path in (tmp_path / "demo").rglob("*") if path.is_file()]
@@ -70,7 +73,7 @@ def test_the_demo_goes_on_serving_until_it_is_stopped(tmp_path: Path) -> None:
         children = children_of(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(ALL_SECONDS) == 0
-    assert len(children) == 4
+    assert len(children) == 5
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 

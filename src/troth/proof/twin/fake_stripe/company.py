@@ -26,8 +26,10 @@ class FakeStripe:
     Everything happens at the clock's moment: what is due by then happens first, at its own.
     """
 
-    def __init__(self, terms: Terms, clock: Clock) -> None:
+    def __init__(self, terms: Terms, clock: Clock, seal_clock: Clock | None = None) -> None:
+        """Live by `clock`; seal webhooks by `seal_clock`, where who hears them lives by another."""
         self.world = World(terms, clock)
+        self._seal_clock = seal_clock or clock
         self.seen: list[Ask] = []
         self._api = Api(self.world)
         self._mailbag = Mailbag(terms, self.world.draw)
@@ -56,7 +58,7 @@ class FakeStripe:
             now_ms = self.world.now_ms
             due = self._mailbag.take(now_ms)
         for delivery in due:
-            status = post(self._mailbag.post_of(delivery, now_ms // _MS))
+            status = post(self._mailbag.post_of(delivery, self._seal_clock.now_ms() // _MS))
             if status not in _TAKEN:
                 with self._lock:
                     self._mailbag.again(delivery, now_ms)

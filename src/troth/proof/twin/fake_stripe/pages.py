@@ -7,7 +7,13 @@ from urllib.parse import parse_qs
 from troth.proof.twin.fake_stripe.api import Reply
 from troth.proof.twin.fake_stripe.cards import BY_TOKEN
 from troth.proof.twin.fake_stripe.company import FakeStripe
-from troth.proof.twin.fake_stripe.pay_page import HEADERS, end_page, pay_page, secure_page
+from troth.proof.twin.fake_stripe.pay_page import (
+    HEADERS,
+    back_page,
+    end_page,
+    pay_page,
+    secure_page,
+)
 from troth.proof.twin.fake_stripe.records import Session
 from troth.proof.twin.fake_stripe.sessions import success_url
 
@@ -20,6 +26,8 @@ _NOT_FOUND: Final = 404
 
 def pages(company: FakeStripe, method: str, path: str, form: str) -> Reply:
     """Answer a request of a browser."""
+    if path == "/back":
+        return _html(_OK, back_page())
     match = _PATH.fullmatch(path)
     session = company.world.sessions.get(match[1]) if match else None
     if session is None:

@@ -103,6 +103,12 @@ def end_page(session: Session) -> str:
     return _whole(session, f"<h2>{title}</h2><p>{words}</p>{link}")
 
 
+def back_page() -> str:
+    """Return a page to come back to, for a merchant without pages."""
+    aside = "<h1>Back at the merchant's</h1>"
+    return _framed("Back", aside, "<h2>You may close this page</h2>")
+
+
 def _card(card: TestCard, *, is_first: bool) -> str:
     checked = " checked" if is_first else ""
     brand = card.brand.capitalize()
@@ -121,12 +127,18 @@ def _whole(session: Session, inside: str) -> str:
     if session.has_tax:
         lines += f"<dt>Tax</dt><dd>{dollars(session.tax_cents)}</dd>"
     total = dollars(session.cents)
+    aside = (
+        f'<h1>To pay</h1><p class="sum">{total}</p><dl>{lines}'
+        f'<dt class="all">In all</dt><dd class="all">{total}</dd></dl>'
+    )
+    return _framed(f"Pay {total}", aside, inside)
+
+
+def _framed(title: str, aside: str, inside: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Pay {total}</title><style>{_STYLE}</style></head><body>"
-        '<aside><div class="in"><p class="note">A double of Stripe: no money moves</p>'
-        f'<h1>To pay</h1><p class="sum">{total}</p><dl>{lines}'
-        f'<dt class="all">In all</dt><dd class="all">{total}</dd></dl></div></aside>'
-        f'<main><div class="in">{inside}</div></main></body></html>'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>"
+        f'<aside><div class="in"><p class="note">A double of Stripe: no money moves</p>{aside}'
+        f'</div></aside><main><div class="in">{inside}</div></main></body></html>'
     )

@@ -64,7 +64,7 @@ class Shell:
 
     def __init__(self, terms: Terms, clock: Clock) -> None:
         self.clock = MovedClock(clock)
-        self.company = FakeStripe(terms, self.clock)
+        self.company = FakeStripe(terms, self.clock, clock)
         self._webhook_url = terms.webhook_url
         self._ended = threading.Event()
         self._pump = threading.Thread(target=self._deliver, daemon=True)
