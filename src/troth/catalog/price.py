@@ -43,7 +43,8 @@ class Tier(msgspec.Struct, frozen=True, gc=False):
     """Weights in the order of the vector's classes, over one denominator.
 
     `dear_input` and `dear_output` are the dearest weights that a text token can meet on either
-    side, `dear_written` the same where a caller may write to a provider's cache, `dear_media_in`
+    side, writes that a provider makes unasked among them, `dear_written` the same where a caller
+    asks to write to a provider's cache, `dear_media_in`
     and `dear_media_out` where images or sound go in or come out, `a_call` what one call costs by
     itself: its price per request, and what least quantities can add to a bound.
     """
@@ -256,6 +257,14 @@ def _in_force(lines: tuple[PriceLine, ...], start: int) -> dict[str, PriceLine]:
     return best
 
 
+def _written_unasked(by_unit: Mapping[str, PriceLine], weights: tuple[int, ...]) -> int:
+    """Return what a token costs that a provider caches without being asked to.
+
+    Who prices writes, but none for an hour, takes no wishes: it caches as it sees fit.
+    """
+    return 0 if "cache_write_1h" in by_unit else weights[_WRITTEN[0]]
+
+
 def _tier(start: int, by_unit: Mapping[str, PriceLine], least: tuple[int, ...], under: int) -> Tier:
     under = under or lcm(*(line.per for line in by_unit.values()))
     weights = {unit: line.amount_nusd * (under // line.per) for unit, line in by_unit.items()}
@@ -263,7 +272,7 @@ def _tier(start: int, by_unit: Mapping[str, PriceLine], least: tuple[int, ...], 
         weights.setdefault(unit, weights.get("input", 0))
     weights.setdefault("reasoning", weights.get("output", 0))
     ordered = tuple(weights.get(unit, 0) for unit in CLASSES)
-    dear_input = max(ordered[INPUT_AT], ordered[READ_AT])
+    dear_input = max(ordered[INPUT_AT], ordered[READ_AT], _written_unasked(by_unit, ordered))
     raised = sum(ordered[at] * least[at] for at in (*_INPUT_AT_ALL, *_OUTPUT_AT_ALL))
     return Tier(
         start,
