@@ -57,7 +57,7 @@ docs: .venv/dev.stamp ## write the generated pages of docs/reference anew
 requirements: .venv/dev.stamp ## resolve requirements/*.in anew, each release with its hashes
 	for name in dev clients clients-old; do \
 		$(BIN)/uv pip compile $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt; done
-	for name in run demo postgres stripe; do \
+	for name in run demo pdf postgres stripe vat; do \
 		$(BIN)/uv pip compile $(COMPILE) --constraint requirements/dev.txt \
 			requirements/$$name.in --output-file requirements/$$name.txt; done
 

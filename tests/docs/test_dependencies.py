@@ -46,8 +46,10 @@ def test_there_are_few_direct_dependencies() -> None:
     [
         ("", "run.txt"),
         ("demo", "demo.txt"),
+        ("pdf", "pdf.txt"),
         ("postgres", "postgres.txt"),
         ("stripe", "stripe.txt"),
+        ("vat", "vat.txt"),
         ("", "dev.txt"),
     ],
 )
@@ -64,7 +66,9 @@ def test_every_pinned_package_has_a_hash(path: str) -> None:
     assert [line for line in text.splitlines() if line.startswith("-")] == []
 
 
-@pytest.mark.parametrize("path", ["run.txt", "demo.txt", "postgres.txt", "stripe.txt"])
+@pytest.mark.parametrize(
+    "path", ["run.txt", "demo.txt", "pdf.txt", "postgres.txt", "stripe.txt", "vat.txt"]
+)
 def test_every_list_is_a_part_of_the_developers_list(path: str) -> None:
     whole = (REQUIREMENTS / "dev.txt").read_text("utf-8")
     part = (REQUIREMENTS / path).read_text("utf-8")

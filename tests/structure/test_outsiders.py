@@ -16,6 +16,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("troth.store",),
     "psycopg": ("troth.store",),
     "bcrypt": ("troth.control.keys",),
+    "stdnum": ("troth.control.documents",),
+    "typst": ("troth.control.documents",),
     "click": ("troth.cli",),
     "rich": ("troth.cli",),
     "fastapi": ("troth.control", "troth.server"),

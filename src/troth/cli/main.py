@@ -33,6 +33,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "prices": ("troth.cli.prices:prices", "Prices: show, import a proposal, accept, pin."),
     "usage": ("troth.cli.usage:usage", "What was used: sums by day, model, key, ..."),
     "receipts": ("troth.cli.receipts:receipts", "One request explained to the nano-dollar."),
+    "invoices": (
+        "troth.cli.invoices:invoices",
+        "Receipts, invoices, statements, credit notes: list, show, ...",
+    ),
     "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),
     "config": ("troth.cli.config:config", "Settings and where each comes from: show, check."),
     "version": ("troth.cli.version:version", "Print the version."),

@@ -8,6 +8,7 @@ from troth.kernel.log import Log, Sink
 from troth.server import database
 from troth.server.alert_terms import alert_terms
 from troth.server.code_on_disk import check_understood, fingerprint
+from troth.server.document_terms import document_settings
 from troth.server.handover import Serving, Tls
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
@@ -42,6 +43,7 @@ def installation(settings: Settings) -> Installation:
         serving=serving(settings),
         payments=payment_terms(settings.payments),
         alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
+        documents=document_settings(settings),
     )
 
 

@@ -21,6 +21,7 @@ from troth.server import database
 from troth.server.cashier import Cashier, open_cashier
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
+from troth.server.document_terms import document_terms
 from troth.server.duties import DUTIES, SLOW_DUTIES, Duties
 from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
@@ -143,6 +144,7 @@ def _office(
         warnings=tuple(handover.warnings),
         alerts=handover.alerts,
         cashier=cashier,
+        documents=document_terms(handover.documents),
     )
 
 

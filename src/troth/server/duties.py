@@ -18,6 +18,7 @@ from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
 from troth.ledger import books
 from troth.server.alerting import expire_credit, find_low_balances, raise_alerts, send_mails
+from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
 from troth.server.shelf import stock_of
@@ -67,8 +68,12 @@ DUTIES: Final = (
 )
 """What only the database is needed for, in the order of a turn."""
 
-SLOW_DUTIES: Final = (Duty(DutyName.SEND_MAILS, 15_000, send_mails),)
-"""What waits for others; it has a thread of its own."""
+SLOW_DUTIES: Final = (
+    Duty(DutyName.SEND_MAILS, 15_000, send_mails),
+    Duty(DutyName.ISSUE_RECEIPTS, 5_000, issue_receipts),
+    Duty(DutyName.ISSUE_MONTHS, 600_000, issue_months),
+)
+"""What waits for others or reads much; it has a thread of its own."""
 
 
 class Duties:

@@ -14,6 +14,7 @@ import msgspec
 
 from troth.catalog.load import Catalog
 from troth.kernel.errors import Misconfigured
+from troth.server.document_settings import DocumentSettings
 from troth.server.payment_settings import PaymentTerms
 from troth.server.settings import KeySettings
 from troth.wire.limits import ClientLimits, ServerLimits
@@ -127,6 +128,7 @@ class ControlHandover(msgspec.Struct, frozen=True):
     serving: Serving
     payments: PaymentTerms | None = None
     alerts: AlertTerms = AlertTerms()
+    documents: DocumentSettings = DocumentSettings()
 
 
 _SIGN: Final = msgspec.msgpack.Decoder(Sign)

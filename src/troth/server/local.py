@@ -6,15 +6,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from troth.kernel.clock import SystemClock
-from troth.kernel.ids import IdMaker, system_entropy
+from troth.kernel.ids import system_entropy
 from troth.server import database
-from troth.server.alert_terms import alert_terms
-from troth.server.cashier import cashier_of_settings
+from troth.server.local_office import office_of
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.offer import offer_of
-from troth.server.office import NoGateways, Office
 from troth.server.settings import Settings
 from troth.server.sockets import alone_in
 from troth.store import engine
@@ -42,22 +39,7 @@ def local_management(settings: Settings) -> Iterator[Path]:
     """
     offer = offer_of(settings)
     with alone_in(settings.run_folder), closing(_opened(settings)) as store:
-        clock = SystemClock()
-        office = Office(
-            store=store,
-            clock=clock,
-            entropy=system_entropy,
-            maker=IdMaker(clock),
-            catalog=offer.catalog,
-            key_defaults=settings.keys,
-            notice_days=settings.prices.notice_days,
-            gateways=NoGateways(),
-            warnings=offer.warnings,
-            alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
-            cashier=cashier_of_settings(
-                settings.payments, settings.folder, IdMaker(clock), system_entropy
-            ),
-        )
+        office = office_of(settings, offer, store)
         path = settings.run_folder / SOCKET_NAME
         path.unlink(missing_ok=True)
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listener:

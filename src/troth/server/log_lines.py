@@ -152,6 +152,8 @@ class DutyName(Code):
     SWEEP_PAYMENTS = "sweep_payments"
     COMPARE_PAYMENTS = "compare_payments"
     REMIND_PAYMENTS = "remind_payments"
+    ISSUE_RECEIPTS = "issue_receipts"
+    ISSUE_MONTHS = "issue_months"
 
 
 class DutyFailed(Event, frozen=True):

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from troth.catalog.load import Catalog
+from troth.control.documents import Terms as DocumentTerms
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.server.cashier import Cashier
@@ -87,3 +88,4 @@ class Office(msgspec.Struct, frozen=True):
     notice_days: int = 14
     cashier: Cashier | None = None
     alerts: AlertTerms = AlertTerms()
+    documents: DocumentTerms = DocumentTerms()

@@ -9,6 +9,7 @@ import msgspec
 from troth.catalog.load import Catalog
 from troth.ledger.shard import JOURNAL_SUFFIX
 from troth.server.child import Place
+from troth.server.document_settings import DocumentSettings
 from troth.server.handover import NO_LISTENER, AlertTerms, ControlHandover, GatewayHandover, Serving
 from troth.server.hardening import ERASING
 from troth.server.log_lines import Role
@@ -34,6 +35,7 @@ class Installation(msgspec.Struct, frozen=True):
     serving: Serving
     payments: PaymentTerms | None = None
     alerts: AlertTerms = AlertTerms()
+    documents: DocumentSettings = DocumentSettings()
 
 
 def gateway_place(installation: Installation, sockets: Sockets, slot: int) -> Place:
@@ -90,6 +92,7 @@ def control_place(installation: Installation, sockets: Sockets) -> Place:
         notice_days=installation.notice_days,
         payments=installation.payments,
         alerts=installation.alerts,
+        documents=installation.documents,
     )
     return Place(
         Role.CONTROL, 0, "troth.server.control_process", handover, descriptors, dict(_PLAIN)

@@ -23,6 +23,7 @@ from troth.server.alert_settings import (
     UptimeSettings,
     alert_faults,
 )
+from troth.server.document_settings import InvoiceSettings, SellerSettings, VatSettings
 from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
 from troth.server.payment_settings import PAYMENT_VARIABLES, PaymentSettings, payment_faults
 from troth.wire.limits import ClientLimits, ServerLimits
@@ -158,6 +159,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: AlertSettings = AlertSettings()
     mail: MailSettings = MailSettings()
     uptime: UptimeSettings = UptimeSettings()
+    seller: SellerSettings = SellerSettings()
+    vat: VatSettings = VatSettings()
+    invoices: InvoiceSettings = InvoiceSettings()
 
     @property
     def folder(self) -> Path:
@@ -343,5 +347,11 @@ def _based(settings: Settings, layers: Layers) -> Settings:
         ),
         upstream=msgspec.structs.replace(
             upstream, extra_ca=absolute(upstream.extra_ca, "upstream", "extra_ca")
+        ),
+        vat=msgspec.structs.replace(
+            settings.vat, table=absolute(settings.vat.table, "vat", "table")
+        ),
+        invoices=msgspec.structs.replace(
+            settings.invoices, fonts=absolute(settings.invoices.fonts, "invoices", "fonts")
         ),
     )

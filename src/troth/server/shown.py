@@ -33,6 +33,22 @@ class Verified(msgspec.Struct, frozen=True):
     heads: list[reports.Head] = []
 
 
+class CheckedDocuments(msgspec.Struct, frozen=True):
+    """How many series and documents were read, and what is wrong with them."""
+
+    series: int
+    documents: int
+    problems: list[str]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What is forgotten of an organization, and how many documents stay."""
+
+    organization: str
+    is_erased: bool
+    documents_kept: int
+
+
 class Changed(msgspec.Struct, frozen=True):
     """A change and where it is in force: gateways that confirmed, slots that did not."""
 

@@ -140,11 +140,29 @@ _PAYMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "closing": _all(DataClass.BILLING, "org state began_at ended_at"),
 }
 
+_DOCUMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
+    "document_series": _all(DataClass.OPERATION, "series n hash"),
+    "document": _all(
+        DataClass.BILLING,
+        "number series n kind org subject mirrors about issued_at keep_until gross_cents tax_cents"
+        " body sha256",
+    ),
+    "document_gone": _all(DataClass.OPERATION, "series n sha256"),
+    "document_month": _all(DataClass.OPERATION, "month issued_at"),
+    "legal_hold": _all(DataClass.BILLING, "id org reference placed_at lifted_at"),
+    "party": _all(DataClass.ACCOUNT, "org name address country vat_id language changed_at"),
+    "rollup_supply": _all(
+        DataClass.OPERATION,
+        "day provider upstream model usage_source count tokens_in tokens_out charged cost",
+    ),
+}
+
 DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {
     **_LEDGER,
     **_CONTROL,
     **_BUDGETS,
     **_PAYMENTS,
+    **_DOCUMENTS,
 }
 """Table to column to class."""
 

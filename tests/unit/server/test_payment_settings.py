@@ -66,7 +66,7 @@ def test_a_payer_must_have_a_page_to_come_back_to(tmp_path: Path, line: str, sai
 
 
 def test_the_control_process_is_handed_the_terms(tmp_path: Path) -> None:
-    given(tmp_path, STRIPE + TEST_KEY)
+    given(tmp_path, STRIPE + TEST_KEY + '[vat]\nengine = "none"\n[seller]\nname = "Acme"\n')
     settings = read(Flags(config=str(tmp_path / "troth.toml")), {}).settings
     planned = installation(settings)
     assert planned.payments is not None

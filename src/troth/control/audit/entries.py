@@ -47,6 +47,11 @@ class Action(Code):
     PAYMENT_RESOLVE = "payment.resolve"
     ORGANIZATION_CLOSE = "organization.close"
     ORGANIZATION_CLOSED = "organization.closed"
+    PARTY_CHANGE = "party.change"
+    PARTY_ERASE = "party.erase"
+    DOCUMENT_CREDIT = "document.credit"
+    LEGAL_HOLD_PLACE = "legal_hold.place"
+    LEGAL_HOLD_LIFT = "legal_hold.lift"
 
 
 class Actor(msgspec.Struct, frozen=True):

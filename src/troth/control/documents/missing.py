@@ -1,0 +1,53 @@
+"""Payments and refunds that have no document yet, found in the tables of billing.
+
+Paper never stops money: a payment is credited whether or not its receipt can be written, and what
+is missing is written at the next turn.
+"""
+
+from typing import Final
+
+from troth.control.documents.payments import Paid, Returned
+from troth.kernel import ids
+from troth.store.transaction import Transaction
+
+_LOOK_BACK_MS: Final = 400 * 86_400_000
+_MOST: Final = 500
+
+_PAID: Final = """
+SELECT topup.id, topup.org, topup.cents, topup.tax_cents, topup.paid_at FROM topup
+LEFT JOIN document ON document.about = topup.id
+WHERE topup.state = 'paid' AND document.number IS NULL AND topup.paid_at >= ?
+ORDER BY topup.paid_at, topup.id LIMIT ?"""
+_REFUNDED: Final = """
+SELECT first.number, refund.id, refund.cents + refund.tax_cents - refund.fee_cents FROM refund
+JOIN document AS first ON first.about = refund.topup
+LEFT JOIN document ON document.about = refund.id
+WHERE refund.state IN ('done', 'paid_by_hand') AND document.number IS NULL
+  AND refund.created_at >= ? AND refund.cents + refund.tax_cents > refund.fee_cents
+ORDER BY refund.id LIMIT ?"""
+_LOST: Final = """
+SELECT first.number, dispute.id, dispute.cents FROM dispute
+JOIN document AS first ON first.about = dispute.topup
+LEFT JOIN document ON document.about = dispute.id
+WHERE dispute.state = 'lost' AND document.number IS NULL AND dispute.opened_at >= ?
+ORDER BY dispute.id LIMIT ?"""
+
+
+def without_receipt(tx: Transaction, now_ms: int) -> list[Paid]:
+    """Return payments of the last year that were credited and have no document, oldest first."""
+    rows = tx.rows(_PAID, (now_ms - _LOOK_BACK_MS, _MOST), tuple[bytes, bytes, int, int, int])
+    return [
+        Paid(ids.text("top", raw), ids.text("org", org), cents, tax_cents, paid_at_ms)
+        for raw, org, cents, tax_cents, paid_at_ms in rows
+    ]
+
+
+def without_credit_note(tx: Transaction, now_ms: int) -> list[Returned]:
+    """Return what went back of documented payments, by refund or lost dispute, without a note."""
+    span = (now_ms - _LOOK_BACK_MS, _MOST)
+    refunds = tx.rows(_REFUNDED, span, tuple[str, bytes, int])
+    disputes = tx.rows(_LOST, span, tuple[str, bytes, int])
+    return [
+        *(Returned(number, cents, ids.text("rfd", raw), raw) for number, raw, cents in refunds),
+        *(Returned(number, cents, ids.text("dsp", raw), raw) for number, raw, cents in disputes),
+    ]

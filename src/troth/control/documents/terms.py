@@ -1,0 +1,139 @@
+"""What documents are made by: who sells, how VAT is charged, in which language."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from troth.control.documents.shape import Party
+from troth.kernel.closed_tables import dotted, into, parse
+from troth.kernel.errors import Misconfigured
+from troth.kernel.fields import Code
+
+RATES_FILE: Final = Path(__file__).parent / "vat_rates.toml"
+_EPOCH: Final = dt.date(1970, 1, 1)
+_BP_DECIMALS: Final = 2
+_BP_MAX: Final = 10_000
+
+
+class Engine(Code):
+    """Who computes VAT."""
+
+    NONE = "none"
+    TABLE = "table"
+    STRIPE_TAX = "stripe_tax"
+
+
+class Point(Code):
+    """When VAT is due."""
+
+    TOPUP = "topup"
+    USAGE = "usage"
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A country's standard rate in hundredths of a percent, from a day since 1970 on."""
+
+    country: str
+    since: int
+    rate_bp: int
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """All rates, the latest of a country last, with where they come from."""
+
+    rates: tuple[Rate, ...] = ()
+    source: str = ""
+    checked_on: str = ""
+
+    def at(self, country: str, day: int) -> int:
+        """Return a country's rate on a day.
+
+        Raises:
+            Misconfigured: the table has none.
+        """
+        found = [each for each in self.rates if each.country == country and each.since <= day]
+        if not found:
+            raise Misconfigured(
+                f"the table of VAT rates has none for '{country}' on {date_of(day)}; add it to a "
+                "file of your own and name that in 'vat.rates_file'"
+            )
+        return max(found, key=lambda each: each.since).rate_bp
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """All of it. `registered` are the countries where the seller charges VAT beside its own.
+
+    `EU` among them stands for all of the Union: the One-Stop Shop.
+    """
+
+    series: str = "TROTH"
+    seller: Party = Party("")
+    engine: Engine = Engine.NONE
+    point: Point = Point.TOPUP
+    registered: tuple[str, ...] = ()
+    rates: Rates = Rates()
+    language: str = "en"
+    keep_years: int = 10
+    fonts: str = ""
+
+
+class _RateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    country: str
+    percent: str
+    since: dt.date
+
+
+class _RatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source: str
+    checked_on: dt.date
+    rate: tuple[_RateRow, ...]
+
+
+def read_rates(file: Path) -> Rates:
+    """Read a table of rates as an operator edits it.
+
+    Raises:
+        Misconfigured: file and field of what cannot be read.
+    """
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(f"{file}: this file of VAT rates cannot be read") from None
+    table = into(_RatesTable, parse(str(file), text), lambda path: f"{file}: {dotted(path)}")
+    rates = tuple(sorted(map(_rate, table.rate), key=lambda each: (each.country, each.since)))
+    if len({(each.country, each.since) for each in rates}) < len(rates):
+        raise Misconfigured(f"{file}: a country has two rates from the same day on")
+    return Rates(rates, table.source, table.checked_on.isoformat())
+
+
+def _rate(row: _RateRow) -> Rate:
+    is_country = len(row.country) == 2 and row.country.isascii() and row.country.isupper()  # noqa: PLR2004
+    rate_bp = _bp(row.percent)
+    if not is_country or rate_bp is None:
+        raise Misconfigured(
+            "each VAT rate needs 'country' with two capital letters and 'percent' as digits with "
+            'at most two decimals in a string, such as "25.5"'
+        )
+    return Rate(row.country, day_of(row.since), rate_bp)
+
+
+def _bp(percent: str) -> int | None:
+    whole, dot, decimals = percent.partition(".")
+    if not (whole.isascii() and whole.isdecimal()) or len(decimals) > _BP_DECIMALS:
+        return None
+    if dot and not (decimals.isascii() and decimals.isdecimal()):
+        return None
+    value = int(whole) * 100 + int(decimals.ljust(_BP_DECIMALS, "0"))
+    return value if value <= _BP_MAX else None
+
+
+def day_of(date: dt.date) -> int:
+    """Return a date as days since 1970-01-01."""
+    return (date - _EPOCH).days
+
+
+def date_of(day: int) -> str:
+    """Return days since 1970-01-01 as an ISO date."""
+    return (_EPOCH + dt.timedelta(days=day)).isoformat()

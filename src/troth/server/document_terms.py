@@ -1,0 +1,107 @@
+"""Turns the settings of documents into the terms they are made by, and refuses what cannot be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from troth.control import documents
+from troth.kernel.errors import InvalidValue, Misconfigured
+from troth.server.document_settings import DocumentSettings
+from troth.server.settings import Settings
+
+_SERIES_MAX: Final = 12
+_YEARS_MAX: Final = 100
+_END_OF_DAYS: Final = 1_000_000
+_UNION: Final = "EU"
+
+
+def document_settings(settings: Settings) -> DocumentSettings:
+    """Return what of the settings is about documents.
+
+    Raises:
+        Misconfigured: a value that cannot be; or somebody could pay, and who sells or how VAT is
+            charged is not said.
+    """
+    wanted = DocumentSettings(settings.seller, settings.vat, settings.invoices)
+    document_terms(wanted)
+    faults = _missing(wanted) if settings.payments.is_on else ()
+    for name, fault in faults:
+        raise Misconfigured(f"payments are on, and '{name}' is missing: {fault}")
+    return wanted
+
+
+def _missing(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
+    if not wanted.vat.engine:
+        yield "vat.engine", 'say "none", "table" or "stripe_tax"; ask who does your taxes'
+    if not wanted.seller.name:
+        yield "seller.name", "it stands on every receipt"
+
+
+def document_terms(wanted: DocumentSettings) -> documents.Terms:
+    """Return the terms.
+
+    Raises:
+        Misconfigured: a value that cannot be, or a table of rates that cannot be read.
+    """
+    for name, fault in _faults(wanted):
+        raise Misconfigured(f"'{name}' {fault}")
+    seller, vat = wanted.seller, wanted.vat
+    engine = documents.Engine(vat.engine or "none")
+    terms = documents.Terms(
+        series=seller.series,
+        seller=documents.Party(
+            seller.name,
+            seller.address,
+            seller.country,
+            _vat_id(wanted),
+            seller.registration,
+            seller.email,
+        ),
+        engine=engine,
+        point=documents.Point(vat.point or "topup"),
+        registered=vat.registered,
+        rates=documents.read_rates(Path(vat.table) if vat.table else documents.RATES_FILE),
+        language=wanted.invoices.language,
+        keep_years=wanted.invoices.keep_years,
+        fonts=wanted.invoices.fonts,
+    )
+    if engine is documents.Engine.TABLE:
+        for country in {seller.country, *vat.registered} - {_UNION}:
+            terms.rates.at(country, _END_OF_DAYS)
+    return terms
+
+
+def _faults(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
+    seller, vat = wanted.seller, wanted.vat
+    is_plain = seller.series.isascii() and seller.series.isalnum() and seller.series.isupper()
+    if not is_plain or len(seller.series) > _SERIES_MAX:
+        yield "seller.series", f"must be 1 to {_SERIES_MAX} capital letters and digits"
+    if seller.country and not documents.is_country(seller.country):
+        yield "seller.country", 'must be two capital letters, like "CH"'
+    if not 1 <= wanted.invoices.keep_years <= _YEARS_MAX:
+        yield "invoices.keep_years", f"must be from 1 to {_YEARS_MAX}"
+    if not all(each == _UNION or documents.is_country(each) for each in vat.registered):
+        yield "vat.registered", 'must be countries, like ["GB", "EU"]'
+    if vat.engine in {"table", "stripe_tax"}:
+        yield from _taxing_faults(wanted)
+
+
+def _taxing_faults(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
+    vat = wanted.vat
+    if not vat.point:
+        yield "vat.point", 'must say when VAT is due: "topup" or "usage"'
+    if vat.engine == "stripe_tax" and vat.point == "usage":
+        yield "vat.engine", 'must be "table" where VAT is due on usage: nobody pays by usage'
+    if not wanted.seller.country:
+        yield "seller.country", "is missing: VAT depends on it"
+    if not wanted.seller.vat_id:
+        yield "seller.vat_id", "is missing: it stands on every invoice"
+
+
+def _vat_id(wanted: DocumentSettings) -> str:
+    if not wanted.seller.country:
+        return wanted.seller.vat_id
+    try:
+        return documents.checked_vat_id(wanted.seller.country, wanted.seller.vat_id)
+    except InvalidValue as wrong:
+        raise Misconfigured(f"'seller.vat_id': {wrong.reason}") from None

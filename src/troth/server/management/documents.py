@@ -1,0 +1,155 @@
+"""Documents: who stands on them, what was frozen, in which form, and what must be kept."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from troth.control import accounts, audit, documents
+from troth.kernel.errors import InvalidValue, Missing
+from troth.server.document_duties import issue_months, issue_receipts
+from troth.server.management.forms import JSON, LIST_MAX, Body, By, Here, answer, dollars
+from troth.server.shown import CheckedDocuments, Erased
+
+Form = Literal["json", "html", "pdf"]
+Language = Literal["", "en", "de", "fr"]
+_NUSD_PER_CENT: Final = 10_000_000
+ROUTER: Final = APIRouter()
+
+
+class NewDetails(Body):
+    """What stands on an organization's documents from now on."""
+
+    name: str
+    address: list[str] = Field(default_factory=list)
+    country: str = ""
+    vat_id: str = ""
+    language: str = ""
+
+
+class NewReturn(Body):
+    """What went back of a document; the same reference is credited once."""
+
+    amount_usd: str
+    reference: str
+
+
+class NewLegalHold(Body):
+    """What must be kept: an organization's documents, or all of them where none is named."""
+
+    reference: str
+    organization: str = ""
+
+
+@ROUTER.get("/organizations/{name:path}/details")
+def show_details(name: str, office: Here) -> Response:
+    """Show who an organization is on its documents."""
+    with office.store.read() as tx:
+        return answer(documents.details(tx, accounts.named(tx, name)))
+
+
+@ROUTER.post("/organizations/{name:path}/details/erase")
+def erase_details(name: str, office: Here, by: By) -> Response:
+    """Forget who an organization is; documents that the law keeps stay as they are."""
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        is_erased = documents.erase(tx, by, owner)
+        kept = len(documents.listed(tx, owner.raw, LIST_MAX))
+    return answer(Erased(owner.ref, is_erased, kept))
+
+
+@ROUTER.post("/organizations/{name:path}/details")
+def change_details(name: str, body: NewDetails, office: Here, by: By) -> Response:
+    """Keep who an organization is, for documents from now on."""
+    wanted = documents.Details(
+        body.name, tuple(body.address), body.country, body.vat_id, body.language
+    )
+    with office.store.write() as tx:
+        return answer(documents.change(tx, by, accounts.named(tx, name), wanted))
+
+
+@ROUTER.get("/documents")
+def list_documents(
+    office: Here,
+    organization: str = "",
+    limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 20,
+) -> Response:
+    """List the newest documents, of one organization or of all."""
+    with office.store.read() as tx:
+        raw = accounts.named(tx, organization).raw if organization else None
+        return answer(list(documents.listed(tx, raw, limit)))
+
+
+@ROUTER.post("/documents/check")
+def check_documents(office: Here) -> Response:
+    """Read every series from its start: no gap, no changed byte."""
+    with office.store.read() as tx:
+        found = documents.check(tx)
+    return answer(CheckedDocuments(found.series, found.documents, found.problems))
+
+
+@ROUTER.post("/documents/issue")
+def issue_due_documents(office: Here) -> Response:
+    """Write what is due now, as the desk does by itself."""
+    issue_receipts(office)
+    issue_months(office)
+    return list_documents(office)
+
+
+@ROUTER.get("/documents/{number}")
+def show_document(
+    number: str, office: Here, form: Form = "json", language: Language = ""
+) -> Response:
+    """Give a document: its JSON as it was frozen, or a page made of it."""
+    with office.store.read() as tx:
+        frozen = documents.numbered(tx, number)
+    if frozen is None:
+        raise Missing("document")
+    if form == "json":
+        return Response(frozen.body, media_type=JSON)
+    document = frozen.document
+    view = documents.view_of(document, frozen.sha256, language)
+    if form == "html":
+        return Response(documents.page_of(view), media_type="text/html; charset=utf-8")
+    made = documents.pdf_of(document, view, office.documents.fonts)
+    return Response(made, media_type="application/pdf")
+
+
+@ROUTER.post("/documents/{number}/credit")
+def credit_document(number: str, body: NewReturn, office: Here, by: By) -> Response:
+    """Freeze a credit note: the mirror of a document, for what went back of it."""
+    amount = dollars("amount_usd", body.amount_usd)
+    if not amount or amount % _NUSD_PER_CENT:
+        raise InvalidValue("amount_usd", "give whole cents, more than 0")
+    if not body.reference.strip() or not body.reference.isprintable():
+        raise InvalidValue("reference", "give what the movement is called, once and for all")
+    returned = documents.Returned(number, amount // _NUSD_PER_CENT, body.reference.strip())
+    with office.store.write() as tx:
+        made = documents.credit_note(tx, office.documents, returned, by.at_ms)
+        action = audit.Action.DOCUMENT_CREDIT
+        audit.append(tx, by, action, number, other=made.number, amount_nusd=amount)
+    return Response(made.body, 201, media_type=JSON)
+
+
+@ROUTER.get("/legal-holds")
+def list_legal_holds(office: Here) -> Response:
+    """List what must be kept, and what had to be."""
+    with office.store.read() as tx:
+        return answer(list(documents.legal_holds(tx)))
+
+
+@ROUTER.post("/legal-holds")
+def place_legal_hold(body: NewLegalHold, office: Here, by: By) -> Response:
+    """Refuse to delete documents from now on."""
+    with office.store.write() as tx:
+        owner = accounts.named(tx, body.organization) if body.organization else None
+        raw = office.maker.raw()
+        return answer(documents.place(tx, by, raw, owner, reference=body.reference), 201)
+
+
+@ROUTER.post("/legal-holds/{reference}/lift")
+def lift_legal_hold(reference: str, office: Here, by: By) -> Response:
+    """End a legal hold."""
+    with office.store.write() as tx:
+        documents.lift(tx, by, reference)
+    return list_legal_holds(office)

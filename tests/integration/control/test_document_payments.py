@@ -1,0 +1,105 @@
+"""Payments and refunds that billing made are documented by themselves, each once."""
+
+import msgspec
+import pytest
+
+from troth.control import accounts, documents
+from troth.control.audit import Actor
+from troth.control.documents import Kind, Terms
+from troth.kernel import ids
+from troth.kernel.errors import Misconfigured
+from troth.server.document_duties import issue_receipts
+from troth.server.office import Office
+
+
+@pytest.fixture
+def ada(office: Office, actor: Actor) -> accounts.Organization:
+    with office.store.write() as tx:
+        return accounts.create(tx, actor, office.maker.raw(), "Ada")
+
+
+def top_up(office: Office, owner: accounts.Organization, cents: int, tax_cents: int = 0) -> bytes:
+    """Put a payment in as billing does when it was credited."""
+    raw, now_ms = office.maker.raw(), office.clock.now_ms()
+    with office.store.write() as tx:
+        tx.execute(
+            "INSERT INTO topup (id, org, kind, state, cents, tax_cents, currency, saves_card,"
+            " created_at, checked_at, paid_at) VALUES (?, ?, 'page', 'paid', ?, ?, 'usd', 0,"
+            " ?, ?, ?)",
+            (raw, owner.raw, cents, tax_cents, now_ms, now_ms, now_ms),
+        )
+    return raw
+
+
+def refund(office: Office, owner: accounts.Organization, topup: bytes, state: str) -> bytes:
+    raw, now_ms = office.maker.raw(), office.clock.now_ms()
+    with office.store.write() as tx:
+        tx.execute(
+            "INSERT INTO refund (id, org, topup, state, cents, tax_cents, fee_cents, is_final,"
+            " next_at, created_at) VALUES (?, ?, ?, ?, 300, 57, 7, 0, 0, ?)",
+            (raw, owner.raw, topup, state, now_ms),
+        )
+    return raw
+
+
+def lose(office: Office, owner: accounts.Organization, topup: bytes, cents: int) -> bytes:
+    raw = office.maker.raw()
+    with office.store.write() as tx:
+        tx.execute(
+            "INSERT INTO dispute (id, org, topup, state, cents, tax_cents, is_freezing, ref_mark,"
+            " opened_at) VALUES (?, ?, ?, 'lost', ?, 0, 0, ?, ?)",
+            (raw, owner.raw, topup, cents, raw, office.clock.now_ms()),
+        )
+    return raw
+
+
+def issued(office: Office) -> list[documents.Document]:
+    """Let the duty run twice and return all documents, by number."""
+    for _ in range(2):
+        issue_receipts(office)
+    with office.store.read() as tx:
+        numbers = sorted(each.number for each in documents.listed(tx, None, 99))
+        found = [documents.numbered(tx, number) for number in numbers]
+        assert documents.check(tx).problems == []
+    return [each.document for each in found if each]
+
+
+def test_a_payment_and_what_goes_back_of_it_are_documented_once(
+    office: Office, ada: accounts.Organization
+) -> None:
+    topup = top_up(office, ada, 1_000, 190)
+    (receipt,) = issued(office)
+    assert (receipt.kind, receipt.gross_cents) == (Kind.RECEIPT, 1_190)
+    assert receipt.reference == ids.text("top", topup)
+    refund(office, ada, topup, "sent")
+    done = refund(office, ada, topup, "done")
+    lost = lose(office, ada, topup, 840)
+    notes = [each for each in issued(office) if each.kind is Kind.CREDIT_NOTE]
+    assert [(each.gross_cents, each.reference) for each in notes] == [
+        (-350, ids.text("rfd", done)),
+        (-840, ids.text("dsp", lost)),
+    ]
+
+
+def test_one_that_cannot_be_written_is_told_and_the_others_go_on(
+    office: Office, ada: accounts.Organization
+) -> None:
+    first = top_up(office, ada, 1_000)
+    issue_receipts(office)
+    lose(office, ada, first, 1_001)
+    top_up(office, ada, 500)
+    with pytest.raises(Exception, match="invalid_value"):
+        issue_receipts(office)
+    with office.store.read() as tx:
+        assert [each.gross_cents for each in documents.listed(tx, None, 9)] == [500, 1_000]
+
+
+def test_a_table_without_a_rate_stops_paper_and_not_the_next_try(
+    office: Office, ada: accounts.Organization
+) -> None:
+    top_up(office, ada, 1_000)
+    seller = documents.Party("s", country="US", vat_id="1")
+    terms = Terms(seller=seller, engine=documents.Engine.TABLE)
+    with pytest.raises(Misconfigured):
+        issue_receipts(msgspec.structs.replace(office, documents=terms))
+    assert len(issued(office)) == 1

@@ -1,0 +1,147 @@
+"""`troth invoices`: what an operator does with documents, from details to a legal hold."""
+
+import datetime as dt
+import os
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.builders.command_line import CommandLine
+from troth.control.documents import Details, Document, LegalHold, Listed, Paid, receipt_for_topup
+from troth.kernel.clock import SystemClock
+from troth.kernel.ids import IdMaker
+from troth.server import database
+from troth.server.document_terms import document_settings, document_terms
+from troth.server.settings import Flags, read
+from troth.server.shown import CheckedDocuments, Erased
+from troth.store import engine
+
+SETTINGS = """
+[seller]
+series = "ACME"
+name = "Acme AG"
+address = ["Gasse 7", "8001 Zürich"]
+country = "CH"
+vat_id = "CHE-107.787.577 IVA"
+
+[vat]
+engine = "table"
+point = "topup"
+"""
+YEAR = dt.datetime.fromtimestamp(SystemClock().now_ms() // 1_000, dt.UTC).year
+NUMBER = f"ACME-I{YEAR}-000001"
+
+
+@pytest.fixture
+def troth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """An installation whose only organization has paid 100 USD once."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TROTH_")]:  # noqa: TID251
+        monkeypatch.delenv(name)
+    line = CommandLine(tmp_path, capsys)
+    assert line.run("init").code == 0
+    with (tmp_path / "troth.toml").open("a", encoding="utf-8") as file:
+        file.write(SETTINGS)
+    assert line.run("org", "create", "Ada").code == 0
+    details = ("--name", "Ada Inc", "--address", "1 Main St", "--country", "CH")
+    assert line.run("invoices", "details", "Ada", *details, "--language", "de").code == 0
+    _pay(tmp_path / "troth.toml")
+    return line
+
+
+def _pay(file: Path) -> None:
+    settings = read(Flags(config=str(file)), {}).settings
+    clock = SystemClock()
+    with closing(engine.open(database.address(settings))) as store, store.write() as tx:
+        org = tx.row("SELECT ref FROM organization WHERE name = 'Ada'", (), tuple[bytes])
+        assert org
+        topup = IdMaker(clock).new("top")
+        paid = Paid(topup, f"org_{org[0].hex()}", 10_000, 0, clock.now_ms())
+        receipt_for_topup(tx, document_terms(document_settings(settings)), paid, clock.now_ms())
+
+
+def test_documents_are_listed_shown_and_checked(troth: CommandLine) -> None:
+    (listed,) = troth.ask(list[Listed], "invoices", "list", "Ada")
+    assert (listed.number, listed.gross_cents, listed.tax_cents) == (NUMBER, 10_000, 749)
+    assert "100.00" in troth.run("invoices", "list").out
+    shown = troth.run("invoices", "show", NUMBER)
+    document = msgspec.json.decode(shown.out, type=Document)
+    assert (document.buyer.name, document.language) == ("Ada Inc", "de")
+    assert "Rechnung" in troth.run("invoices", "show", NUMBER, "--format", "html").out
+    assert "Facture" in troth.run(
+        "invoices", "show", NUMBER, "--format", "html", "--language", "fr"
+    ).out  # fmt: skip
+    pdf = ("--format", "pdf", "--output", "invoice.pdf")
+    assert troth.run("invoices", "show", NUMBER, *pdf).code == 0
+    assert (troth.folder / "invoice.pdf").read_bytes().startswith(b"%PDF-1.7")
+    checked = troth.ask(CheckedDocuments, "invoices", "check")
+    assert checked == CheckedDocuments(1, 1, [])
+    assert troth.run("invoices", "issue").code == 0
+    assert troth.run("invoices", "show", "ACME-I1999-000001").code == 2
+
+
+def test_a_document_is_credited(troth: CommandLine) -> None:
+    note = troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1")
+    assert (note.gross_cents, note.tax_cents) == (-5_000, -375)
+    assert troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1") == note
+    for amount, reference in (("50.01", "r 2"), ("0.001", "r 2"), ("0", "r 2"), ("1", " ")):
+        said = troth.run("invoices", "credit", NUMBER, amount, "--reference", reference)
+        assert said.code == 2
+
+
+def test_details_are_shown_and_erased(troth: CommandLine) -> None:
+    assert troth.ask(Details, "invoices", "details", "Ada").name == "Ada Inc"
+    assert troth.run("invoices", "details", "Ada", "--country", "DE").code == 2
+    said = troth.run("invoices", "details", "Ada", "--name", "x", "--vat-id", "1")
+    assert (said.code, "a VAT number needs its country" in said.err) == (2, True)
+    erased = troth.ask(Erased, "invoices", "erase-details", "Ada")
+    assert (erased.is_erased, erased.documents_kept) == (True, 1)
+    assert troth.ask(Details, "invoices", "details", "Ada") == Details("Ada")
+
+
+def test_a_legal_hold_is_placed_and_lifted(troth: CommandLine) -> None:
+    made = troth.ask(LegalHold, "invoices", "keep", "case 7", "--organization", "Ada")
+    assert made.id in troth.run("invoices", "legal-holds").out
+    (lifted,) = troth.ask(list[LegalHold], "invoices", "lift", made.id)
+    assert lifted.lifted_at_ms > 0
+    assert troth.run("invoices", "lift", made.id).code == 2
+    assert troth.run("invoices", "keep", " ").code == 2
+
+
+WRONG = [
+    ('series = "ACME"', 'series = "acme"', "'seller.series' must be"),
+    ('country = "CH"', 'country = ""', "'seller.country' is missing"),
+    ("CHE-107.787.577 IVA", "CHE-107.787.578 IVA", "'seller.vat_id': this is no VAT number"),
+    ('point = "topup"', "", "'vat.point' must say when"),
+    ('engine = "table"\npoint = "topup"', 'engine = "stripe_tax"\npoint = "usage"', "'vat.engine'"),
+    ('point = "topup"', 'point = "topup"\nregistered = ["US"]', "has none for 'US'"),
+    ('point = "topup"', 'point = "topup"\nregistered = ["Germany"]', "'vat.registered' must be"),
+    ('point = "topup"', 'point = "topup"\ntable = "none.toml"', "cannot be read"),
+    ('point = "topup"', 'point = "topup"\n[invoices]\nkeep_years = 0', "'invoices.keep_years'"),
+]
+
+
+def test_settings_that_cannot_be_stop_every_command(troth: CommandLine) -> None:
+    file = troth.folder / "troth.toml"
+    right = file.read_text("utf-8")
+    for old, new, said in WRONG:
+        file.write_text(right.replace(old, new), "utf-8")
+        found = troth.run("invoices", "list")
+        assert (found.code, said in found.err) == (2, True), found.err
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [("", "vat.engine"), ('[vat]\nengine = "none"\n', "seller.name")],
+)
+def test_nobody_can_pay_before_it_is_said_who_sells_and_how(
+    troth: CommandLine, text: str, missing: str
+) -> None:
+    payments = '[payments]\nkind = "stripe"\napi_key = "sk_test_1"\n'
+    (troth.folder / "troth.toml").write_text(payments + text, "utf-8")
+    said = troth.run("invoices", "list")
+    assert (said.code, f"'{missing}' is missing" in said.err) == (2, True)
