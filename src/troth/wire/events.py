@@ -73,6 +73,22 @@ class Splitter:
         self._at_start = True
         self._is_between = False  # exactly between two events
 
+    def single(self, data: bytes) -> bytes:
+        """Return the data of the one plain event that these bytes are, else b"" and take nothing.
+
+        Plain is a line of data without a name, and no more. Then `feed` need not see them.
+        """
+        if (
+            self._is_between
+            and data[:6] == b"data: "
+            and data.find(b"\n") == len(data) - 2
+            and data[-1:] == b"\n"
+            and len(data) <= self._whole_bytes
+            and b"\r" not in data
+        ):
+            return data[6:-2]
+        return b""
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that are complete with these bytes.
 

@@ -3,7 +3,7 @@
 What is read names only what is used; everything else an upstream adds is passed over and so gone.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -69,6 +69,29 @@ class Chunk(msgspec.Struct):
     id: str = ""
     created: int = 0
     model: str = ""
+
+
+class PieceDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A piece of content and nothing else."""
+
+    content: str
+
+
+class PieceChoice(msgspec.Struct):
+    """The one choice that goes on."""
+
+    delta: PieceDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: object = None
+
+
+class Piece(msgspec.Struct):
+    """The usual event of a stream: a piece of content for one choice. Others do not fit in here."""
+
+    choices: Annotated[list[PieceChoice], msgspec.Meta(min_length=1, max_length=1)]
+    usage: UnsetType | None = UNSET
+    error: UnsetType | None = UNSET
 
 
 class Message(msgspec.Struct):

@@ -10,7 +10,13 @@ import msgspec
 from typing_extensions import override
 
 from troth.catalog.offering import Offering
-from troth.gateway.dialects.chat_shapes import FINISH_REASONS, Chunk, StreamChoice, size_of_delta
+from troth.gateway.dialects.chat_shapes import (
+    FINISH_REASONS,
+    Chunk,
+    Piece,
+    StreamChoice,
+    size_of_delta,
+)
 from troth.gateway.dialects.chat_writer import ChatWriter
 from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.progress import Progress
@@ -23,9 +29,11 @@ from troth.wire.events import Event, Splitter, StreamTooLarge
 _DONE: Final = b"[DONE]"
 _NULL: Final = b"null"
 _UNASKED_USAGE: Final = b',"usage":null}'
+_NULL_USAGE: Final = _UNASKED_USAGE + b"\n\n"
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode: Final = msgspec.json.Decoder(Chunk).decode
+_decode_piece: Final = msgspec.json.Decoder(Piece).decode
 
 
 class ChatStream(Progress):
@@ -38,6 +46,7 @@ class ChatStream(Progress):
         "_is_exact",
         "_is_over",
         "_reasoning_inside",
+        "_single",
         "_split",
         "_wants_usage",
         "_writer",
@@ -46,7 +55,9 @@ class ChatStream(Progress):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are used where the events are ours."""
         super().__init__()
-        self._split = Splitter().feed
+        splitter = Splitter()
+        self._split = splitter.feed
+        self._single = splitter.single
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._is_over = False
         self._expected = ask.choices
@@ -64,6 +75,10 @@ class ChatStream(Progress):
         """Take bytes of the upstream's body; return events for the client."""
         if self.failure is not None:
             return b""
+        if self._is_exact and self._writer.is_named:
+            shown = self._straight(data)
+            if shown:
+                return shown
         try:
             events = self._split(data)
         except StreamTooLarge:
@@ -89,6 +104,29 @@ class ChatStream(Progress):
     def broken(self, error: UpstreamFailed) -> bytes:
         """Return the event that says the stream failed."""
         return openai_event(error, status_in_stream(error))
+
+    def _straight(self, data: bytes) -> bytes:
+        """Return bytes that are one usual event of an exact stream as they go out, else b"".
+
+        What is not just a piece of content is left to `_event`, and not counted here.
+        """
+        text = self._single(data)
+        if not text or self._is_over:
+            return b""
+        try:
+            chunk = _decode_piece(text)
+        except _FAULTS:
+            return b""
+        [choice] = chunk.choices
+        if not 0 <= choice.index < self._expected:
+            return b""
+        if chunk.usage is None and not self._wants_usage:
+            if not data.endswith(_NULL_USAGE):
+                return b""
+            data = data[: -len(_NULL_USAGE)] + b"}\n\n"
+        content = choice.delta.content
+        self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
+        return data
 
     def _event(self, event: Event) -> bytes:
         """Return what one event of the upstream becomes; what is no event of a chat fails."""

@@ -87,6 +87,41 @@ def test_an_exact_event_that_does_not_fit_is_written_anew(odd: bytes) -> None:
     assert b'"content":"x"' in out
 
 
+ODD = [
+    chunk({"content": "x"}, usage=None),
+    chunk({"content": "\u00e9"}),
+    chunk({"content": "x"}, usage=USAGE),
+    chunk({"content": "x"}, index=1),
+    chunk({"content": "x", "refusal": "r"}),
+    chunk({"content": None}),
+    chunk({"content": "x"}, error=None),
+    chunk({"content": "x"}).replace(b"data:", b"event: message\ndata:"),
+    chunk({"content": "x"}).replace(b"data: ", b"data:"),
+    chunk({"content": "x"}).replace(b"\n\n", b"\r\n\r\n"),
+    chunk({"content": "x"}).replace(b'"choices":', b'\ndata: "choices":'),
+    chunk({"content": "x"}).replace(b'"choices":', b'\r"choices":'),
+    chunk({"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {}}]}),
+    b": a comment\n\n",
+    b"data: [DONE]\n\n",
+    b'data: {"error":{"message":"m"}}\n\n',
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("asked", [None, ASKED])
+def test_a_stream_is_the_same_whether_its_events_come_alone_or_together(
+    odd: bytes, asked: object
+) -> None:
+    ask = chat(stream=True) if asked is None else chat(stream=True, stream_options=asked)
+    alone, together = (shown(ask, at("openai", exact=True)) for _ in range(2))
+    pieces = [ROLE, PIECE, odd, PIECE, FINISH, CHAT_USAGE, DONE]
+    out = b"".join([alone.piece(piece) for piece in pieces])
+    assert out == together.piece(b"".join(pieces))
+    assert alone.ended() is together.ended()
+    for name in ("delivered_bytes", "reported", "hit_length", "alarms"):
+        assert getattr(alone, name) == getattr(together, name)
+
+
 def test_a_foreign_stream_is_rewritten_to_the_published_form() -> None:
     answer = shown(chat(stream=True, stream_options=ASKED), at("openai", "llamacpp"))
     out = ended(
