@@ -1,5 +1,6 @@
 """Money goes: refunds to where it came from, and accounts that close."""
 
+from contextlib import suppress
 from threading import Event
 from typing import Final
 
@@ -14,6 +15,7 @@ from troth.ledger import books
 from troth.server.cashier import Cashier
 from troth.server.office import Office
 from troth.server.payments.incoming import ROUND, cashier_of
+from troth.store.transaction import Locked
 
 _RECALL_TURNS: Final = 50
 _RECALL_TURN_SECONDS: Final = 0.02
@@ -31,7 +33,8 @@ def start_refund(office: Office, actor: Actor, name: str, asked: Asked) -> list[
     _recall(office, owner.raw)
     with office.store.write() as tx:
         begun = billing.begin_refund(tx, cashier.till, actor, owner, asked=asked)
-    drive_refunds(office)
+    with suppress(Locked):  # it has begun: a duty goes on
+        drive_refunds(office)
     with office.store.read() as tx:
         return [billing.find_refund(tx, each.ref) for each in begun]
 
@@ -88,7 +91,8 @@ def start_closing(office: Office, actor: Actor, name: str) -> Statement:
         owner = accounts.named(tx, name)
         ended = billing.begin_closing(tx, actor, owner)
     office.gateways.refresh(ended, (owner.ref,))
-    close_accounts(office)
+    with suppress(Locked):
+        close_accounts(office)
     with office.store.read() as tx:
         return billing.statement(tx, accounts.find(tx, owner.ref))
 
