@@ -16,7 +16,7 @@ def keys() -> None:
     """API keys. A key is shown once, when it is made; only its hash is kept."""
 
 
-def _milliseconds(text: str, option: str) -> int:
+def milliseconds(text: str, option: str) -> int:
     """Return a length such as `30m`, `12h` or `7d`."""
     number, unit = text[:-1], text[-1:]
     if unit not in _MS_OF or not number.isdecimal():
@@ -56,7 +56,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     from troth.kernel.clock import SystemClock
     from troth.server.shown import KeyAsked
 
-    ends = _milliseconds(expires_in, "--expires-in") if expires_in else 0
+    ends = milliseconds(expires_in, "--expires-in") if expires_in else 0
     asked = KeyAsked(
         name=name,
         models=models,
@@ -116,7 +116,7 @@ def list_(session: Session, organization: str) -> None:
 def rotate(session: Session, key: str, overlap: str) -> None:
     """Issue a key with the same terms; KEY, a reference or `sk-troth-` prefix, ends later."""
     with session.management() as client:
-        overlap_ms = _milliseconds(overlap, "--overlap")
+        overlap_ms = milliseconds(overlap, "--overlap")
         asked: dict[str, str | int] = {"overlap_ms": overlap_ms}
         _print_new(session, client.post("keys", _reference(key), "rotate", body=asked))
 

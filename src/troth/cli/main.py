@@ -29,9 +29,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "troth.cli.payments:payments",
         "Payments: list, check, queue, resolve, reconcile.",
     ),
+    "credits": ("troth.cli.credits:owed", "Credit that is owed: uptime."),
+    "codes": ("troth.cli.codes:codes", "Codes for credit: create, list, revoke, redeem."),
     "models": ("troth.cli.models:models", "What is offered, where and at which price."),
     "prices": ("troth.cli.prices:prices", "Prices: show, import a proposal, accept, pin."),
     "usage": ("troth.cli.usage:usage", "What was used: sums by day, model, key, ..."),
+    "statements": ("troth.cli.statements:statements", "An organization's month: show, export."),
     "receipts": ("troth.cli.receipts:receipts", "One request explained to the nano-dollar."),
     "invoices": (
         "troth.cli.invoices:invoices",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from troth.catalog.load import Catalog
-from troth.control import keys, reports
+from troth.control import keys, promotions, reports
 from troth.kernel.money import usd
 from troth.ledger import books
 
@@ -174,3 +174,19 @@ def shown_models(catalog: Catalog) -> list[ShownModel]:
         for offerings in catalog.offerings.values()
         for each in offerings
     ]
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """What a code gave to whom."""
+
+    organization: str
+    amount_nusd: int
+
+
+class UptimeCredits(msgspec.Struct, frozen=True):
+    """What is owed for a month's downtime, and how many organizations were credited just now."""
+
+    month: str
+    downtime_ms: int
+    credited: int
+    owed: list[promotions.Owed]

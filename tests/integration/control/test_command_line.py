@@ -1,8 +1,10 @@
 """Every command over a real data folder: what it does, prints and answers."""
 
+import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,8 +14,10 @@ from tests.builders.command_line import CommandLine
 from troth.cli.main import COMMANDS
 from troth.control.accounts import Organization
 from troth.control.budgets import Alert, Budget, Contact
-from troth.control.usage import Total
+from troth.control.promotions import Code
+from troth.control.usage import Statement, Total
 from troth.kernel import api_keys
+from troth.kernel.clock import SystemClock
 from troth.server.shown import ShownKey, ShownModel, ShownWallet, Verified
 
 
@@ -183,6 +187,50 @@ def test_alerts_have_a_contact(ada: CommandLine) -> None:
     assert "billing@example.org" in ada.run("alerts", "contact", "Ada").out
     assert ada.run("alerts", "contact", "Ada", "nobody").code == 2
     assert ada.ask(Contact, "alerts", "contact", "Ada", "--none").address == ""
+
+
+def test_a_code_is_made_listed_redeemed_and_revoked(
+    ada: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ada.ask(Code, "codes", "create", "5", "--uses", "2", "--campaign", "spring")
+    assert "spring" in ada.run("codes", "list").out
+    assert made.text not in ada.run("codes", "list", "--json").out
+    for code, left in ((made.text, 0), ("nonsense", 2), (made.text, 2)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{code}\n"))
+        said = ada.run("codes", "redeem", "Ada")
+        assert said.code == left
+        assert code not in said.out + said.err
+    assert ada.ask(ShownWallet, "wallet", "show", "Ada").posted_nusd == 5 * 10**9
+    for _ in range(2):
+        monkeypatch.setattr("sys.stdin", io.StringIO("x\n"))
+        ada.run("codes", "redeem", "Ada")
+    monkeypatch.setattr("sys.stdin", io.StringIO("x\n"))
+    assert "rate limit" in ada.run("codes", "redeem", "Ada").err
+    assert ada.ask(Code, "codes", "revoke", made.ref).revoked_at_ms > 0
+    assert ada.run("codes", "create", "0").code == 2
+
+
+def test_a_month_is_shown_and_exported(ada: CommandLine) -> None:
+    ada.ask(ShownWallet, "wallet", "credit", "Ada", "5")
+    month = datetime.fromtimestamp(SystemClock().now_ms() // 1_000, UTC).strftime("%Y-%m")
+    chosen = ("--org", "Ada", "--month", month)
+    found = ada.ask(Statement, "statements", "show", *chosen)
+    assert (found.credited_nusd, found.closing_nusd) == (5 * 10**9, 5 * 10**9)
+    assert found.difference_nusd == 0
+    assert "5.000000000 USD" in ada.run("statements", "show", *chosen).out
+    assert ",5000000000,5.000000000" in ada.run("statements", "export", *chosen).out
+    assert ada.ask(Statement, "statements", "export", *chosen) == found
+    assert ada.run("statements", "show", "--org", "Ada", "--month", "soon").code == 2
+
+
+def test_uptime_credit_needs_terms(ada: CommandLine) -> None:
+    said = ada.run("credits", "uptime", "--month", "2026-01", "--downtime", "5h")
+    assert (said.code, "uptime.credit_below_percent" in said.err) == (2, True)
+    with (ada.folder / "troth.toml").open("a", encoding="utf-8") as file:
+        file.write('[uptime]\ncredit_below_percent = "99.5"\n')
+        file.write('[uptime.tiers.low]\nbelow_percent = "99.5"\ncredit_percent = 10\n')
+    said = ada.run("credits", "uptime", "--month", "2026-01", "--downtime", "5h")
+    assert "wait until all days of the month are closed" in said.err or said.code == 0
 
 
 def test_a_whole_key_is_no_argument(ada: CommandLine) -> None:

@@ -1,6 +1,7 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
 from troth.control.usage.key_sums import KeySums, key_sums
+from troth.control.usage.months import Month, date_of, month_of
 from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest, of_key
@@ -14,18 +15,23 @@ from troth.control.usage.rollups import (
     freeze,
     totals,
 )
+from troth.control.usage.statements import Statement, as_csv, statement
 
 __all__ = [
     "GROUPINGS",
     "Grouping",
     "KeySums",
+    "Month",
     "Pace",
     "Period",
     "Place",
     "Posting",
     "Proof",
     "Receipt",
+    "Statement",
     "Total",
+    "as_csv",
+    "date_of",
     "disagreeing",
     "document",
     "find",
@@ -33,8 +39,10 @@ __all__ = [
     "holds",
     "key_sums",
     "latest",
+    "month_of",
     "of_key",
     "paces",
+    "statement",
     "totals",
     "unproved",
     "write",

@@ -14,6 +14,7 @@ from troth.kernel.errors import (
     InvalidValue,
     InvariantBroken,
     Missing,
+    RateLimited,
     TrothError,
     Unavailable,
 )
@@ -25,6 +26,7 @@ JSON: Final = "application/json"
 _STATUSES: Final[Mapping[type[TrothError], int]] = {
     Missing: 404,
     BadRequest: 422,
+    RateLimited: 429,
     Unavailable: 503,
     InvariantBroken: 500,
 }

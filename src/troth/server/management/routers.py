@@ -9,10 +9,12 @@ from troth.server.management import (
     alerts,
     budgets,
     documents,
+    gifts,
     money,
     prices,
     reporting,
     reports,
+    statements,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -20,8 +22,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     alerts.ROUTER,
     budgets.ROUTER,
     documents.ROUTER,
+    gifts.ROUTER,
     money.ROUTER,
     prices.ROUTER,
     reporting.ROUTER,
     reports.ROUTER,
+    statements.ROUTER,
 )

@@ -1,0 +1,53 @@
+"""Months of the books: from the first day to before the first of the next, in UTC."""
+
+import datetime as dt
+import re
+from typing import Final
+
+import msgspec
+
+from troth.control.usage.record import MS_OF_DAY
+from troth.kernel.errors import InvalidValue
+
+_FORM: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
+_EPOCH: Final = dt.date(1970, 1, 1)
+_DECEMBER: Final = 12
+
+
+class Month(msgspec.Struct, frozen=True):
+    """Days from `first` up to but not including `end`, counted from 1970-01-01 (UTC)."""
+
+    name: str
+    first: int
+    end: int
+
+    @property
+    def length_ms(self) -> int:
+        """How long it is."""
+        return (self.end - self.first) * MS_OF_DAY
+
+
+def month_of(name: str, now_ms: int) -> Month:
+    """Return a month by its name, such as `2026-10`.
+
+    Raises:
+        InvalidValue: this is no month, or one that has not begun.
+    """
+    found = _FORM.fullmatch(name)
+    if found is None:
+        raise InvalidValue("month", "give a month such as 2026-10")
+    year, month = int(found[1]), int(found[2])
+    first = _day(year, month)
+    end = _day(year + 1, 1) if month == _DECEMBER else _day(year, month + 1)
+    if first * MS_OF_DAY > now_ms:
+        raise InvalidValue("month", "give a month that has begun")
+    return Month(name, first, end)
+
+
+def date_of(day: int) -> str:
+    """Return a day of the books as a date, such as `2026-10-31`."""
+    return (_EPOCH + dt.timedelta(days=day)).isoformat()
+
+
+def _day(year: int, month: int) -> int:
+    return (dt.date(year, month, 1) - _EPOCH).days

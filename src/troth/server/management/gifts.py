@@ -1,0 +1,93 @@
+"""Codes to redeem, and credit for downtime."""
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from troth.control import accounts, promotions, usage
+from troth.server.management.forms import Body, By, Here, answer, dollars
+from troth.server.shown import Redeemed, UptimeCredits
+
+ROUTER: Final = APIRouter()
+
+
+class NewCode(Body):
+    """What it gives, how often, until when; 0 is no end and no cap."""
+
+    amount_usd: str
+    uses_max: int = 1
+    expires_at_ms: int = 0
+    credit_days: int = 0
+    campaign: str = ""
+    cap_usd: str = "0"
+
+
+class GivenCode(Body):
+    """A code as somebody typed it."""
+
+    code: str
+
+
+class Downtime(Body):
+    """A month such as 2026-10 and how long the service was away in it.
+
+    Nothing is credited unless `is_applied`.
+    """
+
+    month: str
+    downtime_ms: int
+    is_applied: bool = False
+
+
+@ROUTER.get("/codes")
+def list_codes(office: Here) -> Response:
+    """List all codes, without their texts."""
+    with office.store.read() as tx:
+        return answer(list(promotions.on_list(tx)))
+
+
+@ROUTER.post("/codes")
+def create_code(body: NewCode, office: Here, by: By) -> Response:
+    """Make a code; this answer is the only place that ever holds it."""
+    terms = promotions.CodeTerms(
+        amount_nusd=dollars("amount_usd", body.amount_usd),
+        uses_max=body.uses_max,
+        expires_at_ms=body.expires_at_ms,
+        credit_days=body.credit_days,
+        campaign=body.campaign,
+        cap_nusd=dollars("cap_usd", body.cap_usd),
+    )
+    minted = (office.maker.raw(), office.entropy(promotions.CODE_BYTES))
+    with office.store.write() as tx:
+        return answer(promotions.create(tx, by, minted, terms), 201)
+
+
+@ROUTER.post("/codes/{reference}/revoke")
+def revoke_code(reference: str, office: Here, by: By) -> Response:
+    """End a code."""
+    with office.store.write() as tx:
+        return answer(promotions.revoke(tx, by, reference))
+
+
+@ROUTER.post("/organizations/{name:path}/redeem")
+def redeem_code(name: str, body: GivenCode, office: Here, by: By) -> Response:
+    """Give an organization what a code is worth; five tries a minute."""
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        promotions.attempt(tx, owner, by.at_ms)
+    with office.store.write() as tx:
+        amount = promotions.redeem(tx, by, owner, promotions.digest_of(body.code))
+    return answer(Redeemed(owner.ref, amount))
+
+
+@ROUTER.post("/uptime")
+def credit_uptime(body: Downtime, office: Here, by: By) -> Response:
+    """Show what is owed for a month's downtime; credit it, once, where that is asked for."""
+    month = usage.month_of(body.month, by.at_ms)
+    credited = 0
+    with office.store.write() as tx:
+        due = promotions.owed(tx, month, body.downtime_ms, office.alerts.uptime)
+        for each in due if body.is_applied else ():
+            credited += promotions.credit_owed(tx, by, month, (each, body.downtime_ms))
+        due = promotions.owed(tx, month, body.downtime_ms, office.alerts.uptime)
+    return answer(UptimeCredits(month.name, body.downtime_ms, credited, due))
