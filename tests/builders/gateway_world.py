@@ -127,7 +127,8 @@ class TestOfferings:
     def __init__(self, offerings: Sequence[Offering]) -> None:
         self.offerings = offerings
 
-    def of(self, model: str) -> Sequence[Offering]:
+    def of(self, model: str, price_set: str = "") -> Sequence[Offering]:
+        del price_set
         return [one for one in self.offerings if one.model.name == model]
 
     def names(self) -> Sequence[str]:

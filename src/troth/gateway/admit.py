@@ -25,10 +25,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """The caller is in: where its key stands, and what was guessed of the tokens."""
+    """The caller is in: where its key stands, and what was guessed of the tokens.
+
+    `price_set` is the one that its organization is pinned to, empty for today's.
+    """
 
     standing: Standing
     guessed_tokens: int
+    price_set: str = ""
 
 
 def admit(ask: Ask, caller: Caller, world: World) -> Admission:
@@ -51,7 +55,7 @@ def admit(ask: Ask, caller: Caller, world: World) -> Admission:
     standing = world.rates.enter(key, guess, world.clock.monotonic_ns())
     if isinstance(standing, Exceeded):
         raise RateLimited(standing.limit, standing.retry_after_ms)
-    return Admission(standing, guess)
+    return Admission(standing, guess, organization.price_set)
 
 
 def _guess(ask: Ask) -> int:

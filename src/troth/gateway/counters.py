@@ -53,7 +53,7 @@ class Histogram(msgspec.Struct, gc=False):
 class Counters:
     """Running totals since the start of the process; the desk adds them up."""
 
-    __slots__ = ("charged_nusd", "events", "first_byte", "requests", "tokens")
+    __slots__ = ("above_bound", "charged_nusd", "events", "first_byte", "requests", "tokens")
 
     def __init__(self) -> None:
         self.requests: dict[Series, int] = {}
@@ -61,10 +61,16 @@ class Counters:
         self.tokens = 0
         self.charged_nusd = 0
         self.events: dict[str, int] = {}
+        self.above_bound: dict[str, int] = {}
+        """By model, the most tokens that an upstream counted above the request's bound."""
 
     def request(self, series: Series) -> None:
         """Count one answered request."""
         self.requests[series] = self.requests.get(series, 0) + 1
+
+    def beyond(self, model: str, tokens: int) -> None:
+        """Keep the most tokens above a bound: one that is too low is the operator's loss."""
+        self.above_bound[model] = max(tokens, self.above_bound.get(model, 0))
 
     def event(self, code: str) -> None:
         """Count something an operator may want to be alarmed by; `code` is one of ours."""

@@ -30,7 +30,7 @@ async def serve(
     admission = admit(ask, caller, world)
     tokens = 0
     try:
-        choice = route(ask, world)
+        choice = route(ask, world, admission.price_set)
         reservation = reserve(ask, choice, caller, world, raw=raw)
         if not isinstance(reservation, Reservation):
             reservation = await reservation

@@ -77,8 +77,11 @@ class Keys(Protocol):
 class Offerings(Protocol):
     """Models and their offerings, in the order of preference."""
 
-    def of(self, model: str) -> Sequence[Offering]:
-        """Return the offerings of a public name; empty when there is no such model."""
+    def of(self, model: str, price_set: str = "") -> Sequence[Offering]:
+        """Return the offerings of a public name; empty when there is no such model.
+
+        At the prices of a set that somebody is pinned to, or at today's.
+        """
         ...
 
     def names(self) -> Sequence[str]:

@@ -18,15 +18,15 @@ class Choice(msgspec.Struct, frozen=True):
     candidates: tuple[Offering, ...]
 
 
-def route(ask: Ask, world: World) -> Choice:
-    """Return the offerings that can answer.
+def route(ask: Ask, world: World, price_set: str = "") -> Choice:
+    """Return the offerings that can answer, at the prices of a set or at today's.
 
     Raises:
         ModelNotFound: no such model, or none that serves this endpoint.
         UnsupportedParameter: the model exists, but no offering can do what the request needs.
         UnpricedFeature: what the request needs has no price.
     """
-    offered = world.offerings.of(ask.model)
+    offered = world.offerings.of(ask.model, price_set)
     if not offered or not _serves(offered[0], ask):
         raise ModelNotFound("model")
     fitting = tuple(offered)

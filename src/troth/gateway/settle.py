@@ -86,6 +86,7 @@ def _count(
                 world.ratios.learn(model, sent, read)
             return reported, UsageSource.REPORTED
         world.counters.event("absurd_usage")
+        world.counters.beyond(model, max(read - most_in, tokens_out(reported) - most_out))
     read = min(most_in, world.ratios.tokens(model, sent) + ask.size.tokens)
     written = min(most_out, world.ratios.tokens(model, flight.rendering.delivered_bytes))
     return estimated(read, written), UsageSource.ESTIMATED

@@ -267,6 +267,7 @@ class Gateway:
                 first_byte=counters.first_byte.counts,
                 first_byte_sum_ms=counters.first_byte.sum_ms,
                 events=counters.events,
+                above_bound=counters.above_bound,
                 tokens=counters.tokens,
                 charged_nusd=counters.charged_nusd,
                 in_flight=server.in_flight,

@@ -172,7 +172,7 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Up, each second: totals since the process started, and gauges as they are.
 
     `first_byte` counts by the bounds of `gateway.counters`, with the sum in milliseconds;
-    `events` are by codes of ours.
+    `events` are by codes of ours, `above_bound` are tokens by model.
     """
 
     requests: list[SeriesCount]
@@ -186,6 +186,7 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     upstream_connections: int
     reservations: int
     unposted: int
+    above_bound: dict[str, int] = {}
 
 
 Up = (

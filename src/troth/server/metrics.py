@@ -5,7 +5,7 @@ kept, so a total never falls.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from threading import Lock
 from typing import Final
@@ -47,6 +47,7 @@ class Totals:
         self.first_byte_sum_ms = 0
         self.tokens = 0
         self.charged_nusd = 0
+        self.above_bound: dict[str, int] = {}
 
     def add(self, report: Counters) -> None:
         """Add what one process has counted."""
@@ -60,6 +61,12 @@ class Totals:
         self.first_byte_sum_ms += report.first_byte_sum_ms
         self.tokens += report.tokens
         self.charged_nusd += report.charged_nusd
+        self.raise_bounds(report.above_bound)
+
+    def raise_bounds(self, above: Mapping[str, int]) -> None:
+        """Keep the most that any process saw of each model."""
+        for model, tokens in above.items():
+            self.above_bound[model] = max(tokens, self.above_bound.get(model, 0))
 
 
 class Life:
@@ -149,6 +156,7 @@ def _merge(into: Totals, other: Totals) -> None:
     into.first_byte_sum_ms += other.first_byte_sum_ms
     into.tokens += other.tokens
     into.charged_nusd += other.charged_nusd
+    into.raise_bounds(other.above_bound)
 
 
 def _counted(totals: Totals) -> Iterator[Metric]:
@@ -175,3 +183,11 @@ def _counted(totals: Totals) -> Iterator[Metric]:
     charged = CounterMetricFamily("troth_charged_nusd", "Nano-USD charged.")
     charged.add_metric((), totals.charged_nusd)
     yield charged
+    above = GaugeMetricFamily(
+        "troth_bound_exceeded_tokens",
+        "The most tokens that an upstream counted above a request's bound; 0 is right.",
+        labels=("model",),
+    )
+    for model, most in sorted(totals.above_bound.items()):
+        above.add_metric((model,), most)
+    yield above

@@ -212,3 +212,19 @@ async def test_the_bound_of_a_document_is_the_whole_context() -> None:
     assert input_bound(offering(), several) == 3 * 8_192
     growing = offering(model=model(normalizing=True))
     assert input_bound(growing, plain) == 100 * 11 + 512
+
+
+async def test_what_an_upstream_counts_above_the_bound_is_kept_by_model() -> None:
+    stage = scene(
+        answers(200, WHOLE.replace(b'"prompt_tokens":12', b'"prompt_tokens":9000')),
+        answers(200, WHOLE.replace(b'"completion_tokens":3', b'"completion_tokens":57')),
+        answers(200, WHOLE),
+    )
+    kept = []
+    for _ in range(3):
+        await stage.ask(ASK)
+        kept.append(stage.world.counters.above_bound.get("m", 0))
+    (first, second, third) = kept
+    assert 0 < first < 9_000
+    assert second == third == first
+    assert stage.world.counters.events["absurd_usage"] == 2

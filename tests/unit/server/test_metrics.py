@@ -85,3 +85,13 @@ def test_processes_that_ended_long_ago_are_kept_as_sums() -> None:
         metrics.left(b"%d" % number)
     assert lines(metrics)["troth_tokens_total"] == 200 * 70
     assert len(metrics._lives) <= 65
+
+
+def test_the_most_tokens_above_a_bound_are_kept_by_model() -> None:
+    metrics = Metrics()
+    metrics.take(0, b"a", replace(REPORT, above_bound={"m": 7, "n": 1}))
+    metrics.take(0, b"b", replace(REPORT, above_bound={"m": 5}))
+    metrics.take(1, b"c", replace(REPORT, above_bound={"n": 3}))
+    shown = lines(metrics)
+    assert shown['troth_bound_exceeded_tokens{model="m"}'] == 7
+    assert shown['troth_bound_exceeded_tokens{model="n"}'] == 3
