@@ -52,6 +52,12 @@ webhook_secret = "{seal}"
 api_base = "{stripe}"
 return_url = "{stripe}/back"
 
+[seller]
+name = "Troth demo"
+
+[vat]
+engine = "none"
+
 [models.demo]
 provider = "llama"
 upstream_model = "{llama_model}"
