@@ -1,5 +1,7 @@
 """Settings of payments: each fault with its place and its fix, and no secret in any of them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,28 @@ def test_a_payer_must_have_a_page_to_come_back_to(tmp_path: Path, line: str, sai
     with pytest.raises(Misconfigured) as caught:
         given(tmp_path, '[payments]\nkind = "stripe"\n' + TEST_KEY + line)
     assert said in caught.value.problem
+
+
+def test_without_the_extra_the_next_step_is_told() -> None:
+    probe = (
+        "import sys; sys.modules['stripe'] = None\n"
+        "from troth.kernel.errors import Misconfigured\n"
+        "from troth.server.payment_company import open_payments\n"
+        "from troth.server.payment_settings import PaymentTerms\n"
+        "try:\n    open_payments(PaymentTerms('sk_test_1', '', '', 'usd', 1, 2, ''))\n"
+        "except Misconfigured as wrong:\n    print(wrong.problem)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert run.stdout == "payments by Stripe need the extra: install troth[stripe]\n"
+
+
+def test_where_nobody_pays_the_client_library_is_not_loaded() -> None:
+    probe = (
+        "import sys, troth.server.control_process, troth.server.local\n"
+        "print('stripe' in sys.modules, 'requests' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert run.stdout == "False False\n"
 
 
 def test_the_control_process_is_handed_the_terms(tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ class Shell:
         self.company.world.base_url = address
         self._pump.start()
 
+    def send_to(self, url: str) -> None:
+        """Send webhooks there from now on."""
+        self._webhook_url = url
+
     def stop(self) -> None:
         """Post no more."""
         self._ended.set()
@@ -119,7 +123,7 @@ class Shell:
             case "POST", "/__advance" if asked.get("seconds", "").isdecimal():
                 self.clock.advance(int(asked["seconds"]) * _MS)
             case "POST", "/__webhook":
-                self._webhook_url = asked.get("url", "")
+                self.send_to(asked.get("url", ""))
             case "POST", "/__dispute" if asked.get("intent") in self.company.world.intents:
                 return _shown(self.company.dispute(asked["intent"]))
             case _:
