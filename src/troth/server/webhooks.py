@@ -26,11 +26,14 @@ _MS: Final = 1_000
 class Webhooks:
     """Takes webhooks in threads of their own: a call to the company never stops the port."""
 
-    def __init__(self, office: Office, envelope: Envelope, log: Log) -> None:
+    def __init__(
+        self, office: Office, envelope: Envelope, log: Log, room: int = _WAITING_MAX
+    ) -> None:
+        """`room` is how many may wait; more are asked for again."""
         self._office = office
         self._envelope = envelope
         self._log = log
-        self._room = BoundedSemaphore(_WAITING_MAX)
+        self._room = BoundedSemaphore(room)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhooks")
 
     def submit(self, body: Content, signature: bytes) -> Future[int]:

@@ -58,7 +58,6 @@ from troth.control.billing.refunds import (
     due_refunds,
     find_refund,
     paid_by_hand,
-    refundable_cents,
     refunds_of,
 )
 from troth.control.billing.terms import (
@@ -142,7 +141,6 @@ __all__ = [
     "paid_by_hand",
     "raise_item",
     "reconciled",
-    "refundable_cents",
     "refunds_of",
     "remind",
     "resolve_item",

@@ -42,8 +42,6 @@ class ItemKind(Code):
     """A bank took back money that was no top-up of ours."""
     GAP = "gap"
     """A line of the company's books that ours do not have."""
-    CREDIT_ENDS = "credit_ends"
-    """Bought credit is about to end."""
 
 
 class Item(msgspec.Struct, frozen=True):

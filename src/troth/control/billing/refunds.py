@@ -128,13 +128,6 @@ def refunds_of(tx: Transaction, org: bytes, limit: int) -> list[Refund]:
     return read_refunds(tx, "WHERE org = ? ORDER BY id DESC LIMIT ?", (org, limit))
 
 
-def refundable_cents(tx: Transaction, till: Till, org: bytes, now_ms: int) -> int:
-    """Return the whole cents that could be given back now."""
-    wallet = books.wallet(tx, org)
-    parts = [part for _, _, part in _parts(tx, till, org, now_ms, is_final=False)]
-    return min(sum(parts), wallet.available // NUSD_PER_CENT) if wallet else 0
-
-
 _Part = tuple[books.Lot, Topup | None, int]
 
 

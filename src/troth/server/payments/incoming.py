@@ -27,7 +27,6 @@ from troth.control.billing.ports import (
     Refund,
     SavedCharge,
 )
-from troth.kernel import ids
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsOff
 from troth.server.cashier import Cashier
@@ -340,8 +339,3 @@ def _write_charge(office: Office, cashier: Cashier, intent: Intent) -> None:
     found = _Found(paid=_paid(intent) if is_paid else None, intent=intent)
     with office.store.write() as tx:
         _apply(tx, cashier, found, office.clock.now_ms())
-
-
-def organization_of(topup: Topup) -> str:
-    """Return a top-up's organization as it is shown."""
-    return ids.text("org", topup.org)

@@ -9,7 +9,6 @@ from troth.control.audit import Actor
 from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
-from troth.kernel import ids
 from troth.kernel.payment_errors import PaymentsDown
 from troth.ledger import books
 from troth.server.cashier import Cashier
@@ -112,8 +111,3 @@ def close_accounts(office: Office) -> None:
 def _go_on(office: Office, cashier: Cashier, org: bytes) -> ClosingState:
     with office.store.write() as tx:
         return billing.go_on_closing(tx, cashier.till, org, office.clock.now_ms())
-
-
-def organization_of(refund: Refund) -> str:
-    """Return a refund's organization as it is shown."""
-    return ids.text("org", refund.org)
