@@ -40,6 +40,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "troth.cli.invoices:invoices",
         "Receipts, invoices, statements, credit notes: list, show, ...",
     ),
+    "reports": (
+        "troth.cli.reports:reports",
+        "Margins, and providers' bills beside our own count.",
+    ),
     "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),
     "config": ("troth.cli.config:config", "Settings and where each comes from: show, check."),
     "version": ("troth.cli.version:version", "Print the version."),

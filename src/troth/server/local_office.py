@@ -18,6 +18,7 @@ def office_of(settings: Settings, offer: Offer, store: Store) -> Office:
         Misconfigured: the settings name terms that cannot be.
     """
     clock = SystemClock()
+    papers = document_terms(document_settings(settings))
     return Office(
         store=store,
         clock=clock,
@@ -32,5 +33,5 @@ def office_of(settings: Settings, offer: Offer, store: Store) -> Office:
         cashier=cashier_of_settings(
             settings.payments, settings.folder, IdMaker(clock), system_entropy
         ),
-        documents=document_terms(document_settings(settings)),
+        documents=papers,
     )

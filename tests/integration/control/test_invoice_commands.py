@@ -141,7 +141,9 @@ def test_settings_that_cannot_be_stop_every_command(troth: CommandLine) -> None:
 def test_nobody_can_pay_before_it_is_said_who_sells_and_how(
     troth: CommandLine, text: str, missing: str
 ) -> None:
-    payments = '[payments]\nkind = "stripe"\napi_key = "sk_test_1"\n'
+    payments = (
+        '[payments]\nkind = "stripe"\napi_key = "sk_test_1"\nreturn_url = "https://e.example"\n'
+    )
     (troth.folder / "troth.toml").write_text(payments + text, "utf-8")
     said = troth.run("invoices", "list")
     assert (said.code, f"'{missing}' is missing" in said.err) == (2, True)

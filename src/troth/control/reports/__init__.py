@@ -1,5 +1,29 @@
-"""Reports for the operator: the ledger as lines that an auditor can check without us."""
+"""Reports for the operator: margins, providers' bills, and the ledger for an auditor."""
 
+from troth.control.reports.exports import Form, Told, form_of, known_forms, read_export
 from troth.control.reports.ledger_lines import Head, batch, batches, closes, heads, opening
+from troth.control.reports.margin import WAYS, By, Margin, margins
+from troth.control.reports.reconcile import Line, Reconciled, State, Whose, reconcile
 
-__all__ = ["Head", "batch", "batches", "closes", "heads", "opening"]
+__all__ = [
+    "WAYS",
+    "By",
+    "Form",
+    "Head",
+    "Line",
+    "Margin",
+    "Reconciled",
+    "State",
+    "Told",
+    "Whose",
+    "batch",
+    "batches",
+    "closes",
+    "form_of",
+    "heads",
+    "known_forms",
+    "margins",
+    "opening",
+    "read_export",
+    "reconcile",
+]

@@ -40,6 +40,17 @@ ON CONFLICT (hour, org, api_key, model) DO UPDATE SET
   cost = rollup_hour.cost + excluded.cost"""
 
 
+_SUPPLY: Final = """
+INSERT INTO rollup_supply (day, provider, upstream, model, usage_source, count, tokens_in,
+  tokens_out, charged, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, provider, upstream, model, usage_source) DO UPDATE SET
+  count = rollup_supply.count + excluded.count,
+  tokens_in = rollup_supply.tokens_in + excluded.tokens_in,
+  tokens_out = rollup_supply.tokens_out + excluded.tokens_out,
+  charged = rollup_supply.charged + excluded.charged,
+  cost = rollup_supply.cost + excluded.cost"""
+
+
 class ShownQuantities(Quantities, frozen=True, omit_defaults=True):
     """The vector as it is kept and shown: classes that were not used are left out."""
 
@@ -92,6 +103,26 @@ def write(
         before = sums.get(cell)
         sums[cell] = tuple(map(add, before, added)) if before else added
     transaction.insert(_ROLLUP, [(*cell, *values) for cell, values in sums.items()])
+    _write_supply(transaction, records)
+
+
+def _write_supply(transaction: Transaction, records: Sequence[UsageRecord]) -> None:
+    """Sum by day of the request, as providers do, and by where its counts came from."""
+    sums: dict[tuple[int, str, str, str, str], _Sums] = {}
+    for record in records:
+        cell = (
+            record.started_at_ms // MS_OF_DAY,
+            record.provider,
+            record.upstream,
+            record.model_served,
+            record.usage_source.value,
+        )
+        used = record.quantities
+        money = record.charged_nusd, record.cost_nusd
+        added = (1, tokens_in(used), tokens_out(used), *money)
+        before = sums.get(cell)
+        sums[cell] = tuple(map(add, before, added)) if before else added
+    transaction.insert(_SUPPLY, [(*cell, *values) for cell, values in sorted(sums.items())])
 
 
 def _hour(record: UsageRecord, day: int) -> int:

@@ -1,16 +1,69 @@
-"""Reports: the ledger for an auditor."""
+"""Reports: what is earned and lost, what providers ask for, the ledger for an auditor."""
 
 from typing import Annotated, Final
 
+import msgspec
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from troth.control import reports
-from troth.server.management.forms import Here, answer
+from troth.control import accounts, reports
+from troth.kernel.errors import InvalidValue
+from troth.server.management.forms import Body, Here, answer
 
 LINES: Final = "application/x-ndjson"
 _BATCHES: Final = 2_000
 _DAYS: Final = 31
+_MS_OF_DAY: Final = 86_400_000
 ROUTER: Final = APIRouter()
+
+
+class NewExport(Body):
+    """A provider's export, its text whole; `form` is one of the shipped forms, else its provider's.
+
+    A difference is told above `tolerance_bp`, in hundredths of a percent.
+    """
+
+    provider: str
+    export: str
+    form: str = ""
+    tolerance_bp: int = Field(default=50, ge=0, le=10_000)
+
+
+@ROUTER.get("/reports/margin")
+def show_margins(
+    office: Here, by: reports.By = "model", days: Annotated[int, Query(ge=1, le=400)] = 30
+) -> Response:
+    """Show charges less cost of the last days, the lowest first."""
+    last = office.clock.now_ms() // _MS_OF_DAY
+    with office.store.read() as tx:
+        found = reports.margins(tx, by, last - days + 1, last)
+        if by == "organization":
+            names = {each.ref: each.name for each in accounts.on_list(tx)}
+            found = [
+                msgspec.structs.replace(each, group=names.get(each.group, each.group))
+                for each in found
+            ]
+    return answer(list(found))
+
+
+@ROUTER.post("/reports/reconcile")
+def reconcile_provider(body: NewExport, office: Here) -> Response:
+    """Compare a provider's export with the cost that was counted here; nothing is posted."""
+    offered = [
+        each
+        for offerings in office.catalog.offerings.values()
+        for each in offerings
+        if body.provider in {each.upstream.id, each.upstream.provider}
+    ]
+    known = reports.known_forms()
+    form = body.form or (body.provider if body.provider in known else "plain")
+    told = reports.read_export(reports.form_of(form), body.export.encode())
+    if not told:
+        raise InvalidValue("export", "no row of it is about a model")
+    names = {each.upstream_model: each.model.name for each in offered}
+    whose = reports.Whose(body.provider, names, body.tolerance_bp)
+    with office.store.read() as tx:
+        return answer(reports.reconcile(tx, whose, told))
 
 
 @ROUTER.get("/ledger/export")

@@ -1,0 +1,190 @@
+"""Reads what providers say they served: an export of usage and cost, by model and day.
+
+Each provider's form is a small table in `exports/`; a file of CSV or JSON is read through it. No
+number passes through a float.
+"""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from troth.kernel.closed_tables import dotted, into, parse
+from troth.kernel.errors import InvalidValue
+from troth.kernel.money import NANO
+
+FOLDER: Final = Path(__file__).parent / "exports"
+SIZE_MAX: Final = 64 * 1024 * 1024
+_NUMBER_MAX: Final = 40
+_EPOCH: Final = dt.date(1970, 1, 1)
+_SECONDS_OF_DAY: Final = 86_400
+_UNITS: Final[Mapping[str, int]] = {"usd": NANO, "cents": NANO // 100}
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+Flat = dict[str, str]
+
+
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where in an export things stand; names in JSON are dotted, and tried in their order.
+
+    `rows` are the lists that lead to a row; what stands beside an inner list belongs to its rows.
+    `until` cuts what follows a model's name.
+    """
+
+    day: tuple[str, ...]
+    model: tuple[str, ...]
+    cost: tuple[str, ...]
+    rows: tuple[str, ...] = ("data",)
+    requests: tuple[str, ...] = ()
+    unit: str = "usd"
+    until: str = ""
+    prefixes: tuple[str, ...] = ()
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a provider says of a model on a day, in nano-USD; requests 0 where it does not say."""
+
+    day: int
+    model: str
+    cost_nusd: int
+    requests: int
+
+
+def known_forms() -> tuple[str, ...]:
+    """Return the names of the shipped forms."""
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+
+
+def form_of(name: str) -> Form:
+    """Return a shipped form.
+
+    Raises:
+        InvalidValue: there is none of this name.
+    """
+    if name not in known_forms():
+        raise InvalidValue("form", f"give one of {', '.join(known_forms())}")
+    file = FOLDER / f"{name}.toml"
+    return into(Form, parse(str(file), file.read_text("utf-8")), dotted)
+
+
+def read_export(form: Form, body: bytes) -> list[Told]:
+    """Return an export's rows, summed by day and model.
+
+    Raises:
+        InvalidValue: it is neither CSV nor JSON of this form; the line and the field are named.
+    """
+    if len(body) > SIZE_MAX:
+        raise InvalidValue("export", f"give at most {SIZE_MAX} bytes")
+    rows = _json_rows(form, body) if body.lstrip()[:1] in (b"{", b"[") else _csv_rows(body)
+    sums: dict[tuple[int, str], tuple[int, int]] = {}
+    count = 0
+    for count, row in enumerate(rows, 1):
+        told = _told(form, row, count)
+        if told is None:
+            continue
+        cost, requests = sums.get((told.day, told.model), (0, 0))
+        sums[told.day, told.model] = (cost + told.cost_nusd, requests + told.requests)
+    if not count:
+        raise InvalidValue("export", "there are no rows in it")
+    return [Told(day, model, *sums[day, model]) for day, model in sorted(sums)]
+
+
+def _csv_rows(body: bytes) -> Iterator[Flat]:
+    try:
+        text = body.decode("utf-8-sig")
+        for row in csv.DictReader(io.StringIO(text), strict=True):
+            yield {
+                str(name).strip().lower(): value.strip()
+                for name, value in row.items()
+                if isinstance(value, str)
+            }
+    except (UnicodeDecodeError, csv.Error):
+        raise InvalidValue("export", "it is not CSV in UTF-8 with a line of names") from None
+
+
+def _json_rows(form: Form, body: bytes) -> Iterator[Flat]:
+    try:
+        whole: Json = msgspec.json.Decoder(float_hook=str).decode(body)
+    except msgspec.MsgspecError:
+        raise InvalidValue("export", "it is not one JSON document") from None
+    are_many = isinstance(whole, list)
+    for page in whole if isinstance(whole, list) else [whole]:
+        is_whole = not are_many or (isinstance(page, dict) and form.rows[0] in page)
+        yield from _within(page, form.rows if is_whole else form.rows[1:], {})
+
+
+def _within(node: Json, lists: Sequence[str], around: Flat) -> Iterator[Flat]:
+    """Yield the rows beneath a node, each with what stands around it."""
+    if not isinstance(node, dict):
+        raise InvalidValue("export", "a row is not an object")
+    here = around | dict(_leaves(node, ""))
+    if not lists:
+        yield here
+        return
+    inner = node.get(lists[0])
+    if not isinstance(inner, list):
+        raise InvalidValue("export", f"there is no list '{lists[0]}'")
+    for item in inner:
+        yield from _within(item, lists[1:], here)
+
+
+def _leaves(node: dict[str, Json], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif isinstance(value, (str, int)) and not isinstance(value, bool):
+            yield f"{prefix}{name}", str(value)
+
+
+def _told(form: Form, row: Flat, number: int) -> Told | None:
+    """Return what a row says; None for one that is about no model."""
+    model = _first(row, form.model)
+    if not model:
+        return None
+    if form.until:
+        model = model.partition(form.until)[0]
+    for prefix in form.prefixes:
+        model = model.removeprefix(prefix)
+    day = _day(_first(row, form.day))
+    cost = _exact(_first(row, form.cost))
+    requests = _exact(_first(row, form.requests) or "0") if form.requests else Fraction(0)
+    for name, value in (("day", day), ("cost", cost), ("requests", requests)):
+        if value is None:
+            raise InvalidValue("export", f"row {number}: its {name} is missing or cannot be read")
+    assert day is not None
+    assert cost is not None
+    assert requests is not None
+    return Told(day, model, round(cost * _UNITS[form.unit]), int(requests))
+
+
+def _first(row: Flat, names: Sequence[str]) -> str:
+    return next((row[name] for name in names if row.get(name)), "")
+
+
+def _day(text: str) -> int | None:
+    """Return the day of an ISO date or time in UTC, or of unix seconds."""
+    if text.isascii() and text.isdecimal() and len(text) < _NUMBER_MAX:
+        return int(text) // _SECONDS_OF_DAY
+    try:
+        return (dt.date.fromisoformat(text[:10]) - _EPOCH).days
+    except ValueError:
+        return None
+
+
+def _exact(text: str) -> Fraction | None:
+    """Return a decimal number as it is written, such as `0.06`, `1e-06` or `$1,204.50`."""
+    plain = text.replace(",", "").removeprefix("$")
+    if not plain or len(plain) > _NUMBER_MAX or "/" in plain or "_" in plain:
+        return None
+    mantissa, _, exponent = plain.lower().partition("e")
+    if exponent.lstrip("+-") and len(exponent.lstrip("+-")) > 2:  # noqa: PLR2004
+        return None
+    try:
+        return Fraction(mantissa + (f"e{exponent}" if exponent else ""))
+    except (ValueError, ZeroDivisionError):
+        return None

@@ -1,0 +1,53 @@
+"""What is earned and lost: charges less cost, from roll-ups, the worst first.
+
+A charge that a gift paid counts as charged: what gifts cost is in the books, not here.
+"""
+
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from troth.kernel import ids
+from troth.store.transaction import Transaction
+
+By = Literal["model", "provider", "organization"]
+WAYS: Final[tuple[By, ...]] = get_args(By)
+_WHOLE: Final = 10_000
+_SUPPLY: Final = """
+SELECT {}, sum(count), sum(charged), sum(cost) FROM rollup_supply
+WHERE day BETWEEN ? AND ? GROUP BY 1"""
+_COLUMNS: Final = {"model": "model", "provider": "provider"}
+_ORGANIZATIONS: Final = """
+SELECT org, sum(count), sum(charged), sum(cost) FROM rollup_hour
+WHERE hour BETWEEN ? AND ? GROUP BY org"""
+_HOURS: Final = 24
+
+
+class Margin(msgspec.Struct, frozen=True):
+    """One group. `margin_bp` are hundredths of a percent of what was charged, 0 for nothing."""
+
+    group: str
+    count: int
+    charged_nusd: int
+    cost_nusd: int
+    margin_nusd: int
+    margin_bp: int
+
+
+def margins(tx: Transaction, by: By, first_day: int, last_day: int) -> list[Margin]:
+    """Return the margin of each group over days since 1970, the lowest first."""
+    if by == "organization":
+        span = (first_day * _HOURS, last_day * _HOURS + _HOURS - 1)
+        owners = tx.rows(_ORGANIZATIONS, span, tuple[bytes, int, int, int])
+        found = [_margin(ids.text("org", raw), *map(int, sums)) for raw, *sums in owners]
+    else:
+        sql = _SUPPLY.format(_COLUMNS[by])
+        rows = tx.rows(sql, (first_day, last_day), tuple[str, int, int, int])
+        found = [_margin(group, *map(int, sums)) for group, *sums in rows]
+    return sorted(found, key=lambda each: (each.margin_nusd, each.group))
+
+
+def _margin(group: str, count: int, charged: int, cost: int) -> Margin:
+    margin = charged - cost
+    share = margin * _WHOLE // charged if charged else 0
+    return Margin(group, count, charged, cost, margin, share)

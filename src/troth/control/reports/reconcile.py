@@ -1,0 +1,180 @@
+"""Compares what a provider says it served with what was posted as its cost, by model and day.
+
+Nothing is posted here. A difference above the tolerance is told with what may explain it: costs
+that were estimated, requests whose gateway was lost, models that one side does not know.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from troth.control.reports.exports import Told
+from troth.store.transaction import Transaction
+
+TOLERANCE_BP: Final = 50
+_WHOLE: Final = 10_000
+_MS_OF_DAY: Final = 86_400_000
+_DATE: Final = re.compile(r"-(?:\d{8}|\d{4}-\d\d-\d\d)$", re.ASCII)
+
+
+class State(Enum):
+    """How a line stands."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    ONLY_OURS = "only_ours"
+    ONLY_THEIRS = "only_theirs"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One model on one day. `difference_nusd` is theirs less ours.
+
+    Of ours `estimated_nusd` is what no provider's count stands behind.
+    """
+
+    day: int
+    model: str
+    state: State
+    ours_nusd: int
+    theirs_nusd: int
+    difference_nusd: int
+    estimated_nusd: int
+    our_requests: int
+    their_requests: int
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A day's orphans: the bounds of requests whose gateway was lost, of all providers."""
+
+    day: int
+    orphans: int
+    orphans_nusd: int
+
+
+class Reconciled(msgspec.Struct, frozen=True):
+    """All lines, those to look at first; and what else may explain them."""
+
+    provider: str
+    first_day: int
+    last_day: int
+    tolerance_bp: int
+    ours_nusd: int
+    theirs_nusd: int
+    findings: int
+    lines: list[Line]
+    orphans: list[Day]
+
+
+class _Ours(msgspec.Struct, frozen=True):
+    cost: int
+    estimated: int
+    count: int
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose export it is: the provider, or one upstream of it.
+
+    `names` leads from its name of a model to ours; what it does not know keeps its name, without
+    the date at its end where that helps. A difference is told above `tolerance_bp`, in hundredths
+    of a percent.
+    """
+
+    provider: str
+    names: Mapping[str, str]
+    tolerance_bp: int = TOLERANCE_BP
+
+
+def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled:
+    """Compare an export with the roll-ups of its days."""
+    first, last = min(each.day for each in told), max(each.day for each in told)
+    ours = _ours(tx, whose.provider, first, last)
+    theirs = _theirs(told, whose.names, {model for _, model in ours})
+    lines = [
+        _line(at, ours.get(at), theirs.get(at), whose.tolerance_bp)
+        for at in sorted(ours.keys() | theirs.keys())
+    ]
+    lines.sort(key=lambda each: (each.state is State.AGREES, -abs(each.difference_nusd)))
+    return Reconciled(
+        provider=whose.provider,
+        first_day=first,
+        last_day=last,
+        tolerance_bp=whose.tolerance_bp,
+        ours_nusd=sum(each.ours_nusd for each in lines),
+        theirs_nusd=sum(each.theirs_nusd for each in lines),
+        findings=sum(each.state is not State.AGREES for each in lines),
+        lines=lines,
+        orphans=_orphans(tx, first, last),
+    )
+
+
+def _ours(tx: Transaction, provider: str, first: int, last: int) -> dict[tuple[int, str], _Ours]:
+    rows = tx.rows(
+        "SELECT day, model, sum(cost), sum(CASE WHEN usage_source = 'reported' THEN 0 ELSE cost"
+        " END), sum(count) FROM rollup_supply"
+        " WHERE (provider = ? OR upstream = ?) AND day BETWEEN ? AND ? GROUP BY day, model",
+        (provider, provider, first, last),
+        tuple[int, str, int, int, int],
+    )
+    return {
+        (day, model): _Ours(int(cost), int(estimated), int(count))
+        for day, model, cost, estimated, count in rows
+        if cost
+    }
+
+
+def _theirs(
+    told: Iterable[Told], names: Mapping[str, str], known: set[str]
+) -> dict[tuple[int, str], tuple[int, int]]:
+    sums: defaultdict[tuple[int, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for each in told:
+        at = (each.day, _our_name(each.model, names, known))
+        cost, requests = sums[at]
+        sums[at] = (cost + each.cost_nusd, requests + each.requests)
+    return {at: sums[at] for at in sums if sums[at][0]}
+
+
+def _our_name(model: str, names: Mapping[str, str], known: set[str]) -> str:
+    """Return our name of a model; a date at its end is left out where only that is known."""
+    for name in (model, undated(model)):
+        if name in names:
+            return names[name]
+        if name in known:
+            return name
+    return model
+
+
+def undated(model: str) -> str:
+    """Return a model's name without `-20240718` or `-2024-07-18` at its end."""
+    return _DATE.sub("", model)
+
+
+def _line(
+    at: tuple[int, str], ours: _Ours | None, theirs: tuple[int, int] | None, tolerance_bp: int
+) -> Line:
+    here, there = ours or _Ours(0, 0, 0), theirs or (0, 0)
+    difference = there[0] - here.cost
+    is_within = abs(difference) * _WHOLE <= tolerance_bp * max(here.cost, there[0])
+    if theirs is None:
+        state = State.ONLY_OURS
+    elif ours is None:
+        state = State.ONLY_THEIRS
+    else:
+        state = State.AGREES if is_within else State.DIFFERS
+    return Line(*at, state, here.cost, there[0], difference, here.estimated, here.count, there[1])
+
+
+def _orphans(tx: Transaction, first: int, last: int) -> list[Day]:
+    rows = tx.rows(
+        "SELECT at, amount FROM orphan WHERE at >= ? AND at < ?",
+        (first * _MS_OF_DAY, (last + 1) * _MS_OF_DAY),
+        tuple[int, int],
+    )
+    sums: dict[int, tuple[int, int]] = {}
+    for at, amount in rows:
+        count, whole = sums.get(at // _MS_OF_DAY, (0, 0))
+        sums[at // _MS_OF_DAY] = (count + 1, whole + amount)
+    return [Day(day, *sums[day]) for day in sorted(sums)]

@@ -1,0 +1,125 @@
+"""Exports of providers: each form read to the nano-dollar, and what cannot be read is named."""
+
+import msgspec
+import pytest
+
+from troth.control.reports import Told, form_of, known_forms, read_export
+from troth.control.reports.reconcile import undated
+from troth.kernel.errors import InvalidValue
+
+DAY = 20_393
+UNIX = DAY * 86_400
+OPENAI = {
+    "object": "page",
+    "has_more": False,
+    "data": [
+        {
+            "object": "bucket",
+            "start_time": UNIX,
+            "end_time": UNIX + 86_400,
+            "results": [
+                {"amount": {"value": 0.06, "currency": "usd"}, "line_item": "gpt-4o, input"},
+                {"amount": {"value": 1.5e-7, "currency": "usd"}, "line_item": "gpt-4o, output"},
+                {"amount": {"value": 3, "currency": "usd"}, "line_item": None},
+            ],
+        }
+    ],
+}
+ANTHROPIC = {
+    "data": [
+        {
+            "starting_at": "2025-11-01T00:00:00Z",
+            "ending_at": "2025-11-02T00:00:00Z",
+            "results": [
+                {"currency": "USD", "amount": "123.78912", "model": "claude-x-20250514"},
+                {"currency": "USD", "amount": "0.00001", "model": "claude-x-20250514"},
+                {"currency": "USD", "amount": "9", "model": None},
+            ],
+        }
+    ]
+}
+OPENROUTER = {
+    "data": [
+        {"date": "2025-11-01", "model": "openai/gpt-4.1", "usage": 0.015, "requests": 5},
+        {"date": "2025-11-01 00:00:00", "model": "openai/gpt-4.1", "usage": 0.1, "requests": 2},
+    ]
+}
+
+
+def test_the_json_of_each_company_is_read_exactly() -> None:
+    read = {
+        "openai": (OPENAI, Told(DAY, "gpt-4o", 60_000_150, 0)),
+        "anthropic": (ANTHROPIC, Told(DAY, "claude-x-20250514", 1_237_891_300, 0)),
+        "openrouter": (OPENROUTER, Told(DAY, "openai/gpt-4.1", 115_000_000, 7)),
+    }
+    for name, (document, told) in read.items():
+        assert read_export(form_of(name), msgspec.json.encode(document)) == [told]
+
+
+def test_pages_in_a_list_and_bare_rows_are_read_too() -> None:
+    pages = msgspec.json.encode([OPENAI, OPENAI])
+    assert read_export(form_of("openai"), pages)[0].cost_nusd == 120_000_300
+    buckets = msgspec.json.encode(OPENAI["data"])
+    assert read_export(form_of("openai"), buckets)[0].cost_nusd == 60_000_150
+    rows = msgspec.json.encode(OPENROUTER["data"])
+    assert read_export(form_of("openrouter"), rows)[0].requests == 7
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("plain", "day,model,cost_usd,requests\n2025-11-01,m,0.5,2\n2025-11-01,m,1e-9,1\n"),
+        ("plain", "\ufeffDate , Model,Cost\r\n2025-11-01,m,$0.500000001\r\n"),
+        ("anthropic-csv", "usage_date_utc,model,cost_usd\n2025-11-01,m,0.500000001\n"),
+        ("openai", f'start_time,line_item,amount_value\n{UNIX},"m, input",0.500000001\n'),
+        ("openrouter", "date,model,usage,requests\n2025-11-01,m,0.500000001,3\n"),
+    ],
+)
+def test_csv_of_each_form_is_read_exactly(form: str, text: str) -> None:
+    (told,) = read_export(form_of(form), text.encode())
+    assert (told.day, told.model, told.cost_nusd) == (DAY, "m", 500_000_001)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no rows"),
+        (b"day,model,cost_usd\n", "no rows"),
+        (b"day,model,cost_usd\nsoon,m,1\n", "row 1: its day"),
+        (b"day,model,cost_usd\n2025-11-01,m,1\n2025-11-01,m,much\n", "row 2: its cost"),
+        (b"day,model,cost_usd\n2025-11-01,m,NaN\n", "its cost"),
+        (b"day,model,cost_usd\n2025-11-01,m,1e999\n", "its cost"),
+        (b"day,model,cost_usd\n2025-11-01,m,1/0\n", "its cost"),
+        (b"day,model,cost_usd\n2025-11-01,m," + b"9" * 50 + b"\n", "its cost"),
+        (b"day,model,cost_usd,requests\n2025-11-01,m,1,x\n", "its requests"),
+        (b"\xff\xfe", "not CSV in UTF-8"),
+        (b'{"data":', "not one JSON document"),
+        (b'{"other": []}', "no list 'data'|not an object|row 1"),
+        (b"[1]", "not an object"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_not_quoted(body: bytes, said: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read_export(form_of("plain"), body)
+    assert any(part in refused.value.message for part in said.split("|"))
+    assert "much" not in refused.value.message
+
+
+def test_an_unknown_form_names_those_there_are() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        form_of("../secrets")
+    assert all(name in refused.value.message for name in known_forms())
+    assert len(known_forms()) == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "plain"),
+    [
+        ("gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
+        ("claude-opus-4-20250514", "claude-opus-4"),
+        ("llama-3.3-70b", "llama-3.3-70b"),
+        ("m-2024", "m-2024"),
+    ],
+)
+def test_a_date_at_the_end_of_a_name_is_known(model: str, plain: str) -> None:
+    assert undated(model) == plain
