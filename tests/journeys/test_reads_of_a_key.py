@@ -1,9 +1,11 @@
 """A key reads itself, its credit and its receipts, as clients of OpenRouter do."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.journeys import crowd
 from tests.journeys.patience import wait_until
 from tests.journeys.raw_http import Reply, get, hello, hello_claude, post
 from tests.journeys.serving import House, Key, number_at, text_at
@@ -105,3 +107,22 @@ def test_a_budget_stops_with_its_owner_s_name(house: House, source: str) -> None
     dropping: Fields = {"period": "total", **owner}
     house.manage("POST", f"/organizations/{key.org}/budgets/drop", dropping)
     assert post(house.address, key.text, hello("fill", max_tokens=10)).status == 200
+
+
+def test_hundreds_of_callers_do_not_pass_a_budget_of_their_organization(house: House) -> None:
+    key = house.key(credit_usd="5")
+    limit: Fields = {"limit_usd": "0.01", "period": "month"}
+    house.manage("POST", f"/organizations/{key.org}/budgets", limit)
+    ask = hello("fill", max_tokens=10)
+    replies = asyncio.run(
+        crowd.all_at_once(300, lambda _: crowd.asked(house.address, key.text, ask))
+    )
+    assert {reply.status for reply in replies} == {200, 402}
+    charged = sum(
+        int(reply.headers["x-troth-cost-nusd"]) for reply in replies if reply.status == 200
+    )
+    assert 0 < charged <= 10_000_000
+    assert house.posted(key) == 5 * 10**9 - charged
+    listed = house.manage("GET", f"/budgets?organization={key.org}")
+    assert isinstance(listed, list)
+    assert [number_at(each, "used_nusd") for each in listed] == [charged]

@@ -15,9 +15,14 @@ def raise_alerts(office: Office) -> None:
 def find_low_balances(office: Office) -> None:
     """Raise an alert for each wallet that will soon be empty."""
     days = office.alerts.low_balance_days
-    if days:
+    now_ms = office.clock.now_ms()
+    if not days:
+        return
+    with office.store.read() as tx:
+        news = budgets.low_balances(tx, now_ms, days)
+    if news:
         with office.store.write() as tx:
-            budgets.raise_low_balances(tx, office.maker, office.clock.now_ms(), days)
+            budgets.raise_each(tx, office.maker, now_ms, news)
 
 
 def send_mails(office: Office) -> None:

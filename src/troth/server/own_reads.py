@@ -135,8 +135,9 @@ def _generation(receipt: Receipt) -> dict[str, Json]:
 def _key(transaction: Transaction, key: Key, now_ms: int) -> dict[str, Json]:
     sums = usage.key_sums(transaction, key.raw, now_ms)
     org = raw_of("org", key.org) or b""
-    owners = {key.org, key.ref, key.terms.project}
-    drawn = [each for each in budgets.listed(transaction, now_ms, org) if each.owner in owners]
+    project = raw_of("prj", key.terms.project)
+    owners = (org, key.raw) if project is None else (org, project, key.raw)
+    drawn = budgets.drawn_on(transaction, now_ms, owners)
     own = [each for each in drawn if each.owner == key.ref and each.mode == "hard"]
     scarce = min(own, key=lambda each: each.remaining_nusd, default=None)
     terms = key.terms

@@ -5,6 +5,7 @@ afterwards: a process that dies in between sends it again, under the same id.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -61,7 +62,9 @@ class Contact(msgspec.Struct, frozen=True):
     language: Language
 
 
-class _New(msgspec.Struct, frozen=True):
+class News(msgspec.Struct, frozen=True):
+    """What there is to tell; the same kind, subject, period, time and level is told once."""
+
     kind: str
     org: str
     subject: str
@@ -81,7 +84,7 @@ def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
         if owner is None or each.limit_nusd == 0:
             continue  # dropped since, or a budget of nothing, which nobody passes
         org, subject, period = owner
-        new = _New(
+        new = News(
             "budget", org, subject, period, each.starts_at, each.percent, each.spent,
             each.limit_nusd, 0,
         )  # fmt: skip
@@ -89,24 +92,24 @@ def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
     return raised
 
 
-def raise_low_balances(transaction: Transaction, maker: IdMaker, now_ms: int, days_min: int) -> int:
-    """Raise an alert for each wallet that lasts less than `days_min` days at its present pace.
-
-    Once until the next credit.
-    """
-    raised = 0
+def low_balances(transaction: Transaction, now_ms: int, days_min: int) -> list[News]:
+    """Return the wallets that last less than `days_min` days at their present pace."""
+    found = []
     for pace in paces(transaction, now_ms):
         wallet = books.wallet(transaction, pace.org)
         if wallet is None:
             continue
         first, last = _credits(transaction, pace.org)
         days = pace.days_of(wallet.posted, first, now_ms)
-        if days >= days_min:
-            continue
-        org = ids.text("org", pace.org)
-        new = _New("low_balance", org, org, "", last, days_min, wallet.posted, 0, days)
-        raised += _raise(transaction, new, maker.raw(), now_ms)
-    return raised
+        if days < days_min:
+            org = ids.text("org", pace.org)
+            found.append(News("low_balance", org, org, "", last, days_min, wallet.posted, 0, days))
+    return found
+
+
+def raise_each(transaction: Transaction, maker: IdMaker, now_ms: int, news: Sequence[News]) -> int:
+    """Raise an alert for what was not told before: of a wallet once until its next credit."""
+    return sum(_raise(transaction, each, maker.raw(), now_ms) for each in news)
 
 
 def _credits(transaction: Transaction, org: bytes) -> tuple[int, int]:
@@ -119,7 +122,7 @@ def _credits(transaction: Transaction, org: bytes) -> tuple[int, int]:
     return row or (0, 0)
 
 
-def _raise(transaction: Transaction, new: _New, raw: bytes, now_ms: int) -> int:
+def _raise(transaction: Transaction, new: News, raw: bytes, now_ms: int) -> int:
     return transaction.execute(
         "INSERT INTO alert (id, kind, org, subject, period, since, level, used_nusd, limit_nusd,"
         " days, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

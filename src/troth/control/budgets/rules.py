@@ -4,7 +4,7 @@ An organization, a project and a key have two budgets each at most, of different
 draws on all of them in one step, and a settlement has room for so many.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
@@ -19,6 +19,8 @@ from troth.ledger import books
 from troth.ledger.books import Mode, Period, Rule
 from troth.store.transaction import Transaction
 
+Limit = tuple[str, str]
+"""An owner's reference and a period."""
 BUDGETS_MAX: Final = 2
 LIMIT_MAX_NUSD: Final = 90_000_000 * 1_000_000_000
 """A hundred times as much still fits 64 bits, so that percents need no wider numbers."""
@@ -157,7 +159,7 @@ def drop(transaction: Transaction, actor: Actor, whose: Owner, period: Period) -
         "DELETE FROM budget_owner WHERE owner = ? AND period = ?", (whose.raw, period.value)
     )
     rule = books.rule(transaction, purse)
-    is_shared = _rows(transaction, "WHERE purse = ?", purse)
+    is_shared = _rows(transaction, "WHERE o.purse = ?", purse)
     if rule is not None and not is_shared:
         off = msgspec.structs.replace(rule, mode=Mode.ALERT)
         books.set_rule(transaction, off, actor.at_ms)
@@ -198,12 +200,28 @@ def listed(transaction: Transaction, now_ms: int, org_raw: bytes | None = None) 
     return list(_shown(transaction, rows, now_ms))
 
 
+def drawn_on(transaction: Transaction, now_ms: int, owners: Sequence[bytes]) -> list[Budget]:
+    """Return the budgets of these owners, by their sixteen bytes, with their running periods."""
+    rows = [row for owner in owners for row in _rows(transaction, "WHERE owner = ?", owner)]
+    return list(_shown(transaction, rows, now_ms))
+
+
+def limits(transaction: Transaction, owner_raw: bytes | None = None) -> Mapping[Limit, int]:
+    """Return limits by owner's reference and period, of one owner or of all."""
+    where = "" if owner_raw is None else "WHERE owner = ?"
+    rows = _rows(transaction, where, *([] if owner_raw is None else [owner_raw]))
+    return {(row.ref, row.period): row.limit_nusd for row in rows}
+
+
 class _Row(msgspec.Struct, frozen=True, array_like=True):
     owner: bytes
     period: str
     purse: bytes
     kind: str
     org: bytes
+    zone: str
+    mode: str
+    limit_nusd: int
 
     @property
     def ref(self) -> str:
@@ -217,37 +235,38 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
                 return ids.text("key", self.owner)
 
 
-_SELECT: Final = "SELECT owner, period, purse, kind, org FROM budget_owner"
+_SELECT: Final = """
+SELECT owner, o.period, o.purse, kind, org, zone, mode, limit_nusd
+FROM budget_owner AS o JOIN budget_rule AS r ON r.purse = o.purse"""
 
 
 def _rows(transaction: Transaction, where: str, *params: bytes) -> list[_Row]:
-    rows = transaction.rows(f"{_SELECT} {where} ORDER BY owner, period", params)
+    rows = transaction.rows(f"{_SELECT} {where} ORDER BY owner, o.period", params)
     return msgspec.convert(rows, list[_Row])
 
 
 def owner_of(transaction: Transaction, purse: bytes) -> tuple[str, str, str] | None:
     """Return organization, owner and period of a purse; of a replaced key its newest."""
-    rows = _rows(transaction, "WHERE purse = ?", purse)
+    rows = _rows(transaction, "WHERE o.purse = ?", purse)
     return (ids.text("org", rows[-1].org), rows[-1].ref, rows[-1].period) if rows else None
 
 
 def _shown(transaction: Transaction, rows: list[_Row], now_ms: int) -> Iterator[Budget]:
     for row in rows:
-        rule = books.rule(transaction, row.purse)
         now = books.running(transaction, row.purse, now_ms)
-        if rule is None or now is None:
+        if now is None:
             continue
         yield Budget(
             organization=ids.text("org", row.org),
             owner_kind=row.kind,
             owner=row.ref,
             period=row.period,
-            mode=rule.mode.value,
-            zone=rule.zone,
-            limit_nusd=rule.limit_nusd,
+            mode=row.mode,
+            zone=row.zone,
+            limit_nusd=row.limit_nusd,
             used_nusd=now.spent,
             reserved_nusd=now.held,
-            remaining_nusd=max(0, rule.limit_nusd - now.spent),
+            remaining_nusd=max(0, row.limit_nusd - now.spent),
             starts_at_ms=now.starts_at,
             ends_at_ms=now.ends_at,
         )

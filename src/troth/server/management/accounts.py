@@ -118,14 +118,9 @@ def list_keys(office: Here, organization: str = "") -> Response:
     now_ms = office.clock.now_ms()
     with office.store.read() as tx:
         owners = [accounts.named(tx, organization)] if organization else accounts.on_list(tx)
-        limits = _limits(tx, now_ms, owners[0].raw if organization else None)
+        limits = budgets.limits(tx)
         found = [key for owner in owners for key in keys.of_organization(tx, owner.raw)]
     return answer([shown_key(key, limits, now_ms) for key in found])
-
-
-def _limits(tx: Transaction, now_ms: int, org_raw: bytes | None) -> dict[tuple[str, str], int]:
-    found = budgets.listed(tx, now_ms, org_raw)
-    return {(each.owner, each.period): each.limit_nusd for each in found}
 
 
 @ROUTER.post("/organizations/{name:path}/keys")
@@ -151,9 +146,8 @@ def create_key(name: str, body: NewKey, office: Here, by: By) -> Response:
 
 
 def _issued(tx: Transaction, now_ms: int, issued: keys.Issued) -> ShownKey:
-    key = issued.key
-    limits = _limits(tx, now_ms, bytes.fromhex(key.org.partition("_")[2]))
-    return shown_key(key, limits, now_ms, issued.text.reveal())
+    limits = budgets.limits(tx, issued.key.raw)
+    return shown_key(issued.key, limits, now_ms, issued.text.reveal())
 
 
 def _terms(body: NewKey, office: Office, project: str) -> keys.Terms:
