@@ -1,11 +1,15 @@
 """A wallet of a cent under a thousand callers: it never pays what it does not have."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from tests.journeys import crowd
 from tests.journeys.catalog import CACHED_NUSD, INPUT_NUSD, OUTPUT_NUSD
 from tests.journeys.raw_http import Reply, events, get, hello, post
-from tests.journeys.serving import House, cost_in, number_at
+from tests.journeys.serving import House, TwinView, cost_in, number_at, running_house
 
 CENT_NUSD = 10_000_000
 CALLERS = 1_000
@@ -48,6 +52,34 @@ def test_a_thousand_callers_share_a_cent(house: House) -> None:
     assert wallet.posted_nusd == wallet.available_nusd == CENT_NUSD - charged
     receipts = [house.receipt(key, reply.headers["x-request-id"]) for reply in served]
     assert [receipt["charged_nusd"] for receipt in receipts] == list(map(cost_of, served))
+
+
+@pytest.mark.prove
+def test_a_thousand_callers_share_a_dollar_over_eight_processes(
+    twin: TwinView, tmp_path: Path, figures: Callable[[str], None]
+) -> None:
+    with running_house(tmp_path, twin, gateways=8) as house:
+        key = house.key(credit_usd="1", concurrency=0)
+        asks = (
+            hello("words-50", max_tokens=4_000),
+            hello("words-50", max_tokens=4_000, stream=True),
+        )
+        replies = asyncio.run(
+            crowd.all_at_once(
+                CALLERS,
+                lambda at: crowd.asked(house.address, key.text, asks[at % 2]),
+            )
+        )
+        served = [reply for reply in replies if reply.status == 200]
+        for reply in replies:
+            if reply.status != 200:
+                check_refusal(reply)
+        wallet = house.settled(key)
+        receipts = [house.receipt(key, reply.headers["x-request-id"]) for reply in served]
+        charged = sum(number_at(receipt, "charged_nusd") for receipt in receipts)
+        assert wallet.posted_nusd == wallet.available_nusd == 100 * CENT_NUSD - charged
+        assert wallet.posted_nusd >= 0
+        figures(f"a dollar, 8 processes: {len(served)} served, {wallet.posted_nusd} nUSD left")
 
 
 def test_a_wallet_can_be_spent_to_its_end(house: House) -> None:
