@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Final, Literal, TypeVar, cast, overload
+from typing import Final, Literal, TypeVar, cast
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
+from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
-from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
+from troth.store.arrays import Array, array, register
+from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value
 
 Shape = TypeVar("Shape")
 _Connection = psycopg.Connection[Row]
@@ -18,7 +20,7 @@ _BUSY_MS: Final = 1_000
 _SILENT_MS: Final = 10_000
 _CONNECT_SECONDS: Final = 5
 _FETCH: Final = 4_096
-_COPY_ROWS: Final = 16
+_COPY_ROWS: Final = 64
 _OWNER: Final = 0x74726F7468
 """The lock that the one process has which works with the database."""
 _SETTINGS: Final = (
@@ -53,7 +55,7 @@ class Away(Locked):
         self.problem = f"the database of 'store.url' {problem}"
 
 
-class PostgresTransaction:
+class PostgresTransaction(Statements):
     """The statements of one transaction on one connection."""
 
     __slots__ = ("_connection", "_texts")
@@ -62,7 +64,8 @@ class PostgresTransaction:
         self._connection = connection
         self._texts = texts
 
-    def _run(self, sql: str, params: Sequence[Value | list[Value]]) -> psycopg.Cursor[Row]:
+    @override
+    def _run(self, sql: str, params: Sequence[Value | Array]) -> psycopg.Cursor[Row]:
         text = self._texts.get(sql)
         if text is None:
             # Statements are constants of the code; only their marks are filled in here.
@@ -73,32 +76,6 @@ class PostgresTransaction:
             return self._connection.execute(text, params, binary=True)
         except psycopg.IntegrityError as error:
             raise Conflict(error.sqlstate or "") from None
-
-    def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
-        """Run one statement; return how many rows it touched."""
-        return self._run(sql, params).rowcount
-
-    @overload
-    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[Row]: ...
-    @overload
-    def rows(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> list[Shape]: ...
-    def rows(
-        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
-    ) -> list[Row] | list[Shape]:
-        """Return all rows of a query; `shape` says what the columns are."""
-        del shape
-        return cast("list[Row] | list[Shape]", self._run(sql, params).fetchall())
-
-    @overload
-    def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
-    @overload
-    def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
-    def row(
-        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
-    ) -> Row | Shape | None:
-        """Return the first row of a query or None."""
-        del shape
-        return cast("Row | Shape | None", self._run(sql, params).fetchone())
 
     def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
         """Return the rows of a large result, a few thousand at a time."""
@@ -114,7 +91,7 @@ class PostgresTransaction:
         names = ", ".join(f"column{n + 1}" for n in range(len(types)))
         rows = f"(SELECT * FROM unnest({arrays}) AS u ({names}))"  # noqa: S608
         columns = [
-            _numbers(column) if each is Column.INT else list(column)
+            array(each, column)
             for each, column in zip(types, zip(*table, strict=True), strict=True)
         ]
         return self._run(sql.replace("{rows}", rows), columns)
@@ -135,19 +112,18 @@ class PostgresTransaction:
     def insert(self, sql: str, table: Sequence[Row]) -> None:
         """Run an INSERT with one `?` a column for each row; many plain rows go by COPY."""
         start = sql.upper().index("VALUES")
-        end = sql.index(")", start) + 1
-        if len(table) >= _COPY_ROWS and not sql[end:].strip():
+        tail = sql[sql.index(")", start) + 1 :]
+        if len(table) >= _COPY_ROWS and not tail.strip():
             self._copy(sql[:start], table)
-            return
-        slots = sql[sql.index("(", start) : end]
-        for first in range(0, len(table), CHUNK):
-            part = table[first : first + CHUNK]
-            many = sql[:start] + "VALUES " + ", ".join([slots] * len(part)) + sql[end:]
-            self._run(many, [value for row in part for value in row])
+        elif table:
+            types = [_type_of(column) for column in zip(*table, strict=True)]
+            # `true`: else the conflict clause would be read as a join's condition
+            text = sql[:start] + "SELECT * FROM {rows} AS d WHERE true" + tail  # noqa: S608
+            self._over(text, types, table)
 
     def _copy(self, into: str, table: Sequence[Row]) -> None:
         target = into.strip().removeprefix("INSERT INTO ")
-        types = [_type_of(column) for column in zip(*table, strict=True)]
+        types = [_type_of(column).value for column in zip(*table, strict=True)]
         try:
             with (
                 self._connection.cursor() as cursor,
@@ -160,19 +136,16 @@ class PostgresTransaction:
             raise Conflict(error.sqlstate or "") from None
 
 
-def _numbers(column: Sequence[Value]) -> str:
-    """Return integers as an array's text: the driver would take its type from one of them."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in column]) + "}"
-
-
-def _type_of(column: Sequence[Value]) -> str:
-    """Return the database's name for what a column of values is."""
+def _type_of(column: Sequence[Value]) -> Column:
+    """Return what a column of values is."""
     for value in column:
         if isinstance(value, int):
-            return "int8"
+            return Column.INT
         if isinstance(value, str):
-            return "text"
-    return "bytea"
+            return Column.TEXT
+        if value is not None:
+            return Column.BLOB
+    return Column.BLOB
 
 
 def _own(connection: _Connection) -> None:
@@ -227,6 +200,7 @@ class PostgresStore:
         except psycopg.ProgrammingError:
             raise Away("cannot be asked: the address is not well formed") from None
         connection.adapters.register_dumper(int, Int8BinaryDumper)
+        register(connection.adapters)
         connection.prepared_max = 1_000
         for setting in _SETTINGS:
             connection.execute(setting)

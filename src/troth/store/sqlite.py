@@ -5,15 +5,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal, TypeVar, cast, overload
+from typing import Final, Literal, TypeVar
+
+from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
-from troth.store.transaction import CHUNK, Column, Conflict, Locked, Row, Value
+from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value
 
 Shape = TypeVar("Shape")
 
 _BUSY_MS: Final = 1_000
 _STATEMENTS: Final = 1_024
+_CHUNK: Final = 64
+"""Rows of one statement: few enough shapes for the statement cache, 1 to 64."""
 _FETCH: Final = 4_096
 _WRITER: Final = (
     "PRAGMA journal_mode = WAL",
@@ -31,7 +35,7 @@ _READER: Final = (
 )
 
 
-class SqliteTransaction:
+class SqliteTransaction(Statements):
     """The statements of one transaction on one connection."""
 
     __slots__ = ("_connection",)
@@ -39,6 +43,7 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    @override
     def _run(self, sql: str, params: Sequence[Value]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(
@@ -46,32 +51,6 @@ class SqliteTransaction:
             )
         except sqlite3.IntegrityError as error:
             raise Conflict(error.sqlite_errorname) from None
-
-    def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
-        """Run one statement; return how many rows it touched."""
-        return self._run(sql, params).rowcount
-
-    @overload
-    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[Row]: ...
-    @overload
-    def rows(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> list[Shape]: ...
-    def rows(
-        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
-    ) -> list[Row] | list[Shape]:
-        """Return all rows of a query; `shape` says what the columns are."""
-        del shape
-        return self._run(sql, params).fetchall()
-
-    @overload
-    def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
-    @overload
-    def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
-    def row(
-        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
-    ) -> Row | Shape | None:
-        """Return the first row of a query or None."""
-        del shape
-        return cast("Row | Shape | None", self._run(sql, params).fetchone())
 
     def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
         """Return the rows of a large result, a few thousand at a time."""
@@ -106,8 +85,8 @@ class SqliteTransaction:
 
 def _chunks(sql: str, width: int, table: Sequence[Row]) -> Iterator[tuple[str, list[Value]]]:
     one = "(" + ",".join("?" * width) + ")"
-    for start in range(0, len(table), CHUNK):
-        part = table[start : start + CHUNK]
+    for start in range(0, len(table), _CHUNK):
+        part = table[start : start + _CHUNK]
         values = "(VALUES " + ",".join([one] * len(part)) + ")"
         yield sql.replace("{rows}", values), [value for row in part for value in row]
 

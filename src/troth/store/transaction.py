@@ -5,9 +5,10 @@ Three marks are filled in by the dialect: `{rows}` stands for a table of the giv
 them as they are.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Final, Protocol, TypeVar, overload
+from typing import Protocol, TypeVar, cast, overload
 
 Value = int | str | bytes | None
 """What a column holds. Money, times and counts are integers; nothing is a float."""
@@ -71,5 +72,54 @@ class Transaction(Protocol):
         ...
 
 
-CHUNK: Final = 64
-"""Rows of one SQLite statement: few enough shapes for its statement cache, 1 to 64."""
+class Found(Protocol):
+    """What both drivers' cursors answer."""
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows were touched."""
+        ...
+
+    def fetchall(self) -> list[Row]:
+        """Return all rows."""
+        ...
+
+    def fetchone(self) -> Row | None:
+        """Return the next row."""
+        ...
+
+
+class Statements(ABC):
+    """The plain statements of a transaction; a dialect runs them and adds those over `{rows}`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _run(self, sql: str, params: Sequence[Value]) -> Found:
+        """Run one statement."""
+
+    def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
+        """Run one statement; return how many rows it touched."""
+        return self._run(sql, params).rowcount
+
+    @overload
+    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[Row]: ...
+    @overload
+    def rows(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> list[Shape]: ...
+    def rows(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> list[Row] | list[Shape]:
+        """Return all rows of a query; `shape` says what the columns are."""
+        del shape
+        return cast("list[Row] | list[Shape]", self._run(sql, params).fetchall())
+
+    @overload
+    def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
+    @overload
+    def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
+    def row(
+        self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
+    ) -> Row | Shape | None:
+        """Return the first row of a query or None."""
+        del shape
+        return cast("Row | Shape | None", self._run(sql, params).fetchone())

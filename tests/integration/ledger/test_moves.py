@@ -333,3 +333,16 @@ def test_a_lot_that_its_entries_do_not_explain_stops_the_movement(till: Till) ->
         till.take(Kind.REFUND, "re_1", lot, 100)
     with till.world.store.read() as tx:
         assert any(problem.startswith("I7") for problem in books.verify(tx).problems)
+
+
+def test_what_was_spent_of_a_lot_is_not_taken_though_others_have_plenty(till: Till) -> None:
+    first = till.credit("a", 2_000)
+    gateway = till.world.gateway()
+    gateway.spend((books.wallet_purse(till.org),), 800, 800)
+    till.world.pump()
+    till.world.wait(20_000)
+    till.credit("b", 50_000)
+    assert till.take(Kind.REFUND, "re_1", first, 300) == 300
+    assert till.take(Kind.REFUND, "re_2", first, 50_000) == 900
+    assert sorted(till.rests()) == [0, 50_000]
+    verified(till)

@@ -168,3 +168,21 @@ def test_a_changed_close_is_found(world: MoneyWorld, change: str) -> None:
     some_days(world, days=3)
     tamper(world, f"UPDATE day_close SET {change}")  # noqa: S608 - of the list above
     assert any("I9 the close of day" in problem for problem in report(world).problems)
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_lot_that_says_more_or_less_than_its_charges_is_named(world: MoneyWorld, by: int) -> None:
+    some_days(world)
+    tamper(world, f"UPDATE lot SET spent = spent + ({by}) WHERE spent > 0")  # noqa: S608
+    wrong = [each for each in report(world).problems if "is not what was drawn from it" in each]
+    assert len(wrong) == 2
+
+
+def test_a_book_is_named_as_people_read_it(world: MoneyWorld) -> None:
+    org = some_days(world)
+    tamper(world, "UPDATE book SET posted = posted + 1")
+    problems = report(world).problems
+    assert "I9 book revenue/00 is not what its rows say" in problems
+    assert f"I9 book w {org.hex()} is not what its rows say" in problems
+    tamper(world, "DELETE FROM book WHERE kind = 'revenue'")
+    assert "I9 book revenue/00 is not what its rows say" in report(world).problems

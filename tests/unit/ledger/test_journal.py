@@ -246,3 +246,48 @@ def test_a_thread_keeps_the_journal(tmp_path: Path) -> None:
     journal.close()
     (old,) = recover(tmp_path, DEPLOYMENT, now_ms(tmp_path)).seats
     assert len(old.settlements) == 59
+
+
+class CountingDisk(FullDisk):
+    """Notes what is written to disk."""
+
+    def __init__(self) -> None:
+        super().__init__(9)
+        self.synced: list[int] = []
+
+    @override
+    def sync(self, fd: int) -> None:
+        self.synced.append(fd)
+        super().sync(fd)
+
+
+def test_a_full_segment_is_written_to_disk_once_more(tmp_path: Path) -> None:
+    disk = CountingDisk()
+    journal = Journal(tmp_path, DEPLOYMENT, SEAT, SMALL, disk=disk)
+    journal.keep()
+    first = journal._current
+    number = 0
+    while journal._current is first:
+        number += 1
+        assert journal.reserve(reservation(number), 5)
+        journal.settle((number, reservation(number), 5, 0, 5), BLOCK, bytes(300))
+    second = journal._current
+    disk.synced.clear()
+    journal.keep()
+    assert disk.synced[:2] == [first.fd, second.fd]
+    disk.synced.clear()
+    journal.keep()
+    assert disk.synced == [second.fd]
+    assert first.path.stat().st_mode & 0o777 == 0o600
+    journal.close()
+
+
+def test_a_record_may_end_where_its_segment_does(tmp_path: Path) -> None:
+    journal = written(tmp_path)
+    journal.acknowledged(7)
+    end = journal._at
+    journal.close()
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    assert [records.acknowledged(each) for each in records.bodies(whole[:end], SEAT)] == [7]
+    assert records.bodies(whole[: end - 1], SEAT) == []

@@ -220,3 +220,134 @@ def test_what_all_purses_have_is_what_the_poorest_has(desk: Desk) -> None:
     assert (shard.free((WALLET, KEY)), shard.reach((WALLET, KEY))) == (700, 950)
     assert shard.admit(reservation(2), (WALLET,), 300, 1) == 300
     assert (shard.free((WALLET, KEY)), shard.reach((WALLET, KEY))) == (600, 650)
+
+
+def told(
+    desk: Desk,
+    purse: bytes,
+    granted: int,
+    *,
+    held: int = 0,
+    short: bool = False,
+    direct: bool = False,
+) -> None:
+    """Answer what is outstanding for one purse."""
+    (ask,) = [each for each in desk.shard.wanted() if each.purse == purse]
+    desk.shard.apply(
+        Lease(
+            op=ask.op, purse=purse, epoch=1, granted=granted, is_direct=direct,
+            is_short=short, available=0, held=held, ends_at_ms=0,
+        )
+    )  # fmt: skip
+
+
+def test_a_request_draws_on_at_least_one_and_at_most_so_many_purses(desk: Desk) -> None:
+    most = tuple(bytes([65 + number]) * 17 for number in range(records.PURSES_MAX))
+    assert isinstance(desk.shard.admit(reservation(1), most, 10, 1), Short)
+    for wrong in ((), (*most, WALLET), (WALLET, WALLET)):
+        with pytest.raises(InvariantBroken):
+            desk.shard.admit(reservation(1), wrong, 10, 1)
+
+
+def test_the_purse_that_lacks_most_is_named(desk: Desk) -> None:
+    for purse, amount in ((WALLET, 900), (KEY, 700)):
+        assert isinstance(desk.shard.admit(reservation(1), (purse,), 1_000, 1_000), Short)
+        told(desk, purse, amount, short=True)
+    found = desk.shard.admit(reservation(1), (WALLET, KEY), 2_000, 1_000)
+    assert found == Short(ShortKind.BROKE, KEY, 1_000, 700, 0)
+
+
+@pytest.mark.parametrize(
+    ("least", "enough", "expected"),
+    [(1, 0, 450), (450, 0, 450), (451, 0, 900), (1, 450, 450), (1, 451, 900), (900, 0, 900)],
+)
+def test_half_is_left_to_others_unless_it_is_too_little(
+    desk: Desk, least: int, enough: int, expected: int
+) -> None:
+    assert isinstance(desk.shard.admit(reservation(1), (WALLET,), 1_000, 1_000), Short)
+    told(desk, WALLET, 900, held=70, short=True)
+    found = desk.shard.admit(reservation(1), (WALLET,), 5_000, least, enough=enough)
+    assert found == expected
+
+
+def test_a_settlement_says_what_was_reserved_for_it(desk: Desk) -> None:
+    shard = desk.ready()
+    for number, charge, overrun in ((1, 300, 0), (2, 1_000, 0), (3, 1_200, 60)):
+        assert shard.admit(reservation(number), (WALLET, KEY), 1_000, 1) == 1_000
+        shard.settle(reservation(number), charge, b"", overrun)
+    posting = shard.unposted(9)
+    assert posting is not None
+    found = [records.settlement(body) for body in posting.settlements]
+    assert [(each.charge, each.reserved, each.overrun) for each in found] == [
+        (300, 1_000, 0),
+        (1_000, 1_000, 0),
+        (1_200, 1_200, 60),
+    ]
+
+
+def test_a_purse_that_kept_its_epoch_counts_what_another_made_late(desk: Desk) -> None:
+    shard = desk.ready(10_000)
+    assert shard.admit(reservation(1), (WALLET, KEY), 1_000, 1) == 1_000
+    assert isinstance(shard.admit(reservation(2), (KEY,), 20_000, 20_000), Short)
+    (ask,) = [each for each in shard.wanted() if each.purse == KEY]
+    shard.apply(
+        Lease(
+            op=ask.op, purse=KEY, epoch=2, granted=500, is_direct=False,
+            is_short=True, available=0, held=0, ends_at_ms=0,
+        )
+    )  # fmt: skip
+    shard.settle(reservation(1), 400, b"")
+    assert (shard.free((WALLET,)), shard.free((KEY,))) == (9_600, 500)
+    assert isinstance(shard.admit(reservation(3), (WALLET,), 20_000, 20_000), Short)
+    told(desk, WALLET, 10_000 - 9_600 + 400, short=True)
+    found = shard.admit(reservation(3), (WALLET,), 20_000, 20_000)
+    assert isinstance(found, Short)
+    assert found.in_flight == 0
+
+
+@pytest.mark.parametrize("rest", [0, 1, 70])
+def test_a_small_wallet_gets_back_what_a_settlement_left(desk: Desk, rest: int) -> None:
+    assert isinstance(desk.shard.admit(reservation(1), (WALLET,), 1_000, 1_000), Short)
+    told(desk, WALLET, 1_000, direct=True)
+    assert desk.shard.admit(reservation(1), (WALLET,), 1_000, 1_000) == 1_000
+    desk.shard.settle(reservation(1), 1_000 - rest, b"")
+    returned = [each.amount for each in desk.shard.idle()]
+    assert returned == ([rest] if rest else [])
+
+
+def test_an_idle_lease_goes_back_after_ten_seconds_and_not_before(desk: Desk) -> None:
+    shard = desk.ready(10_000)
+    shard.admit(reservation(1), (WALLET, KEY), 10, 1)
+    shard.settle(reservation(1), 10, b"")
+    for _ in range(3):
+        desk.clock.advance(1_000)
+        shard.beat(desk.clock.monotonic_ns())
+        assert shard.idle() == []
+    used_ms = 0
+    while not (returned := shard.idle()):
+        desk.clock.advance(1_000)
+        used_ms += 1_000
+        shard.beat(desk.clock.monotonic_ns())
+        assert used_ms < 20_000
+    assert used_ms == 8_000  # ten seconds after it was last seen in use
+    assert {each.purse: each.amount for each in returned} == {WALLET: 9_990, KEY: 9_990}
+
+
+def test_more_is_asked_for_before_a_lease_runs_dry(desk: Desk) -> None:
+    shard = desk.ready(10_000)
+    assert shard.admit(reservation(1), (WALLET,), 7_500, 1) == 7_500
+    assert shard.wanted() == []  # a quarter is left, not less
+    assert shard.admit(reservation(2), (WALLET,), 1, 1) == 1
+    (ask,) = shard.wanted()
+    assert (ask.purse, ask.need, ask.least, ask.bound, ask.offer) == (WALLET, 1, 0, 1, 0)
+    shard.apply(
+        Lease(
+            op=ask.op, purse=WALLET, epoch=1, granted=14_000, is_direct=False,
+            is_short=False, available=0, held=0, ends_at_ms=0,
+        )
+    )  # fmt: skip
+    assert shard.free((WALLET,)) == 6_499
+    assert shard.admit(reservation(3), (WALLET,), 5_499, 1) == 5_499
+    assert shard.wanted() == []  # of the last grant a quarter is left
+    assert shard.admit(reservation(4), (WALLET,), 1, 1) == 1
+    assert [each.purse for each in shard.wanted()] == [WALLET]

@@ -162,13 +162,22 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 def head(tx: Transaction, desk: int) -> Head:
     """Return a desk's last batch and lock its chain."""
+    return _locked(tx, desk) or _begun(tx, desk)
+
+
+def _begun(tx: Transaction, desk: int) -> Head:
     tx.execute(
         "INSERT INTO chain (desk, n, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
         (desk, GENESIS),
     )
-    found = tx.row("SELECT n, hash FROM chain WHERE desk = ? {lock}", (desk,), tuple[int, bytes])
+    found = _locked(tx, desk)
     assert found
-    return Head(desk, *found)
+    return found
+
+
+def _locked(tx: Transaction, desk: int) -> Head | None:
+    found = tx.row("SELECT n, hash FROM chain WHERE desk = ? {lock}", (desk,), tuple[int, bytes])
+    return Head(desk, *found) if found else None
 
 
 def append(tx: Transaction, last: Head, roots: Roots, at: tuple[int, int]) -> int:

@@ -138,7 +138,7 @@ def _move_wallets(tx: Transaction, debt: Owed) -> None:
 
 def _charges(tx: Transaction, desk: int, debt: Owed, day: int) -> list[ChargeRow]:
     """Write the operator's side; return the batch's charges: by lot, then what nobody paid."""
-    revenue = open_operator_book(tx, OperatorBook.REVENUE, desk)
+    revenue = OperatorBook.REVENUE.stripe(desk)
     counts = defaultdict(int, debt.counts)
     rows: list[ChargeRow] = []
     draws = lot.draw(tx, {wallet: paid for wallet, (paid, _) in debt.wallets.items() if paid})
@@ -148,15 +148,17 @@ def _charges(tx: Transaction, desk: int, debt: Owed, day: int) -> list[ChargeRow
     unpaid = ((OperatorBook.OVERRUN, debt.overrun), (OperatorBook.ORPHAN, debt.late))
     for book, amount in unpaid:
         if amount:
-            payer = open_operator_book(tx, book, desk)
+            payer = book.stripe(desk)
             rows.append((len(rows), payer, revenue, None, amount, 0, day))
-            _move(tx, payer, -amount)
+            _move(tx, book, desk, -amount)
     earned = sum(row[4] for row in rows)
     if earned:
-        _move(tx, revenue, earned)
+        _move(tx, OperatorBook.REVENUE, desk, earned)
     return rows
 
 
-def _move(tx: Transaction, book: bytes, amount: int) -> None:
-    touched = tx.execute("UPDATE book SET posted = posted + ? WHERE id = ?", (amount, book))
-    invariant(touched == 1, "an operator's book stands")
+def _move(tx: Transaction, book: OperatorBook, desk: int, amount: int) -> None:
+    """Move the desk's stripe of a book, opened when it is first moved."""
+    moved = "UPDATE book SET posted = posted + ? WHERE id = ?"
+    if not tx.execute(moved, (amount, book.stripe(desk))):
+        tx.execute(moved, (amount, open_operator_book(tx, book, desk)))
