@@ -7,6 +7,7 @@ import click
 from troth.cli.client import read
 from troth.cli.output import moment
 from troth.cli.session import Session, with_session
+from troth.cli.sure import asks
 
 _PERIODS: Final = ("day", "week", "month", "total")
 _PROJECT: Final = "Of this project, by name or reference."
@@ -58,6 +59,7 @@ def set_(  # noqa: PLR0913 - one parameter an option
 @click.option("--period", type=click.Choice(_PERIODS), required=True)
 @click.option("--project", default="", help=_PROJECT)
 @click.option("--key", default="", help=_KEY)
+@asks("End this budget of {organization}?")
 @with_session
 def drop(session: Session, organization: str, *, period: str, project: str, key: str) -> int:
     """End a budget."""

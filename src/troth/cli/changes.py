@@ -12,11 +12,16 @@ def report(session: Session, body: bytes) -> int:
     change = read(body, Changed)
     state = "everywhere" if change.is_in_force else "not everywhere yet"
     session.output.document(body, {"reference": change.ref, "in force": state})
-    if change.is_in_force:
+    return confirmed(session, change.silent, change.until_ms)
+
+
+def confirmed(session: Session, silent: tuple[int, ...], until_ms: int) -> int:
+    """Name the gateways that have not confirmed a change; return 1 when there are any."""
+    if not silent:
         return 0
-    slots = ", ".join(map(str, change.silent))
+    slots = ", ".join(map(str, silent))
     session.output.say(
-        f"Gateway {slots} did not confirm; it stops by itself at {moment(change.until_ms)}. "
+        f"Gateway {slots} did not confirm; it stops by itself at {moment(until_ms)}. "
         "Next: 'troth doctor'."
     )
     return 1

@@ -95,3 +95,17 @@ def check(session: Session) -> int:
     for warning in warnings:
         session.output.say(f"Warning: {warning}")
     return 1 if warnings else 0
+
+
+@config.command()
+@with_session
+def profiles(session: Session) -> None:
+    """List the installations that --profile and TROTH_PROFILE can name."""
+    from troth.server.profiles import profiles as named
+    from troth.server.settings import environment
+
+    file, found = named(environment())
+    rows = [(name, each.config) for name, each in sorted(found.items())]
+    session.output.table(msgspec.json.encode(found), ("profile", "settings"), rows)
+    if not rows:
+        session.output.say(f'Next: write [NAME] and config = "..." to {file}')

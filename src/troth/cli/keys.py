@@ -7,6 +7,7 @@ import click
 from troth.cli.client import read
 from troth.cli.output import limit, moment
 from troth.cli.session import Session, with_session
+from troth.cli.sure import asks
 
 _MS_OF: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -51,7 +52,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     usd_per_day: str,
     usd_per_month: str,
     project: str,
-) -> None:
+) -> int:
     """Issue a key to an organization and print it, this once."""
     from troth.kernel.clock import SystemClock
     from troth.server.shown import KeyAsked
@@ -70,10 +71,11 @@ def create(  # noqa: PLR0913 - one parameter an option
         project=project,
     )
     with session.management() as client:
-        _print_new(session, client.post("organizations", organization, "keys", body=asked))
+        return _print_new(session, client.post("organizations", organization, "keys", body=asked))
 
 
-def _print_new(session: Session, body: bytes) -> None:
+def _print_new(session: Session, body: bytes) -> int:
+    from troth.cli.changes import confirmed
     from troth.server.shown import ShownKey
 
     made = read(body, ShownKey)
@@ -81,6 +83,7 @@ def _print_new(session: Session, body: bytes) -> None:
         body, {"key": made.text, "reference": made.ref, "organization": made.organization}
     )
     session.output.say("Keep the key now: it is shown this once and kept nowhere.")
+    return confirmed(session, made.silent, made.until_ms)
 
 
 @keys.command("list")
@@ -113,16 +116,17 @@ def list_(session: Session, organization: str) -> None:
 @click.argument("key")
 @click.option("--overlap", default="24h", show_default=True, help="How long both go on.")
 @with_session
-def rotate(session: Session, key: str, overlap: str) -> None:
+def rotate(session: Session, key: str, overlap: str) -> int:
     """Issue a key with the same terms; KEY, a reference or `sk-troth-` prefix, ends later."""
     with session.management() as client:
         overlap_ms = milliseconds(overlap, "--overlap")
         asked: dict[str, str | int] = {"overlap_ms": overlap_ms}
-        _print_new(session, client.post("keys", _reference(key), "rotate", body=asked))
+        return _print_new(session, client.post("keys", _reference(key), "rotate", body=asked))
 
 
 @keys.command()
 @click.argument("key")
+@asks("End {key} in every gateway, for good?")
 @with_session
 def revoke(session: Session, key: str) -> int:
     """End KEY, a reference or `sk-troth-` prefix, in every gateway."""

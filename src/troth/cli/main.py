@@ -45,7 +45,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Margins, and providers' bills beside our own count.",
     ),
     "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),
-    "config": ("troth.cli.config:config", "Settings and where each comes from: show, check."),
+    "config": (
+        "troth.cli.config:config",
+        "Settings and their origins: show, check, profiles.",
+    ),
+    "completion": ("troth.cli.completion:completion", "What bash, fish or zsh complete with."),
     "version": ("troth.cli.version:version", "Print the version."),
 }
 

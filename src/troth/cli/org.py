@@ -7,6 +7,7 @@ import click
 from troth.cli.client import read
 from troth.cli.output import moment
 from troth.cli.session import Session, with_session
+from troth.cli.sure import asks
 
 
 @click.group()
@@ -49,6 +50,7 @@ def list_(session: Session) -> None:
 
 @org.command()
 @click.argument("organization")
+@asks("Refuse every request of {organization} from now on?")
 @with_session
 def freeze(session: Session, organization: str) -> int:
     """Stop an organization's requests; keys and credit stay."""

@@ -22,6 +22,7 @@ Arguments = ParamSpec("Arguments")
 _JSON: Final = "troth.json"
 _CONFIG: Final = "troth.config"
 _DATA: Final = "troth.data"
+_PROFILE: Final = "troth.profile"
 _TRIES: Final = 100
 _PAUSE_SECONDS: Final = 0.1
 
@@ -32,6 +33,7 @@ class Session(msgspec.Struct, frozen=True):
     output: Output
     config: str
     data: str
+    profile: str = ""
 
     def reading(
         self, values: dict[str, str] | None = None, providers: tuple[str, ...] = ()
@@ -46,7 +48,7 @@ class Session(msgspec.Struct, frozen=True):
         named = {name: value for name, value in (values or {}).items() if value}
         if self.data:
             named["data.folder"] = self.data
-        return read(Flags(self.config, named, providers), environment())
+        return read(Flags(self.config, named, providers, self.profile), environment())
 
     @contextmanager
     def management(self) -> Iterator[Client]:
@@ -102,11 +104,13 @@ def with_session(
     def command(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int | None:
         meta = click.get_current_context().meta
         output = Output(bool(meta.get(_JSON)))
-        session = Session(output, str(meta.get(_CONFIG, "")), str(meta.get(_DATA, "")))
+        config, data, profile = (str(meta.get(key, "")) for key in (_CONFIG, _DATA, _PROFILE))
+        session = Session(output, config, data, profile)
         return function(session, *args, **kwargs)
 
     update_wrapper(command, function)
     _option("--data", _DATA, "The data folder.", metavar="FOLDER")(command)
+    _option("--profile", _PROFILE, "The name of an installation.", metavar="NAME")(command)
     _option("--config", _CONFIG, "The settings file.", metavar="FILE")(command)
     _option("--json", _JSON, "Print JSON.", metavar="")(command)
     return command

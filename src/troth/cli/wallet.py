@@ -5,6 +5,7 @@ import click
 from troth.cli.client import read
 from troth.cli.output import moment
 from troth.cli.session import Session, with_session
+from troth.cli.sure import asks
 
 
 @click.group()
@@ -56,6 +57,7 @@ def topup(session: Session, organization: str, *, usd: str, saves_card: bool) ->
 @click.argument("organization")
 @click.argument("usd", default="")
 @click.option("--by-hand", is_flag=True, help="Pay it back another way: it waits in the queue.")
+@asks("Give bought credit of {organization} back to where it was paid from?")
 @with_session
 def refund(session: Session, organization: str, *, usd: str, by_hand: bool) -> None:
     """Give USD of bought credit back to where it was paid from; all that is unused without USD."""

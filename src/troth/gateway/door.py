@@ -12,7 +12,7 @@ from troth.gateway.reading import model, models, own
 from troth.gateway.receive import check_head
 from troth.gateway.refuse import framing_error, refuse
 from troth.gateway.world import World
-from troth.kernel.errors import TrothError
+from troth.kernel.errors import Overloaded, TrothError
 from troth.kernel.ids import text
 from troth.wire import Arrival, BodyRefused, ClientLeft, Sink
 
@@ -36,6 +36,8 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
         if isinstance(found, TrothError):
             raise found
         if found.endpoint is not None:
+            if world.is_shedding:
+                raise Overloaded
             check_head(head)
             await serve(arrival, sink, world, raw=raw, endpoint=found.endpoint)
         else:

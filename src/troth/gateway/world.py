@@ -61,3 +61,5 @@ class World(msgspec.Struct):
     """Public id to the keyed digest of a key that the desk verified for this process."""
     digest_key: bytes
     is_ready: bool = True
+    is_shedding: bool = False
+    """Too much memory is in use: no new requests."""

@@ -62,6 +62,7 @@ def serving(settings: Settings) -> Serving:
         upstream=upstream,
         extra_ca=upstream.extra_ca,
         segment_bytes=settings.journal.segment_bytes,
+        memory_bytes=server.memory_bytes,
     )
 
 

@@ -50,8 +50,9 @@ from troth.server.handover import (
 from troth.server.hardening import SmallBlocks, erases, forbid_dumps
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tls_of
-from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed
+from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
 from troth.server.purses import POSTING_COUNT, Purses
+from troth.server.shedding import Shedding
 from troth.server.slot_folder import discard, own
 from troth.server.tables import HeldCredentials, Tables
 from troth.wire import Deadlines, Origin, Pool, Receiver, Server
@@ -63,6 +64,7 @@ _LAST_WORD_SECONDS: Final = 2.0
 _HEAR_OUT_SECONDS: Final = 1.0
 _HEAR_OUT_TURNS: Final = 20
 _LOCK_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.25
 _GC_THRESHOLDS: Final = (200_000, 50, 100)
 _DIGEST_KEY_BYTES: Final = 32
 
@@ -200,6 +202,18 @@ class Gateway:
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
         )
 
+    async def watch_memory(self) -> None:
+        """Refuse new requests while too much memory is in use."""
+        shedding = Shedding(self._handover.serving.memory_bytes)
+        while True:
+            world, server = self._world, self._server
+            if world is not None and server is not None:
+                is_on = shedding.look(server.in_flight)
+                if is_on is not world.is_shedding:
+                    self._log.write(SheddingChanged(self._handover.slot, is_on))
+                world.is_shedding = is_on
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def stop(self) -> None:
         """Let running requests end, post what they owe, give the leases back."""
         if self._server is not None and self._world is not None:
@@ -300,6 +314,7 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
     ending = loop.create_task(ended.wait())
     beating = loop.create_task(_beat(line, gateway, ended))
     overwriting = loop.create_task(_overwrite())
+    watching = loop.create_task(gateway.watch_memory())
     await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await _started(starting, line)
@@ -314,6 +329,7 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
     await gateway.stop()
     beating.cancel()
     overwriting.cancel()
+    watching.cancel()
     loop.remove_reader(line)
     if linked.done():
         await linked  # it never ends by itself: this raises what ended it

@@ -66,6 +66,7 @@ class Serving(msgspec.Struct, frozen=True):
     upstream: ClientLimits = ClientLimits()
     extra_ca: str = ""
     segment_bytes: int = 16 * 1024 * 1024
+    memory_bytes: int = 0
 
 
 class GatewayHandover(msgspec.Struct, frozen=True):

@@ -116,6 +116,13 @@ class NotErasing(Event, frozen=True):
     slot: Count
 
 
+class SheddingChanged(Event, frozen=True):
+    """A gateway began to refuse new requests for want of memory, or takes them again."""
+
+    slot: Count
+    is_on: Flag
+
+
 class RequestFailed(Event, frozen=True):
     """A request met a fault of ours: the plane and line of our code, the kind of error."""
 

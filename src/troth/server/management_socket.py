@@ -12,12 +12,27 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _CREDENTIALS: Final = struct.Struct("3i")
+BODY_BYTES: Final = 1024 * 1024
+_REASON: Final = (
+    b'{"error":{"code":"request_too_large","message":"The body is larger than 1 MiB."}}'
+)
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_REASON), _REASON)
+)
 _START_SECONDS: Final = 10
 _STOP_SECONDS: Final = 5
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose `client` is the uid at the other end of the socket."""
+    """HTTP/1.1 whose `client` is the uid at the other end of the socket.
+
+    A body that is too large is refused by its declared length, before it is read; one without a
+    length as soon as it is too large.
+    """
+
+    _size = 0
+    _is_refused = False
 
     @property  # type: ignore[explicit-override]  # mypy does not look at a setter's getter
     @override
@@ -33,6 +48,41 @@ class PeerProtocol(HttpToolsProtocol):
     @override
     def client(self, found: tuple[str, int] | None) -> None:
         """Leave out what uvicorn found: a Unix socket has no address."""
+
+    @override
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._size = 0
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        """Refuse by the declared length; httptools has checked that it is a number."""
+        declared = next((value for name, value in self.headers if name == b"content-length"), b"0")
+        if int(declared) > BODY_BYTES:
+            self._refuse()
+        else:
+            super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        """Count what comes without a length."""
+        self._size += len(body)
+        if self._size > BODY_BYTES and not self._is_refused:
+            self._refuse()
+        if not self._is_refused:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        """End a request that was not refused."""
+        if not self._is_refused:
+            super().on_message_complete()
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
 
 class ManagementServer:

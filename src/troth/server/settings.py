@@ -17,6 +17,7 @@ from troth.kernel.closed_tables import dotted, into
 from troth.kernel.errors import Misconfigured
 from troth.kernel.money import nusd_of
 from troth.kernel.secret import Secret
+from troth.server import profiles
 from troth.server.alert_settings import (
     AlertSettings,
     MailSettings,
@@ -66,6 +67,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     erase_on_free: bool = True
     drain_seconds: int = 30
     stale_seconds: int = 30
+    memory_bytes: int = 0
     tls_certificate: str = ""
     tls_key: str = ""
     tls_floor: Literal["1.2", "1.3"] = "1.3"
@@ -192,6 +194,7 @@ class Flags(msgspec.Struct, frozen=True):
     config: str = ""
     values: Mapping[str, str] = msgspec.field(default_factory=dict)
     providers: tuple[str, ...] = ()
+    profile: str = ""
 
 
 def environment() -> Mapping[str, str]:
@@ -211,6 +214,7 @@ def read(flags: Flags, variables: Mapping[str, str]) -> Reading:
         layers.add(file_layer(file, Settings))
     ours = {name: text for name, text in variables.items() if name.startswith(PREFIX)}
     ours.pop(CONFIG_VARIABLE, None)
+    ours.pop(profiles.VARIABLE, None)
     layers.add(variable_layer(ours, PREFIX, Settings))
     layers.add(flag_layer(flags.values, Settings))
     for kind in flags.providers:
@@ -224,7 +228,14 @@ def read(flags: Flags, variables: Mapping[str, str]) -> Reading:
 
 
 def _file(flags: Flags, variables: Mapping[str, str]) -> Path | None:
-    named = flags.config or variables.get(CONFIG_VARIABLE, "")
+    named, profile = flags.config, flags.profile
+    if named and profile:
+        raise Misconfigured("--config and --profile name settings twice: give one of them.")
+    if not named and not profile:
+        named = variables.get(CONFIG_VARIABLE, "")
+        profile = "" if named else variables.get(profiles.VARIABLE, "")
+    if profile:
+        named = profiles.config_of(profile, variables)
     if not named:
         return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
     if not Path(named).is_file():
@@ -288,6 +299,7 @@ def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, in
     yield ("server", "gateways"), server.gateways, 1, 64
     yield ("server", "drain_seconds"), server.drain_seconds, 0, 3_600
     yield ("server", "stale_seconds"), server.stale_seconds, 2, 60
+    yield ("server", "memory_bytes"), server.memory_bytes, 0, NUMBER_MAX
     yield ("prices", "notice_days"), settings.prices.notice_days, 0, 3_650
     yield ("journal", "segment_bytes"), settings.journal.segment_bytes, SEGMENT_MIN, SEGMENT_MAX
     for name, section in (

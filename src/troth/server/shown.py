@@ -75,7 +75,10 @@ class KeyAsked(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShownKey(msgspec.Struct, frozen=True):
-    """A key as it is listed; `text` only in the answer that made it."""
+    """A key as it is listed.
+
+    Only in the answer that made it: `text`, and the gateways that have not confirmed the change.
+    """
 
     ref: str
     prefix: str
@@ -95,6 +98,8 @@ class ShownKey(msgspec.Struct, frozen=True):
     month_limit_nusd: int
     project: str
     text: str = ""
+    silent: tuple[int, ...] = ()
+    until_ms: int = 0
 
 
 def shown_key(

@@ -140,6 +140,11 @@ def test_a_silent_gateway_is_named(client: Client, gateways: Gateways) -> None:
     changed = msgspec.json.decode(client.post("organizations", "Ada", "freeze"), type=Changed)
     assert not changed.is_in_force
     assert (changed.silent, changed.until_ms) == ((1,), 1_800_000_030_000)
+    made = client.post("organizations", "Ada", "keys", body={"name": "k"})
+    key = msgspec.json.decode(made, type=ShownKey)
+    rotated = client.post("keys", key.ref, "rotate", body={"overlap_ms": 0})
+    for shown in (key, msgspec.json.decode(rotated, type=ShownKey)):
+        assert (shown.silent, shown.until_ms) == ((1,), 1_800_000_030_000)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_fault_names_file_line_and_fix(folder: Path, text: str, said: str) -> 
     [
         ("TROTH_SERVER__GATEWAY", "2", "there is no setting 'server.gateway'. Did you mean"),
         ("TROTH_SERVER__GATEWAYS", "two", "variable TROTH_SERVER__GATEWAYS: 'server.gateways'"),
-        ("TROTH_NONSENSE", "1", "'troth config show' lists them all."),
+        ("TROTH_QQQQ", "1", "'troth config show' lists them all."),
         ("TROTH_CONFIG", "nowhere.toml", "nowhere.toml: there is no such file. 'troth init'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 from fastapi import APIRouter, Response
 from pydantic import Field
 
@@ -141,8 +142,14 @@ def create_key(name: str, body: NewKey, office: Here, by: By) -> Response:
                 wanted = budgets.Wanted(period, Mode.HARD, limit)
                 budgets.set_budget(tx, by, whose, wanted, raw=office.maker.raw())
         shown = _issued(tx, by.at_ms, issued)
-    office.gateways.refresh((issued.key.public_id,), ())
-    return answer(shown, 201)
+    return _told(office, shown, (issued.key.public_id,))
+
+
+def _told(office: Office, shown: ShownKey, public_ids: tuple[str, ...]) -> Response:
+    """Tell the gateways of keys, and answer with the new one and those that did not confirm."""
+    told = office.gateways.refresh(public_ids, ())
+    found = msgspec.structs.replace(shown, silent=told.silent, until_ms=told.until_ms)
+    return answer(found, 201)
 
 
 def _issued(tx: Transaction, now_ms: int, issued: keys.Issued) -> ShownKey:
@@ -178,8 +185,7 @@ def rotate_key(reference: str, body: Rotation, office: Here, by: By) -> Response
         issued = keys.rotate(tx, by, minted, (old.ref, body.overlap_ms))
         budgets.inherit(tx, old.raw, issued.key.raw)
         shown = _issued(tx, by.at_ms, issued)
-    office.gateways.refresh((old.public_id, issued.key.public_id), ())
-    return answer(shown, 201)
+    return _told(office, shown, (old.public_id, issued.key.public_id))
 
 
 @ROUTER.post("/keys/{reference}/revoke")
