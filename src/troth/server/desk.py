@@ -272,6 +272,11 @@ class Desk:
             )
             link.send([found])
 
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """The mark of the stock that gateways sell."""
+        return self._shelf.mark
+
     def sell(self, stock: Stock) -> Told:
         """Put prices in force at all gateways that are not yet; wait for their word."""
         told = Told()

@@ -51,6 +51,8 @@ def renew_prices(office: Office) -> None:
     """Put in force what was accepted for a moment that has come, and tell the gateways."""
     now_ms = office.clock.now_ms()
     with office.store.read() as tx:
+        if supply.mark(tx, now_ms) == office.sales.mark:
+            return
         stock = stock_of(tx, office.catalog, now_ms)
         is_new = supply.last_in_force(tx) != stock.catalog.price_set
     if is_new:

@@ -42,6 +42,11 @@ class Gateways(Protocol):
 class Sales(Protocol):
     """The running gateways, as far as prices must reach them."""
 
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """Return the mark of the stock that they sell, empty when that is not known."""
+        ...
+
     def sell(self, stock: Stock) -> Told:
         """Put prices in force that are not yet, and wait for their word."""
         ...
@@ -60,6 +65,11 @@ class NoGateways:
     def call_back(self, purse: bytes) -> None:
         """Ask nobody."""
         del purse
+
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """Nothing is sold."""
+        return ()
 
     def sell(self, stock: Stock) -> Told:
         """Sell nothing."""

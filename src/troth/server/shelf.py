@@ -12,11 +12,15 @@ from troth.store.transaction import Transaction
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """All that is sold at a moment. `pinned` are catalogs by price set, `pins` sets by org."""
+    """All that is sold at a moment. `pinned` are catalogs by price set, `pins` sets by org.
+
+    `mark` tells one stock from another without computing either.
+    """
 
     catalog: Catalog
     pinned: Mapping[str, Catalog] = msgspec.field(default_factory=dict)
     pins: Mapping[str, str] = msgspec.field(default_factory=dict)
+    mark: tuple[int, ...] = ()
 
 
 def stock_of(transaction: Transaction, catalog: Catalog, now_ms: int) -> Stock:
@@ -28,7 +32,8 @@ def stock_of(transaction: Transaction, catalog: Catalog, now_ms: int) -> Stock:
     sold = supply.sold(transaction, catalog, now_ms)
     pins = supply.pins(transaction, now_ms)
     pinned = supply.pinned_catalogs(transaction, sold, pins)
-    return Stock(sold, pinned, {each.org: each.price_set for each in pins})
+    mark = supply.mark(transaction, now_ms)
+    return Stock(sold, pinned, {each.org: each.price_set for each in pins}, mark)
 
 
 class Shelf:
@@ -38,6 +43,11 @@ class Shelf:
         """Begin with what is in force at the start; `credentials` are by upstream."""
         self._stock = stock
         self._credentials = credentials
+
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """The mark of the stock that gateways have, empty before the first that was computed."""
+        return self._stock.mark
 
     def put(self, stock: Stock) -> bool:
         """Take a new stock; tell whether prices differ from those that gateways have."""

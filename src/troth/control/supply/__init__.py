@@ -16,6 +16,7 @@ __all__ = [
     "accept",
     "in_set",
     "last_in_force",
+    "mark",
     "pin",
     "pinned_catalogs",
     "pins",
@@ -33,3 +34,16 @@ def sold(transaction: Transaction, catalog: Catalog, now_ms: int) -> Catalog:
         Misconfigured: a version that was accepted makes no price sheet.
     """
     return in_force(catalog, versions(transaction), now_ms)
+
+
+def mark(transaction: Transaction, now_ms: int) -> tuple[int, ...]:
+    """Return numbers that differ when what is sold, or to whom, may differ: cheap to ask for."""
+    found = transaction.row(
+        "SELECT (SELECT coalesce(max(place), 0) FROM price_version),"
+        " (SELECT count(*) FROM price_version WHERE effective_at <= ?),"
+        " (SELECT coalesce(max(place), 0) FROM price_pin),"
+        " (SELECT count(*) FROM price_pin WHERE ends_at > ?)",
+        (now_ms, now_ms),
+        tuple[int, int, int, int],
+    )
+    return found or ()
