@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,11 @@ from troth.server import database
 from troth.server.hardening import ERASING
 from troth.server.local import local_management
 from troth.server.offer import offer_of
-from troth.server.payment_settings import payment_warnings
+from troth.server.payment_company import reach
+from troth.server.payment_settings import payment_terms, payment_warnings
 from troth.server.settings import Settings, parse_bind
 from troth.server.sockets import Taken
+from troth.server.stripe_words import Reach
 
 _DISK_BYTES_MIN: Final = 1 << 30
 _BUILT_MS: Final = 1_790_000_000_000
@@ -159,6 +162,16 @@ def _payments(settings: Settings) -> Iterator[Finding]:
     for warning in payment_warnings(settings.payments):
         what, _, fix = warning.partition(". ")
         yield Finding(what, "the settings of payments are not whole", fix)
+    terms = payment_terms(settings.payments)
+    if terms is None or find_spec("stripe") is None:
+        return
+    found = reach(terms)
+    if found is Reach.REFUSES:
+        cause = "the key is wrong, revoked, or may not read balance transactions"
+        yield Finding("the payment company refuses us", cause, "set 'payments.api_key' anew")
+    elif found is Reach.SILENT:
+        cause = "no way leads to it from here, or it is down"
+        yield Finding("the payment company does not answer", cause, "curl https://api.stripe.com")
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

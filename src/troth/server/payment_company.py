@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Final
 from troth.control.billing.ports import Envelope, Payments
 from troth.server.payment_settings import PaymentTerms
 from troth.server.stripe_envelope import StripeEnvelope
+from troth.server.stripe_words import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Company(Payments, Protocol):
+        """Payments, and whether the company lets us in at all."""
+
+        def reach(self) -> Reach:
+            """Try the key."""
+            ...
+
 
 _STRIPE: Final = "troth.server.stripe_payments"
 
@@ -19,7 +29,20 @@ def open_payments(terms: PaymentTerms) -> Payments:
     Raises:
         Misconfigured: the extra is not installed.
     """
-    connect: Callable[[str, str], Payments] = import_module(_STRIPE).stripe_payments
+    return _connected(terms)
+
+
+def reach(terms: PaymentTerms) -> Reach:
+    """Try the key: one call over the network, half a minute at most.
+
+    Raises:
+        Misconfigured: the extra is not installed.
+    """
+    return _connected(terms).reach()
+
+
+def _connected(terms: PaymentTerms) -> "Company":
+    connect: Callable[[str, str], Company] = import_module(_STRIPE).stripe_payments
     return connect(terms.api_key, terms.api_base)
 
 

@@ -4,7 +4,6 @@ Nothing of the library's texts leaves here, for they may quote what was sent. An
 of no known object is `Missing`, a card's refusal is a status, everything else is PaymentsDown.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -44,6 +43,8 @@ from troth.server.stripe_words import (
     REFUNDS,
     TAXED,
     TOPUP,
+    Reach,
+    checked,
 )
 
 try:
@@ -58,7 +59,6 @@ _TIMEOUT_SECONDS: Final = (5.0, 20.0)
 _RETRIES: Final = 1
 _PAGE: Final = 100
 _NOTICES_MAX: Final = 10_000
-_REFERENCE: Final = re.compile(r"\w{1,100}")
 
 
 class StripePayments:
@@ -66,6 +66,16 @@ class StripePayments:
 
     def __init__(self, client: "stripe.StripeClient") -> None:
         self._api = client.v1
+
+    def reach(self) -> Reach:
+        """Try the key on something that it must be allowed to read, once."""
+        try:
+            self._api.balance_transactions.list({"limit": 1}, {"max_network_retries": 0})
+        except (stripe.AuthenticationError, stripe.PermissionError):
+            return Reach.REFUSES
+        except stripe.StripeError:
+            return Reach.SILENT
+        return Reach.ANSWERS
 
     def checkout(self, ask: CheckoutAsk) -> CheckoutPage:
         """Make a page to pay on; cards, and whatever else the operator's dashboard allows."""
@@ -99,14 +109,15 @@ class StripePayments:
                 params["customer_update"] = {"address": "auto"}
         with _asking():
             made = self._api.checkout.sessions.create(params, {"idempotency_key": ask.key})
-        if not made.url:
+            page = CheckoutPage(made.id, made.url or "", made.expires_at)
+        if not page.url:
             raise PaymentsDown
-        return CheckoutPage(made.id, made.url, made.expires_at)
+        return page
 
     def session(self, ref: str) -> Session:
         """Return a page as it stands now."""
         with _asking():
-            return _session(self._api.checkout.sessions.retrieve(_checked(ref)))
+            return _session(self._api.checkout.sessions.retrieve(checked(ref)))
 
     def charge_saved(self, ask: SavedCharge) -> Intent:
         """Charge a saved card. One that was made before is found, however old its key is."""
@@ -134,12 +145,12 @@ class StripePayments:
     def intent(self, ref: str) -> Intent:
         """Return a payment as it stands now."""
         with _asking():
-            found = self._api.payment_intents.retrieve(_checked(ref), {"expand": ["latest_charge"]})
+            found = self._api.payment_intents.retrieve(checked(ref), {"expand": ["latest_charge"]})
             return self._intent(found)
 
     def intent_of(self, topup: str) -> Intent | None:
         """Return the payment that carries our reference. A minute may pass until it is found."""
-        query = f"metadata['{TOPUP}']:'{_checked(topup)}'"
+        query = f"metadata['{TOPUP}']:'{checked(topup)}'"
         with _asking():
             found = self._api.payment_intents.search(
                 {"query": query, "limit": _PAGE, "expand": ["data.latest_charge"]}
@@ -151,7 +162,7 @@ class StripePayments:
     def refund(self, ask: RefundAsk) -> Refund:
         """Send money back. One that was made before is found, however old its key is."""
         with _asking():
-            made = self._api.refunds.list({"payment_intent": _checked(ask.intent), "limit": _PAGE})
+            made = self._api.refunds.list({"payment_intent": checked(ask.intent), "limit": _PAGE})
             for each in made.auto_paging_iter():
                 if _note(each.metadata, REFUND) == ask.refund:
                     return _refund(each)
@@ -171,14 +182,14 @@ class StripePayments:
     def refund_state(self, ref: str) -> Refund:
         """Return a refund as it stands now."""
         with _asking():
-            return _refund(self._api.refunds.retrieve(_checked(ref)))
+            return _refund(self._api.refunds.retrieve(checked(ref)))
 
     def dispute(self, ref: str) -> Dispute:
         """Return a dispute as it stands now."""
         with _asking():
-            found = self._api.disputes.retrieve(_checked(ref))
-        status = DISPUTES.get(found.status, DisputeStatus.OPEN)
-        return Dispute(found.id, _ref(found.payment_intent) or "", found.amount, status)
+            found = self._api.disputes.retrieve(checked(ref))
+            status = DISPUTES.get(found.status, DisputeStatus.OPEN)
+            return Dispute(found.id, _ref(found.payment_intent) or "", found.amount, status)
 
     def notices(self, since_s: int) -> list[Notice]:
         """Return what happened since a unix time, the oldest first, the last 10,000 of it."""
@@ -326,17 +337,6 @@ def _ref(value: "str | stripe.StripeObject | None") -> str | None:
     if value is None or isinstance(value, str):
         return value
     return _note(value, "id") or None
-
-
-def _checked(ref: str) -> str:
-    """Return a reference that may stand in a path or a query.
-
-    Raises:
-        Missing: nothing of the company's is called so.
-    """
-    if not _REFERENCE.fullmatch(ref):
-        raise Missing
-    return ref
 
 
 @contextmanager

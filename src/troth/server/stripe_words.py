@@ -1,6 +1,8 @@
 """Stripe's words, and what they mean in the words of `control.billing`."""
 
+import re
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
 from troth.control.billing.ports import (
@@ -11,6 +13,7 @@ from troth.control.billing.ports import (
     PayoutStatus,
     RefundStatus,
 )
+from troth.kernel.errors import Missing
 
 TOPUP: Final = "troth_topup"
 REFUND: Final = "troth_refund"
@@ -73,3 +76,23 @@ PAYOUTS: Final[Mapping[str, PayoutStatus]] = {
     "failed": PayoutStatus.FAILED,
     "canceled": PayoutStatus.FAILED,
 }
+_REFERENCE: Final = re.compile(r"\w{1,100}")
+
+
+class Reach(Enum):
+    """Whether the company lets us in."""
+
+    ANSWERS = "answers"
+    REFUSES = "refuses"
+    SILENT = "silent"
+
+
+def checked(ref: str) -> str:
+    """Return a reference that may stand in a path or a query.
+
+    Raises:
+        Missing: nothing of the company's is called so.
+    """
+    if not _REFERENCE.fullmatch(ref):
+        raise Missing
+    return ref

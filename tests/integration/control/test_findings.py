@@ -8,6 +8,11 @@ import msgspec
 import pytest
 
 from troth.cli.findings import findings, readiness
+from troth.kernel.clock import SystemClock
+from troth.kernel.secret import Secret
+from troth.proof.twin.fake_stripe.server import running
+from troth.proof.twin.fake_stripe.terms import Terms
+from troth.server.payment_settings import PaymentSettings
 from troth.server.settings import (
     DataSettings,
     LimitSettings,
@@ -92,3 +97,21 @@ def test_nothing_ready_is_a_finding(settings: Settings) -> None:
         (finding,) = readiness(msgspec.structs.replace(settings, server=server))
     assert finding.what == "not ready"
     assert bind in finding.cause
+
+
+def paying(settings: Settings, address: str, key: str) -> Settings:
+    payments = PaymentSettings(
+        kind="stripe", api_key=Secret(key), api_base=address, return_url=f"{address}/back"
+    )
+    return msgspec.structs.replace(settings, payments=payments)
+
+
+def test_what_is_wrong_with_payments_is_found(settings: Settings) -> None:
+    with running(Terms(), SystemClock()) as (address, _):
+        whole = paying(settings, address, "sk_test_1")
+        assert found(whole).startswith("There is no webhook secret, so credit comes when we ask")
+        payments = msgspec.structs.replace(whole.payments, webhook_secret=Secret("whsec_1"))
+        assert findings(msgspec.structs.replace(whole, payments=payments)) == []
+        refused = found(paying(settings, address, "sk_live_1"))
+        assert "the payment company refuses us: the key is wrong, revoked" in refused
+    assert "the payment company does not answer" in found(whole)

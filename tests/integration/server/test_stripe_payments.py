@@ -3,15 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.builders.stripe_world import ASK, DAY_MS, StripeWorld
+from tests.builders.stripe_world import ASK, DAY_MS, KEY, StripeWorld
 from troth.control.billing.ports import (
     About,
     DisputeStatus,
     IntentStatus,
     MovementKind,
+    Payments,
     PayoutStatus,
     RefundAsk,
     RefundStatus,
+    SavedCharge,
 )
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown
@@ -288,3 +290,41 @@ def test_a_key_of_another_kind_is_refused_without_being_told() -> None:
         payments.payouts(0)
     assert "sk_live" not in repr(caught.value)
     assert "sk_live" not in str(caught.value.message)
+
+
+def canned(status: int, body: str) -> Payments:
+    """Return payments at a company that always says the same."""
+    return stripe_payments(KEY, carrier=lambda *_: (body, status, {}))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, '{"id": "cs_1", "object": "checkout.session", "url": null, "expires_at": 1}'),
+        (200, '{"id": "cs_1", "object": "checkout.session"}'),
+        (200, "not JSON"),
+        (200, "{}"),
+        (429, '{"error": {"type": "rate_limit_error"}}'),
+        (402, '{"error": {"type": "card_error", "code": "card_declined"}}'),
+        (503, "<html>"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_payments_down(status: int, body: str) -> None:
+    told = canned(status, body)
+    for ask in (
+        lambda: told.checkout(ASK),
+        lambda: told.session("cs_1"),
+        lambda: told.dispute("dp_1"),
+        lambda: told.refund_state("re_1"),
+        lambda: told.intent("pi_1"),
+        lambda: told.notices(0),
+        lambda: told.payouts(0),
+    ):
+        with pytest.raises(PaymentsDown):
+            ask()
+
+
+def test_a_refusal_that_names_no_payment_is_no_decline() -> None:
+    refused = canned(402, '{"error": {"type": "card_error", "code": "card_declined"}}')
+    with pytest.raises(PaymentsDown):
+        refused.charge_saved(SavedCharge("k", "top_1", "cus_1", "pm_1", 500, "usd"))
