@@ -75,6 +75,7 @@ class PaymentCompany:
         self.events: list[Notice] = []
         self.calls: list[str] = []
         self.down = 0
+        self.notices_max = NOTICES_MAX
         self.mute = 0
         self._asked: dict[str, CheckoutAsk] = {}
         self._outcomes: dict[str, str] = {}
@@ -138,7 +139,7 @@ class PaymentCompany:
 
     def notices(self, since_s: int) -> list[Notice]:
         with _Call(self, "notices"):
-            return [each for each in self.events if each.at_s >= since_s][:NOTICES_MAX]
+            return [each for each in self.events if each.at_s >= since_s][: self.notices_max]
 
     def movements(self, since_s: int, until_s: int) -> list[Movement]:
         with _Call(self, "movements"):

@@ -76,6 +76,19 @@ def test_a_webhook_that_was_lost_is_swept(paying: PayingOffice) -> None:
     assert paying.cents(acme) == 700
 
 
+def test_a_sweep_goes_on_where_the_companys_answer_ended(
+    paying: PayingOffice, clock: ManualClock
+) -> None:
+    acme = paying.organization("acme")
+    paying.company.notices_max = 3
+    for _ in range(4):
+        _, session = paying.page("acme", 700)
+        paying.company.pay(session)
+        clock.advance(MINUTE)
+    incoming.sweep(paying.office)
+    assert paying.cents(acme) == 2_800
+
+
 def test_taxes_are_kept_apart_from_credit(office: Office) -> None:
     taxed = PayingOffice(office, replace(TERMS, tax_part="ch"))
     acme = taxed.organization("acme")

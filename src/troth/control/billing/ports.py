@@ -243,7 +243,10 @@ class Payments(Protocol):
         ...
 
     def notices(self, since_s: int) -> list[Notice]:
-        """Return what happened since a unix time, the oldest first; it may end early."""
+        """Return what happened since a unix time, the oldest first; it may end early.
+
+        What was left out comes when the time of the last one is asked for.
+        """
         ...
 
     def movements(self, since_s: int, until_s: int) -> list[Movement]:

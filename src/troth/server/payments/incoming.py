@@ -280,8 +280,12 @@ def sweep(office: Office) -> None:
     """Act on what happened in the last days and was not told, or not heard."""
     cashier, now_ms = cashier_of(office), office.clock.now_ms()
     since_s = (now_ms - SWEEP_DAYS * MS_OF_DAY) // 1_000
-    for notice in cashier.company.notices(since_s):
-        handle(office, notice)
+    while notices := cashier.company.notices(since_s):
+        for notice in notices:
+            handle(office, notice)
+        if notices[-1].at_s <= since_s:
+            break
+        since_s = notices[-1].at_s  # what the company left out, if its answer ended early
     with office.store.write() as tx:
         billing.forget_events(tx, now_ms)
 

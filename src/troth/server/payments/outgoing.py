@@ -85,13 +85,13 @@ def start_closing(office: Office, actor: Actor, name: str) -> Statement:
     Raises:
         PaymentsOff, Missing: nothing changed.
     """
-    cashier_of(office)
+    cashier = cashier_of(office)
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
         ended = billing.begin_closing(tx, actor, owner)
     office.gateways.refresh(ended, (owner.ref,))
     with suppress(Locked):
-        close_accounts(office)
+        _close(office, cashier, owner.raw)
     with office.store.read() as tx:
         return billing.statement(tx, accounts.find(tx, owner.ref))
 
@@ -102,10 +102,14 @@ def close_accounts(office: Office) -> None:
     with office.store.read() as tx:
         orgs = billing.closings(tx)
     for org in orgs:
-        _recall(office, org)
-        _go_on(office, cashier, org)
-        drive_refunds(office)
-        _go_on(office, cashier, org)
+        _close(office, cashier, org)
+
+
+def _close(office: Office, cashier: Cashier, org: bytes) -> None:
+    _recall(office, org)
+    _go_on(office, cashier, org)
+    drive_refunds(office)
+    _go_on(office, cashier, org)
 
 
 def _go_on(office: Office, cashier: Cashier, org: bytes) -> ClosingState:
