@@ -74,6 +74,8 @@ class PaymentCompany:
         self.paid_out: list[Payout] = []
         self.events: list[Notice] = []
         self.calls: list[str] = []
+        self.deaf: set[str] = set()
+        """Pages that it does not answer about."""
         self.down = 0
         self.notices_max = NOTICES_MAX
         self.mute = 0
@@ -104,10 +106,14 @@ class PaymentCompany:
 
     def session(self, ref: str) -> Session:
         with _Call(self, "session"):
+            if ref in self.deaf:
+                raise PaymentsDown
             return _known(self.sessions, ref)
 
     def charge_saved(self, ask: SavedCharge) -> Intent:
         with _Call(self, "charge_saved"):
+            if ask.card == "card_forgotten":
+                raise Missing("payment")
             ref = self._once(ask.key, "pi")
             if ref not in self.intents:
                 self._charge(ref, ask, tax_cents=0)

@@ -154,6 +154,12 @@ def test_the_database_allows_one_in_flight(paying: PayingOffice) -> None:
         begin_one(paying, acme)
 
 
+def test_a_card_that_the_company_has_forgotten_is_a_decline(paying: PayingOffice) -> None:
+    set_up(paying, "card_forgotten")
+    incoming.charge_due(paying.office)
+    assert standing(paying).declines == 1
+
+
 def test_a_card_that_is_gone_meanwhile_is_a_decline(paying: PayingOffice) -> None:
     acme = set_up(paying)
     with paying.office.store.write() as tx:

@@ -171,6 +171,16 @@ def test_a_refund_survives_a_company_that_does_not_answer(
     assert [each.cents for each in paying.company.refunds.values()] == [1_000]
 
 
+def test_a_payment_that_the_company_has_forgotten_cannot_be_refunded(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    paying.company.intents.pop(paying.buy("acme", 1_000))
+    (begun,) = refund(paying)
+    assert begun.state is RefundState.RETURNED
+    assert paying.cents(acme) == 1_000
+
+
 def test_a_notice_may_overtake_the_answer(paying: PayingOffice) -> None:
     acme = paying.organization("acme")
     paying.buy("acme", 1_000)

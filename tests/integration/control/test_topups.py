@@ -89,6 +89,25 @@ def test_a_sweep_goes_on_where_the_companys_answer_ended(
     assert paying.cents(acme) == 2_800
 
 
+def test_one_notice_that_cannot_be_acted_on_stands_in_nobodys_way(
+    paying: PayingOffice, clock: ManualClock
+) -> None:
+    acme = paying.organization("acme")
+    sessions = [paying.page("acme", 700)[1] for _ in range(3)]
+    for session in sessions:
+        paying.company.pay(session)
+    clock.advance(11 * MINUTE)
+    paying.company.deaf.add(sessions[0])
+    with pytest.raises(PaymentsDown):
+        incoming.sweep(paying.office)
+    assert paying.cents(acme) == 1_400
+    with pytest.raises(PaymentsDown):
+        incoming.check_open(paying.office)
+    paying.company.deaf.clear()
+    incoming.sweep(paying.office)
+    assert paying.cents(acme) == 2_100
+
+
 def test_taxes_are_kept_apart_from_credit(office: Office) -> None:
     taxed = PayingOffice(office, replace(TERMS, tax_part="ch"))
     acme = taxed.organization("acme")

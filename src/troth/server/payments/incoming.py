@@ -1,6 +1,8 @@
 """Money comes: pages, automatic charges, and what the company tells us of them."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -28,7 +30,7 @@ from troth.control.billing.ports import (
     SavedCharge,
 )
 from troth.kernel.errors import Missing
-from troth.kernel.payment_errors import PaymentsOff
+from troth.kernel.payment_errors import PaymentsDown, PaymentsOff
 from troth.server.cashier import Cashier
 from troth.server.office import Office
 from troth.store.transaction import Transaction
@@ -280,12 +282,13 @@ def sweep(office: Office) -> None:
     """Act on what happened in the last days and was not told, or not heard."""
     cashier, now_ms = cashier_of(office), office.clock.now_ms()
     since_s = (now_ms - SWEEP_DAYS * MS_OF_DAY) // 1_000
+    work: list[Callable[[], object]] = []
     while notices := cashier.company.notices(since_s):
-        for notice in notices:
-            handle(office, notice)
+        work += [partial(handle, office, notice) for notice in notices]
         if notices[-1].at_s <= since_s:
             break
         since_s = notices[-1].at_s  # what the company left out, if its answer ended early
+    _each(work)
     with office.store.write() as tx:
         billing.forget_events(tx, now_ms)
 
@@ -295,8 +298,23 @@ def check_open(office: Office) -> None:
     cashier_of(office)
     with office.store.write() as tx:
         unsure = billing.unsure(tx, office.clock.now_ms(), ROUND)
-    for topup in unsure:
-        look_after(office, topup.ref)
+    _each([partial(look_after, office, topup.ref) for topup in unsure])
+
+
+def _each(work: Sequence[Callable[[], object]]) -> None:
+    """Do all of it, so that one that fails stands in nobody's way; say afterwards that one did.
+
+    Raises:
+        PaymentsDown: the company did not answer, or knew nothing of something.
+    """
+    has_failed = False
+    for one in work:
+        try:
+            one()
+        except (PaymentsDown, Missing):
+            has_failed = True
+    if has_failed:
+        raise PaymentsDown
 
 
 def charge_due(office: Office) -> None:
@@ -306,22 +324,20 @@ def charge_due(office: Office) -> None:
         orgs = billing.due(tx, now_ms, ROUND)
         begun = [billing.begin_automatic(tx, cashier.till, org, now_ms) for org in orgs]
         unanswered = billing.unanswered(tx, now_ms, ROUND)
-    for topup in unanswered:
-        _ask_again(office, cashier, topup)
-    for new in begun:
-        if new is not None:
-            _charge(office, cashier, new)
+    _each(
+        [partial(_ask_again, office, cashier, topup) for topup in unanswered]
+        + [partial(_charge, office, cashier, topup) for topup in begun if topup is not None]
+    )
 
 
 def _charge(office: Office, cashier: Cashier, topup: Topup) -> None:
     with office.store.read() as tx:
         payer, card = billing.saved_card(tx, cashier.till, topup.org)
-    if payer is None or card is None:
-        intent = Intent("", IntentStatus.CANCELED, topup.cents, topup.currency, topup.ref)
-    else:
-        intent = cashier.company.charge_saved(
-            SavedCharge(topup.ref, topup.ref, payer, card, topup.cents, topup.currency)
-        )
+    intent = Intent("", IntentStatus.CANCELED, topup.cents, topup.currency, topup.ref)
+    if payer is not None and card is not None:
+        asked = SavedCharge(topup.ref, topup.ref, payer, card, topup.cents, topup.currency)
+        with suppress(Missing):  # a card that the company has forgotten is a decline
+            intent = cashier.company.charge_saved(asked)
     _write_charge(office, cashier, intent)
 
 

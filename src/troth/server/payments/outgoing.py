@@ -9,6 +9,7 @@ from troth.control.audit import Actor
 from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
+from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown
 from troth.ledger import books
 from troth.server.cashier import Cashier
@@ -57,7 +58,7 @@ def drive_refunds(office: Office) -> None:
     for refund, topup in due:
         try:
             told = _told(cashier, refund, topup)
-        except PaymentsDown:
+        except (PaymentsDown, Missing):
             continue
         if told is not None:
             with office.store.write() as tx:
@@ -76,7 +77,10 @@ def _told(cashier: Cashier, refund: Refund, topup: Topup) -> Told | None:
         intent = payment.ref if payment else None
     if intent is None:
         return Told("", refund.ref, "", refund.sent_cents, RefundStatus.FAILED)
-    return company.refund(RefundAsk(refund.ref, refund.ref, intent, refund.sent_cents))
+    try:
+        return company.refund(RefundAsk(refund.ref, refund.ref, intent, refund.sent_cents))
+    except Missing:
+        return Told("", refund.ref, intent, refund.sent_cents, RefundStatus.FAILED)
 
 
 def start_closing(office: Office, actor: Actor, name: str) -> Statement:
