@@ -123,6 +123,12 @@ class Sheet(msgspec.Struct, frozen=True):
         and the dearest class on each side: a bound never profits from a tier, a cached prompt or
         hidden reasoning. `asks_media` is for requests with images or sound, in or out.
         """
+        if self.is_plain and not asks_media:
+            tier = self.tiers[0]
+            over = input_tokens * (tier.dear_written if asks_cache else tier.dear_input)
+            over += tier.a_call
+            dear_out, under = tier.dear_output, tier.under
+            return tuple([-(-(over + count * dear_out) // under) for count in outputs])
         most: tuple[int, ...] = ()
         for tier in self.tiers:
             if tier.start > input_tokens and self.mode == "whole":

@@ -204,6 +204,7 @@ def test_a_set_that_comes_back_is_noted_again_and_kept_once(
     renew_prices(selling)
     with selling.store.read() as tx:
         assert supply.last_in_force(tx) == selling.catalog.price_set
+        assert not supply.remember(tx, selling.catalog, clock.now_ms())
         assert len([each for each in audit.recent(tx, 9) if each.action == "price.set"]) == 3
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +115,41 @@ def test_what_is_affordable_fits_the_amount_and_one_more_does_not(
         assert tokens == 0
     elif tokens < MOST_TOKENS:
         assert so_many <= nusd < one_more
+
+
+def test_images_and_sound_are_bound_by_their_own_prices() -> None:
+    lines = [
+        PriceLine("input", 2, 1),
+        PriceLine("input_audio", 40, 1),
+        PriceLine("output", 8, 1),
+        PriceLine("output_audio", 80, 1),
+    ]
+    sheet = compile_sheet("set", lines)
+    assert sheet.bounds(10, (5,), asks_cache=False) == (60,)
+    assert sheet.bounds(10, (5,), asks_cache=False, asks_media=True) == (800,)
+    assert sheet.affordable_output(800, 10, asks_cache=False) == 97
+    assert sheet.affordable_output(800, 10, asks_cache=True, asks_media=True) == 5
+
+
+def test_a_provider_that_caches_unasked_is_bound_at_its_price_of_writes() -> None:
+    plain = [PriceLine("input", 2, 1), PriceLine("cache_write_5m", 3, 1)]
+    asked = [*plain, PriceLine("cache_write_1h", 4, 1)]
+    assert compile_sheet("set", plain).bounds(10, (0,), asks_cache=False) == (30,)
+    assert compile_sheet("set", asked).bounds(10, (0,), asks_cache=False) == (20,)
+    assert compile_sheet("set", asked).bounds(10, (0,), asks_cache=True) == (40,)
+
+
+def test_what_cannot_charge_is_not_sound() -> None:
+    sheet = compile_sheet("set", [PriceLine("input", 5)])
+    (tier,) = sheet.tiers
+    assert sheet.is_sound
+    for wrong in (
+        (),
+        (msgspec.structs.replace(tier, under=0),),
+        (msgspec.structs.replace(tier, weights=(1,)),),
+        (msgspec.structs.replace(tier, weights=(-1, *tier.weights[1:])),),
+    ):
+        assert not msgspec.structs.replace(sheet, tiers=wrong).is_sound
 
 
 def test_a_free_model_affords_any_length() -> None:
