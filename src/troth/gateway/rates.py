@@ -5,6 +5,7 @@ one count of running requests for each gateway slot. A cell is written in one st
 need no lock; two that write at once may let one request too many pass, never fewer for long.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -40,15 +41,19 @@ class Rates:
 
     __slots__ = ("_cells", "_rows", "_slot")
 
-    def __init__(self, cells: memoryview, slot: int) -> None:
-        """Take the table and this gateway's slot; what a former life of the slot counted is 0."""
+    def __init__(
+        self, cells: memoryview, slot: int, written: Iterable[range] | None = None
+    ) -> None:
+        """Take the table and this gateway's slot; what a former life of the slot counted is 0.
+
+        `written` are the rows that may hold something; without it that is all of them.
+        """
         self._cells = cells
         self._rows = len(cells) // ROW_CELLS
         self._slot = slot % SLOTS
-        for row in range(self._rows):
-            at = row * ROW_CELLS + 2 + self._slot
-            if cells[at]:
-                cells[at] = 0
+        for rows in (range(self._rows),) if written is None else written:
+            for row in rows:
+                cells[row * ROW_CELLS + 2 + self._slot] = 0
 
     def _row(self, key: KeyRow) -> int:
         return (key.rate_slot % self._rows) * ROW_CELLS

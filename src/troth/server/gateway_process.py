@@ -7,7 +7,6 @@ last postings, leases back. Without a listener it only settles what lies in its 
 
 import asyncio
 import gc
-import mmap
 import signal
 import socket
 import sys
@@ -52,6 +51,7 @@ from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
 from troth.server.purses import POSTING_COUNT, Purses
+from troth.server.rates_memory import cells, written_rows
 from troth.server.shedding import Shedding
 from troth.server.slot_folder import discard, own
 from troth.server.tables import HeldCredentials, Tables
@@ -182,7 +182,7 @@ class Gateway:
     def _make_world(self) -> World:
         assert self.purses is not None
         clock = self._clock
-        cells = memoryview(mmap.mmap(self._handover.rates, 0)).cast("q")
+        memory = self._handover.rates
         return World(
             keys=LinkedKeys(self.tables, self.link, clock),
             offerings=self.tables,
@@ -192,7 +192,7 @@ class Gateway:
             clock=clock,
             ids=IdMaker(clock),
             entropy=system_entropy,
-            rates=Rates(cells, self._handover.slot),
+            rates=Rates(cells(memory), self._handover.slot, written_rows(memory)),
             outlets=Outlets(HeldCredentials(self.tables), Health(clock)),
             ratios=Ratios(),
             counters=self.counters,

@@ -10,12 +10,10 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.rates import CELL_BYTES, ROW_CELLS
 from troth.kernel.errors import Misconfigured
+from troth.server import rates_memory
 
 BACKLOG: Final = 4_096
-RATE_ROWS: Final = 65_536
-"""Keys with their own row of rates; a memory of 16 MiB, of which only what is used is real."""
 _LONGEST_PATH: Final = 107
 
 
@@ -60,12 +58,11 @@ def open_sockets(bind: Address, control: Address, slots: int, folder: Path) -> S
         opened.append(_listen(control, is_shared=False))
         opened.append(_unix(folder / "control.sock"))
         opened.append(_unix(folder / "desk.sock"))
-        rates = os.memfd_create("rates")
+        rates = rates_memory.make()
     except BaseException:
         for one in opened:
             one.close()
         raise
-    os.ftruncate(rates, RATE_ROWS * ROW_CELLS * CELL_BYTES)
     *gateways, port, management, desk = opened
     return Sockets(tuple(gateways), port, management, desk, rates)
 
