@@ -40,6 +40,19 @@ folder = "{folder}"
 # context_length = 8192
 # max_output = 2048
 # price = {{ input = "0.05", output = "0.10" }}  # US dollars per million tokens
+
+# Credit is bought through Stripe; whoever sells must say who they are and how VAT is charged.
+# [payments]
+# kind = "stripe"
+# api_key_file = "stripe.key"                # or the variable STRIPE_API_KEY
+# webhook_secret_file = "stripe-webhook.key" # or the variable STRIPE_WEBHOOK_SECRET
+# return_url = "https://example.com/wallet"  # where a payer comes back to
+#
+# [seller]
+# name = "Example Ltd"
+#
+# [vat]
+# engine = "none"                            # or "table", "stripe_tax": ask who does your taxes
 """
 
 
