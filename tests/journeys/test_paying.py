@@ -20,6 +20,7 @@ MODEL: Final = "chat"
 API_KEY = "sk_test_of_the_journey"
 SECRET = "whsec_of_the_journey"
 CREDITED_SECONDS = 5
+DOCUMENTED_SECONDS = 20
 NUSD = 1_000_000_000
 FAULTS = WebhookFaults(doubled_permille=500, forged_permille=500, delay_ms_max=200)
 
@@ -68,6 +69,8 @@ def shop(twin: TwinView, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         more = (
             f'[payments]\nkind = "stripe"\napi_key = "{API_KEY}"\nwebhook_secret = "{SECRET}"\n'
             f'api_base = "{address}"\nreturn_url = "{address}/back"\n'
+            '[seller]\nname = "Acme"\ncountry = "CH"\nvat_id = "CHE-107.787.577 IVA"\n'
+            '[vat]\nengine = "table"\npoint = "topup"\n'
         )
         folder = tmp_path_factory.mktemp("shop")
         with running_house(folder, twin, more=more, gateways=1) as house:
@@ -102,6 +105,30 @@ def test_what_is_given_back_leaves_the_wallet_and_reaches_the_company(
     shop.house.manage("POST", f"/organizations/{buyer.org}/refunds", {"amount_usd": "4"})
     assert shop.book(ref).refunded_cents == 400
     assert shop.house.wallet(buyer).posted_nusd == 6 * NUSD
+
+
+def test_what_is_paid_and_given_back_is_documented_by_itself(shop: Shop, buyer: Key) -> None:
+    def documents() -> list[tuple[object, object]]:
+        listed = shop.house.manage("GET", f"/documents?organization={buyer.org}")
+        assert isinstance(listed, list)
+        return [
+            (each["gross_cents"], each["tax_cents"]) for each in listed if isinstance(each, dict)
+        ]
+
+    shop.bought(buyer, "10")
+    wait_until(lambda: documents() == [(1_000, 75)], DOCUMENTED_SECONDS, "the invoice comes")
+    shop.house.manage("POST", f"/organizations/{buyer.org}/refunds", {"amount_usd": "4"})
+    wait_until(
+        lambda: sorted(documents(), key=str) == [(-400, -30), (1_000, 75)],
+        DOCUMENTED_SECONDS,
+        "the credit note comes",
+    )
+    checked = shop.house.manage("POST", "/documents/check")
+    assert isinstance(checked, dict)
+    assert checked["problems"] == []
+    verified = shop.house.manage("POST", "/ledger/verify")
+    assert isinstance(verified, dict)
+    assert verified["problems"] == []
 
 
 def test_a_disputed_payment_freezes_its_organization_and_no_other(shop: Shop, buyer: Key) -> None:

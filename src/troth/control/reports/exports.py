@@ -43,7 +43,6 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests: tuple[str, ...] = ()
     unit: str = "usd"
     until: str = ""
-    prefixes: tuple[str, ...] = ()
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -148,8 +147,6 @@ def _told(form: Form, row: Flat, number: int) -> Told | None:
         return None
     if form.until:
         model = model.partition(form.until)[0]
-    for prefix in form.prefixes:
-        model = model.removeprefix(prefix)
     day = _day(_first(row, form.day))
     cost = _exact(_first(row, form.cost))
     requests = _exact(_first(row, form.requests) or "0") if form.requests else Fraction(0)

@@ -92,6 +92,7 @@ def write(
     both = list(zip(records, places, strict=True))
     transaction.insert(_USAGE, [_row(record, place) for record, place in both])
     sums: dict[_Cell, _Sums] = {}
+    supplied: dict[tuple[int, str, str, str, str], _Sums] = {}
     for record, place in both:
         cell = (
             _hour(record, place.day),
@@ -102,27 +103,26 @@ def write(
         added = _summed(record)
         before = sums.get(cell)
         sums[cell] = tuple(map(add, before, added)) if before else added
+        source = _supplied(record)
+        before = supplied.get(source)
+        supplied[source] = tuple(map(add, before, added)) if before else added
     transaction.insert(_ROLLUP, [(*cell, *values) for cell, values in sums.items()])
-    _write_supply(transaction, records)
+    rows = [
+        (*cell, each[0], each[2], each[4], each[8], each[9])
+        for cell, each in sorted(supplied.items())
+    ]
+    transaction.insert(_SUPPLY, rows)
 
 
-def _write_supply(transaction: Transaction, records: Sequence[UsageRecord]) -> None:
-    """Sum by day of the request, as providers do, and by where its counts came from."""
-    sums: dict[tuple[int, str, str, str, str], _Sums] = {}
-    for record in records:
-        cell = (
-            record.started_at_ms // MS_OF_DAY,
-            record.provider,
-            record.upstream,
-            record.model_served,
-            record.usage_source.value,
-        )
-        used = record.quantities
-        money = record.charged_nusd, record.cost_nusd
-        added = (1, tokens_in(used), tokens_out(used), *money)
-        before = sums.get(cell)
-        sums[cell] = tuple(map(add, before, added)) if before else added
-    transaction.insert(_SUPPLY, [(*cell, *values) for cell, values in sorted(sums.items())])
+def _supplied(record: UsageRecord) -> tuple[int, str, str, str, str]:
+    """Return where a request counts for its provider: by the day it began, as providers do."""
+    return (
+        record.started_at_ms // MS_OF_DAY,
+        record.provider,
+        record.upstream,
+        record.model_served,
+        record.usage_source.value,
+    )
 
 
 def _hour(record: UsageRecord, day: int) -> int:
