@@ -30,7 +30,7 @@ def show(session: Session, *, by: str, days: int, organization: str) -> None:
         body = client.get("usage", by=by, days=days, organization=organization)
     rows = [
         (
-            moment(each.group) if isinstance(each.group, int) else each.group,
+            _named(each.group, by),
             str(each.count),
             str(each.failed),
             str(each.tokens_in),
@@ -43,3 +43,10 @@ def show(session: Session, *, by: str, days: int, organization: str) -> None:
     ]
     head = (by, "requests", "failed", "tokens in", "cached", "tokens out", "charged USD")
     session.output.table(body, (*head, "cost USD"), rows)
+
+
+def _named(group: int | str, by: str) -> str:
+    """Return what a sum is over: a day by its date, an hour by its beginning, else its name."""
+    if isinstance(group, str):
+        return group
+    return moment(group).partition(" ")[0] if by == "day" else moment(group)

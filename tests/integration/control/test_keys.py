@@ -99,6 +99,8 @@ def test_both_keys_of_a_rotation_live_through_the_overlap(
     assert new.public_id != old.public_id
     with office.store.read() as tx:
         assert len(keys.live(tx, clock.now_ms())) == 2
+        assert keys.live_count(tx, clock.now_ms()) == 2
+        assert [keys.are_more_than(tx, count) for count in (1, 2)] == [True, False]
         assert keys.find(tx, old.ref).replaced_by == new.ref
         assert [key.ref for key in keys.live(tx, clock.now_ms() + DAY_MS)] == [new.ref]
 

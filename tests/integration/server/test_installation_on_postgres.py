@@ -67,12 +67,15 @@ def asked(house: Installed, key: str, times: int) -> dict[str, int]:
     return {one.request: one.cost_nusd for one in told}
 
 
-def test_charges_survive_killed_processes(house: Installed, url: str) -> None:
+def test_charges_survive_killed_and_replaced_processes(house: Installed, url: str) -> None:
     key = house.organization("acme")
     costs = asked(house, key, 6)
     for pid in (*house.supervisor.pids, house.supervisor.control_pid):
         end(pid)
     wait_until(lambda: len(house.events("ChildReady")) == 6, 20, "all are back")
+    costs |= asked(house, key, 6)
+    house.supervisor.reload()  # the next owner of the database waits for the one before
+    wait_until(lambda: len(house.events("RolledOver")) == 1, 30, "it has rolled over")
     costs |= asked(house, key, 6)
     wait_until(lambda: charged(url) == costs, 20, "all is posted")
     assert house.wallet("acme").posted_nusd == CREDIT_NUSD - sum(costs.values())

@@ -133,7 +133,7 @@ def live_count(transaction: Transaction, now_ms: int) -> int:
 def are_more_than(transaction: Transaction, count: int) -> bool:
     """Tell whether there are more keys than that, revoked ones included."""
     found = transaction.row(
-        "SELECT count(*) FROM (SELECT 1 FROM api_key LIMIT ?) AS some", (count + 1,), tuple[int]
+        "SELECT count(*) FROM (SELECT 1 FROM api_key LIMIT ?) AS found", (count + 1,), tuple[int]
     )
     return found is not None and found[0] > count
 
