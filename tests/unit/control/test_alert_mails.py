@@ -36,3 +36,12 @@ def test_languages_differ() -> None:
 )
 def test_dollars_are_exact(nusd: int, shown: str) -> None:
     assert dollars(nusd) == shown
+
+
+def test_a_period_says_when_it_began_and_one_without_end_does_not() -> None:
+    since = 1_800_000_000_000
+    month = Told("org_1", "org_1", "month", since, 50, 1, 2, 0, since)
+    assert "Period: month, since 2027-01-15 08:00 UTC\n" in mail(month, "i", "a", "en").text
+    assert "seit 2027-01-15 08:00 UTC\n" in mail(month, "i", "a", "de").text
+    total = Told("org_1", "org_1", "total", 0, 50, 1, 2, 0, since)
+    assert "Period: in all\n" in mail(total, "i", "a", "en").text

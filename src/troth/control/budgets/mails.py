@@ -42,6 +42,7 @@ class _Sentences(msgspec.Struct, frozen=True):
     budget: str
     low_subject: str
     low: str
+    since: str
     periods: Mapping[str, str]
 
 
@@ -51,16 +52,17 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
         "{level} % of a budget is used.\n\n"
         "Organization: {organization}\n"
         "Budget of: {subject}\n"
-        "Period: {period}, since {since}\n"
+        "Period: {period}{since}\n"
         "Used: {used} of {limit} USD\n"
         "As of: {at} UTC\n\n"
         "At 100 % a hard budget refuses requests until its next period; an alert never does.\n",
-        "The credit lasts {days} more days",
-        "At the pace of the last seven days the credit lasts {days} more days.\n\n"
+        "Days of credit left: {days}",
+        "Days of credit left, at the pace of the last seven days: {days}\n\n"
         "Organization: {organization}\n"
         "Credit: {used} USD\n"
         "As of: {at} UTC\n\n"
         "Without credit requests are refused. Nothing is ever charged beyond it.\n",
+        ", since {} UTC",
         {"day": "day", "week": "week", "month": "month", "total": "in all"},
     ),
     "de": _Sentences(
@@ -68,17 +70,18 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
         "{level} % eines Budgets sind verbraucht.\n\n"
         "Organisation: {organization}\n"
         "Budget von: {subject}\n"
-        "Zeitraum: {period}, seit {since}\n"
+        "Zeitraum: {period}{since}\n"
         "Verbraucht: {used} von {limit} USD\n"
         "Stand: {at} UTC\n\n"
         "Bei 100 % weist ein festes Budget Anfragen bis zum nächsten Zeitraum ab; eines, das nur "
         "meldet, nie.\n",
-        "Das Guthaben reicht noch {days} Tage",
-        "Beim Verbrauch der letzten sieben Tage reicht das Guthaben noch {days} Tage.\n\n"
+        "Guthaben reicht noch (Tage): {days}",
+        "Beim Verbrauch der letzten sieben Tage reicht das Guthaben noch (Tage): {days}\n\n"
         "Organisation: {organization}\n"
         "Guthaben: {used} USD\n"
         "Stand: {at} UTC\n\n"
         "Ohne Guthaben werden Anfragen abgewiesen. Darüber hinaus wird nie etwas berechnet.\n",
+        ", seit {} UTC",
         {"day": "Tag", "week": "Woche", "month": "Monat", "total": "insgesamt"},
     ),
     "fr": _Sentences(
@@ -86,17 +89,18 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
         "{level} % d'un budget sont utilisés.\n\n"
         "Organisation : {organization}\n"
         "Budget de : {subject}\n"
-        "Période : {period}, depuis le {since}\n"
+        "Période : {period}{since}\n"
         "Utilisé : {used} sur {limit} USD\n"
         "État : {at} UTC\n\n"
         "À 100 %, un budget ferme refuse les requêtes jusqu'à la période suivante ; un budget "
         "d'alerte, jamais.\n",
-        "Le crédit suffit encore pour {days} jours",
-        "Au rythme des sept derniers jours, le crédit suffit encore pour {days} jours.\n\n"
+        "Jours de crédit restants : {days}",
+        "Jours de crédit restants, au rythme des sept derniers jours : {days}\n\n"
         "Organisation : {organization}\n"
         "Crédit : {used} USD\n"
         "État : {at} UTC\n\n"
         "Sans crédit, les requêtes sont refusées. Rien n'est jamais débité au-delà.\n",
+        ", depuis le {} UTC",
         {"day": "jour", "week": "semaine", "month": "mois", "total": "au total"},
     ),
 }
@@ -114,7 +118,7 @@ def mail(told: Told, alert_id: str, address: str, language: Language) -> Mail:
         "organization": told.organization,
         "subject": told.subject,
         "period": sentences.periods.get(told.period, ""),
-        "since": _moment(told.since_ms)[:10],
+        "since": sentences.since.format(_moment(told.since_ms)) if told.since_ms else "",
         "level": str(told.level),
         "used": dollars(told.used_nusd),
         "limit": dollars(told.limit_nusd),
