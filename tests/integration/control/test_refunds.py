@@ -70,6 +70,22 @@ def test_a_failed_refund_is_back_in_the_wallet(paying: PayingOffice) -> None:
     paying.verify()
 
 
+def test_an_answer_that_comes_late_changes_nothing(paying: PayingOffice) -> None:
+    acme = paying.organization("acme")
+    paying.buy("acme", 1_000)
+    refund(paying)
+    (ref,) = paying.company.refunds
+    before = replace(paying.company.refunds[ref], status=RefundStatus.SUCCEEDED)
+    paying.company.refund_failed(ref)
+    paying.hear()
+    for told in (before, paying.company.refunds[ref]):
+        with paying.office.store.write() as tx:
+            billing.apply_refund(tx, paying.till, told, paying.clock.now_ms())
+    assert states(paying, acme) == [RefundState.RETURNED]
+    assert paying.cents(acme) == 1_000
+    paying.verify()
+
+
 def test_a_refund_that_is_refused_outright_is_back_at_once(paying: PayingOffice) -> None:
     acme = paying.organization("acme")
     paying.buy("acme", 1_000, saves_card=True, card=GONE_CARD)
