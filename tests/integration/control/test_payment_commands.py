@@ -27,6 +27,12 @@ from troth.server.shown_payments import (
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    """One database: what is asked of it here is asked of both beside."""
+    return f"sqlite:///{tmp_path / 'troth.db'}"
+
+
+@pytest.fixture
 def troth(
     paying: PayingOffice,
     tmp_path: Path,

@@ -4,6 +4,7 @@ import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,6 +20,12 @@ from troth.server.office import Office
 from troth.server.webhooks import webhooks
 
 MINUTE = 60_000
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """One database: what is asked of it here is asked of both beside."""
+    return f"sqlite:///{tmp_path / 'troth.db'}"
 
 
 class Port:
