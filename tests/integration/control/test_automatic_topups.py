@@ -1,8 +1,9 @@
 """Automatic top-up: below a threshold, within a cap, one at a time, off after three declines."""
 
 import pytest
+from msgspec.structs import replace
 
-from tests.builders.paying_office import PayingOffice
+from tests.builders.paying_office import TERMS, PayingOffice
 from tests.builders.payment_company import CAREFUL_CARD, DECLINED_CARD, GOOD_CARD
 from troth.control import accounts, billing
 from troth.control.billing import NUSD_PER_CENT, Rule, Standing
@@ -10,6 +11,7 @@ from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.payment_errors import PaymentsDown
+from troth.server.office import Office
 from troth.server.payments import incoming
 from troth.store.transaction import Conflict
 
@@ -152,6 +154,17 @@ def test_the_database_allows_one_in_flight(paying: PayingOffice) -> None:
     begin_one(paying, acme)
     with pytest.raises(Conflict):
         begin_one(paying, acme)
+
+
+def test_a_rule_that_the_operator_no_longer_allows_is_switched_off(
+    office: Office, paying: PayingOffice
+) -> None:
+    set_up(paying)
+    strict = PayingOffice(office, replace(TERMS, topup_cents_max=999), paying.company)
+    incoming.charge_due(strict.office)
+    assert not standing(paying).is_on
+    assert paying.kinds() == ["automatic_off"]
+    assert charges(paying) == 0
 
 
 def test_a_card_that_the_company_has_forgotten_is_a_decline(paying: PayingOffice) -> None:

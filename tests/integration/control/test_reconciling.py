@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from tests.builders.paying_office import PayingOffice
 from tests.builders.payment_company import DISPUTE_FEE_CENTS, fee_of
+from troth.control import billing
 from troth.control.billing import Asked
 from troth.control.billing.ports import MovementKind, PayoutStatus
 from troth.kernel.clock import ManualClock
@@ -32,6 +33,23 @@ def test_a_month_of_everything_is_even(paying: PayingOffice, clock: ManualClock)
     fees = fee_of(1_000) + fee_of(2_000) + 2 * DISPUTE_FEE_CENTS
     assert paying.book(OperatorBook.STRIPE_FEES) == -fees
     paying.verify()
+
+
+def test_many_lines_are_compared_in_rounds(paying: PayingOffice) -> None:
+    paying.organization("acme")
+    for _ in range(3):
+        paying.company.charge_elsewhere(900)
+        paying.buy("acme", 500)
+    lines = paying.company.movements(0, 2**40)
+    with paying.office.store.write() as tx:
+        billing.keep_lines(tx, paying.till, lines)
+        place = billing.match_lines(tx, paying.till, 0, limit=2)
+        rounds = 1
+        while place is not None:
+            place = billing.match_lines(tx, paying.till, 0, after=place, limit=2)
+            rounds += 1
+        assert rounds == 4
+        assert len(billing.reconciled(tx).gaps) == 3
 
 
 def test_a_payout_is_at_the_bank(paying: PayingOffice, clock: ManualClock) -> None:

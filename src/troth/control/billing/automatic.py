@@ -195,7 +195,11 @@ def begin_automatic(tx: Transaction, till: Till, org: bytes, now_ms: int) -> Top
         return None
     owner = find(tx, ids.text("org", org))
     wanted = Wanted(found[0], kind=TopupKind.AUTOMATIC)
-    return begin_topup(tx, till, automatic(now_ms), owner, wanted=wanted)
+    try:
+        return begin_topup(tx, till, automatic(now_ms), owner, wanted=wanted)
+    except InvalidValue:  # the operator's limits have changed since it was set
+        _give_up(tx, org, f"{owner.ref} {now_ms}", found[0], now_ms=now_ms)
+        return None
 
 
 def _wait(tx: Transaction, org: bytes, until_ms: int) -> None:
@@ -216,17 +220,15 @@ def declined(tx: Transaction, topup: Topup, now_ms: int) -> None:
     if declines < DECLINES_MAX:
         _wait(tx, topup.org, now_ms + _BACK_OFF_MS[declines - 1])
         return
-    ref = ids.text("org", topup.org)
-    tx.execute("UPDATE automatic_topup SET is_on = 0 WHERE org = ?", (topup.org,))
-    append(tx, automatic(now_ms), Action.AUTOMATIC_TOPUP_OFF, ref)
-    raise_item(
-        tx,
-        ItemKind.AUTOMATIC_OFF,
-        topup.ref,
-        org=topup.org,
-        cents=topup.cents,
-        now_ms=now_ms,
-    )
+    _give_up(tx, topup.org, topup.ref, topup.cents, now_ms=now_ms)
+
+
+def _give_up(tx: Transaction, org: bytes, subject: str, cents: int, *, now_ms: int) -> None:
+    """Switch automatic top-up off, and let somebody know."""
+    tx.execute("UPDATE automatic_topup SET is_on = 0 WHERE org = ?", (org,))
+    append(tx, automatic(now_ms), Action.AUTOMATIC_TOPUP_OFF, ids.text("org", org))
+    kind = ItemKind.AUTOMATIC_OFF
+    raise_item(tx, kind, subject, org=org, cents=cents, now_ms=now_ms)
 
 
 def needs_owner(tx: Transaction, topup: Topup, now_ms: int) -> None:

@@ -32,6 +32,14 @@ GRACE_MS: Final = 2 * MS_OF_HOUR
 """A line may be ahead of its webhook for so long."""
 
 
+ROUND: Final = 200
+"""Lines of one transaction: nobody else writes meanwhile."""
+Place = tuple[int, str]
+"""Time in milliseconds and reference of a line."""
+START: Final[Place] = (-1, "")
+_ALL: Final = 2**31
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """A line of the company's books as we keep it."""
 
@@ -41,6 +49,11 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     cents: int
     fee_cents: int
     at_ms: int
+
+    @property
+    def place(self) -> Place:
+        """Return where the line stands among the others."""
+        return self.at_ms, self.ref
 
     @property
     def net_cents(self) -> int:
@@ -112,20 +125,28 @@ def keep_payouts(tx: Transaction, payouts: Sequence[ports.Payout]) -> None:
         )
 
 
-def match_lines(tx: Transaction, till: Till, now_ms: int) -> None:
-    """Find each open line in our books; write fees and payouts; put old strangers to a person."""
-    for line in _open_lines(tx):
+def match_lines(
+    tx: Transaction, till: Till, now_ms: int, *, after: Place = START, limit: int = ROUND
+) -> Place | None:
+    """Find open lines in our books; write fees and payouts; put old strangers to a person.
+
+    Takes up to `limit` lines from a place on; returns where to go on, None at the end.
+    """
+    lines = _open_lines(tx, after, limit)
+    for line in lines:
         if _MATCHES[line.kind](tx, line):
             _take_up(tx, till, line, now_ms)
         elif line.at_ms <= now_ms - GRACE_MS:
             cents = line.net_cents
             raise_item(tx, ItemKind.GAP, line.ref, org=None, cents=cents, now_ms=now_ms)
+    return lines[-1].place if len(lines) == limit else None
 
 
-def _open_lines(tx: Transaction) -> list[Line]:
+def _open_lines(tx: Transaction, after: Place = START, limit: int = _ALL) -> list[Line]:
     rows = tx.rows(
         "SELECT ref, kind, about_mark, cents, fee_cents, at FROM payment_line"
-        " WHERE is_matched = 0 ORDER BY at, ref"
+        " WHERE is_matched = 0 AND (at > ? OR (at = ? AND ref > ?)) ORDER BY at, ref LIMIT ?",
+        (after[0], *after, limit),
     )
     return msgspec.convert(rows, list[Line])
 

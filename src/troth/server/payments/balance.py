@@ -5,7 +5,7 @@ from troth.control.audit import Actor
 from troth.control.billing import Item, ItemKind, Paid, Reconciled
 from troth.kernel.errors import InvalidValue
 from troth.server.office import Office
-from troth.server.payments.incoming import cashier_of, paid_of
+from troth.server.payments.incoming import ROUND, cashier_of, paid_of
 
 _SKEW_S = 60
 
@@ -21,10 +21,15 @@ def reconcile(office: Office) -> Reconciled:
         since_s = billing.since_s(tx)
     lines = cashier.company.movements(since_s, now_ms // 1_000 + _SKEW_S)
     payouts = cashier.company.payouts(since_s)
+    for first in range(0, len(lines), ROUND):
+        with office.store.write() as tx:
+            billing.keep_lines(tx, cashier.till, lines[first : first + ROUND])
     with office.store.write() as tx:
-        billing.keep_lines(tx, cashier.till, lines)
         billing.keep_payouts(tx, payouts)
-        billing.match_lines(tx, cashier.till, now_ms)
+        place = billing.match_lines(tx, cashier.till, now_ms)
+    while place is not None:
+        with office.store.write() as tx:
+            place = billing.match_lines(tx, cashier.till, now_ms, after=place)
     with office.store.read() as tx:
         return billing.reconciled(tx)
 

@@ -320,14 +320,20 @@ def _each(work: Sequence[Callable[[], object]]) -> None:
 def charge_due(office: Office) -> None:
     """Charge saved cards where credit has fallen below its threshold."""
     cashier, now_ms = cashier_of(office), office.clock.now_ms()
-    with office.store.write() as tx:
+    with office.store.read() as tx:
         orgs = billing.due(tx, now_ms, ROUND)
-        begun = [billing.begin_automatic(tx, cashier.till, org, now_ms) for org in orgs]
+    begun = [_begin(office, cashier, org) for org in orgs]
+    with office.store.write() as tx:
         unanswered = billing.unanswered(tx, now_ms, ROUND)
     _each(
         [partial(_ask_again, office, cashier, topup) for topup in unanswered]
         + [partial(_charge, office, cashier, topup) for topup in begun if topup is not None]
     )
+
+
+def _begin(office: Office, cashier: Cashier, org: bytes) -> Topup | None:
+    with office.store.write() as tx:
+        return billing.begin_automatic(tx, cashier.till, org, office.clock.now_ms())
 
 
 def _charge(office: Office, cashier: Cashier, topup: Topup) -> None:
