@@ -5,12 +5,16 @@ import pytest
 from tests.builders.money_world import USD, MoneyWorld
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.books import (
+    Mode,
+    Period,
+    Rule,
     close_day,
     forget,
     receipt_holds,
     receipt_leaf,
     receipt_proof,
     receipts_root,
+    set_rule,
     verify,
     wallet_purse,
 )
@@ -186,3 +190,29 @@ def test_a_book_is_named_as_people_read_it(world: MoneyWorld) -> None:
     assert f"I9 book w {org.hex()} is not what its rows say" in problems
     tamper(world, "DELETE FROM book WHERE kind = 'revenue'")
     assert "I9 book revenue/00 is not what its rows say" in report(world).problems
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE lot SET granted = granted + 5", "I8 a wallet"),
+        ("UPDATE lot SET returned = returned + 5", "I8 a wallet"),
+        ("UPDATE book SET held = held + 5 WHERE kind = 'wallet'", "I11 held is"),
+        ("UPDATE budget SET held = held + 5", "I11 held of a budget"),
+    ],
+)
+def test_a_posting_stops_at_books_that_do_not_agree(
+    world: MoneyWorld, statement: str, rule: str
+) -> None:
+    org = world.organization(USD)
+    key = b"k" + org
+    with world.store.write() as tx:
+        limit = Rule(key, Period.TOTAL, "UTC", Mode.HARD, USD)
+        set_rule(tx, limit, world.clock.now_ms())
+    gateway = world.gateway()
+    gateway.spend((wallet_purse(org), key), 1_000, 300)
+    tamper(world, statement)
+    before = world.wallet(org)
+    with pytest.raises(InvariantBroken, match=rule):
+        world.pump()
+    assert world.wallet(org) == before

@@ -19,15 +19,16 @@ def touched(tx: Transaction, purses: list[bytes]) -> None:
 
 _TOUCHED: Final = """
 WITH touched AS (SELECT column1 AS purse FROM {rows} AS d)
-SELECT 'I11 held is what is lent' FROM touched JOIN book ON book.id = touched.purse
-WHERE held <> (SELECT coalesce(sum(granted - settled), 0) FROM lease WHERE lease.purse = book.id)
-UNION ALL SELECT 'I8 a wallet is the rest of its lots'
-FROM touched JOIN book ON book.id = touched.purse
-WHERE posted <> (SELECT coalesce(sum(granted - spent - returned), 0) FROM lot
+SELECT 'I11 held is what is lent' FROM touched CROSS JOIN book
+WHERE book.id = touched.purse AND held <> (
+  SELECT coalesce(sum(granted - settled), 0) FROM lease WHERE lease.purse = book.id)
+UNION ALL SELECT 'I8 a wallet is the rest of its lots' FROM touched CROSS JOIN book
+WHERE book.id = touched.purse AND posted <> (
+  SELECT coalesce(sum(granted - spent - returned), 0) FROM lot
   WHERE lot.book = book.id AND granted > spent + returned)
-UNION ALL SELECT 'I11 held of a budget is what is lent'
-FROM touched JOIN budget ON budget.purse = touched.purse
-WHERE held <> (SELECT coalesce(sum(granted - settled), 0) FROM lease
+UNION ALL SELECT 'I11 held of a budget is what is lent' FROM touched CROSS JOIN budget
+WHERE budget.purse = touched.purse AND held <> (
+  SELECT coalesce(sum(granted - settled), 0) FROM lease
   WHERE lease.purse = budget.purse AND lease.starts_at = budget.starts_at)"""
 
 
