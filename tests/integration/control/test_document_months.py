@@ -14,6 +14,7 @@ from troth.control.audit import Actor
 from troth.control.documents import Engine, Kind, Party, Point, Terms
 from troth.control.documents.shape import Document, Flow, Treatment
 from troth.kernel import ids
+from troth.kernel.errors import InvariantBroken
 from troth.kernel.quantities import Quantities
 from troth.kernel.usage_record import Outcome, UsageRecord, UsageSource, encode
 from troth.ledger import books
@@ -182,6 +183,19 @@ def test_what_gifts_paid_is_not_invoiced(town: Town) -> None:
     assert invoice.split is not None
     assert (invoice.split.used_nusd, invoice.split.gifts_nusd) == (3 * USD, USD)
     assert invoice.gross_cents == 200
+
+
+def test_a_month_whose_charges_are_gone_is_not_invoiced(town: Town) -> None:
+    ada = town.owner("Ada")
+    town.go_to(2027, 2, 3)
+    town.credit(ada.raw, 5 * USD)
+    town.use(ada, USD)
+    town.go_to(2027, 3, 1)
+    with town.store.write() as tx:
+        assert books.forget(tx, town.clock.now_ms() // MS_OF_DAY) == 1
+    with pytest.raises(InvariantBroken, match="while its charges are there"):
+        town.documents(AT_USAGE, ada)
+    assert [each.kind for each in town.documents(Terms(), ada)] == [Kind.STATEMENT]
 
 
 def test_months_are_written_once_and_old_ones_are_left_alone(town: Town) -> None:

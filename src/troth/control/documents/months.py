@@ -36,6 +36,9 @@ from troth.ledger.books import wallet_purse
 from troth.store.transaction import Transaction
 
 _MONTHS_BACK: Final = 3
+_DRAWN: Final = """
+SELECT charge.dr, sum(charge.amount) FROM charge JOIN lot ON lot.id = charge.lot
+WHERE charge.day BETWEEN ? AND ? AND lot.kind {} 'paid' GROUP BY charge.dr"""
 _FLOWS: Final[Mapping[str, Flow]] = {
     "paid": Flow.BOUGHT,
     "promo": Flow.GIVEN,
@@ -62,6 +65,7 @@ class Sums(msgspec.Struct, frozen=True):
     closing: int
     charged: int
     gifts: int
+    bought: int
     flows: Mapping[Flow, int]
     used: tuple[Used, ...]
 
@@ -108,12 +112,8 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
         "SELECT book, sum(charged) FROM day_close WHERE day BETWEEN ? AND ? GROUP BY book",
         span,
     )
-    gifts = _pairs(
-        tx,
-        "SELECT charge.dr, sum(charge.amount) FROM charge JOIN lot ON lot.id = charge.lot"
-        " WHERE charge.day BETWEEN ? AND ? AND lot.kind <> 'paid' GROUP BY charge.dr",
-        span,
-    )
+    gifts = _pairs(tx, _DRAWN.format("<>"), span)
+    bought = _pairs(tx, _DRAWN.format("="), span)
     flows = _flows(tx, span)
     used = _used(tx, span)
     found = []
@@ -125,6 +125,7 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
             closing=closing.get(book, 0),
             charged=charged.get(book, 0),
             gifts=gifts.get(book, 0),
+            bought=bought.get(book, 0),
             flows=flows.get(book, {}),
             used=tuple(used.get(org, ())),
         )
@@ -251,6 +252,8 @@ def _balance(sums: Sums) -> Iterator[Balance]:
 
 def _split(tx: Transaction, sums: Sums) -> Split:
     """Cut a month's paid usage into whole cents and a rest that the next month takes on."""
+    whole = sums.gifts + sums.bought
+    invariant(whole == sums.charged, "a month is invoiced while its charges are there")
     before = tx.row(
         "SELECT body FROM document WHERE org = ? AND kind = 'invoice' AND subject LIKE ?"
         " ORDER BY issued_at DESC, n DESC LIMIT 1",
