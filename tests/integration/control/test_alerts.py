@@ -243,15 +243,12 @@ def test_low_balances_can_be_left_untold(office: Office, ada: Organization) -> N
     assert told(office) == []
 
 
-@pytest.mark.parametrize(
-    "address", ["x", "a@b\r\nBcc: c@d", "a b@c", "<a@b>", "a@b,c@d", "a@", "a@" + "b" * 260]
-)
-def test_what_is_no_address_is_refused(
-    office: Office, actor: Actor, ada: Organization, address: str
-) -> None:
-    with office.store.write() as tx, pytest.raises(InvalidValue) as caught:
-        budgets.set_contact(tx, actor, ada, (address, "en"))
-    assert caught.value.param == "address"
+def test_what_is_no_address_is_refused(office: Office, actor: Actor, ada: Organization) -> None:
+    wrong = ("x", "a@b\r\nBcc: c@d", "a b@c", "<a@b>", "a@b,c@d", "a@", "a@" + "b" * 260)
+    for address in wrong:
+        with office.store.write() as tx, pytest.raises(InvalidValue) as caught:
+            budgets.set_contact(tx, actor, ada, (address, "en"))
+        assert caught.value.param == "address"
 
 
 def test_a_contact_is_changed_and_ended(office: Office, actor: Actor, ada: Organization) -> None:

@@ -101,13 +101,13 @@ def test_a_third_budget_is_refused_until_one_is_dropped(
     assert [each.period for each in listed(office)] == ["month", "total"]
 
 
-@pytest.mark.parametrize("nusd", [-1, 90_000_001 * 10**9])
 def test_a_limit_out_of_range_names_its_field(
-    office: Office, actor: Actor, ada: Organization, nusd: int
+    office: Office, actor: Actor, ada: Organization
 ) -> None:
-    with pytest.raises(InvalidValue) as caught:
-        put(office, actor, owned(office, ada), nusd=nusd)
-    assert caught.value.param == "limit_usd"
+    for nusd in (-1, 90_000_001 * 10**9):
+        with pytest.raises(InvalidValue) as caught:
+            put(office, actor, owned(office, ada), nusd=nusd)
+        assert caught.value.param == "limit_usd"
 
 
 def test_a_key_that_ended_or_is_another_s_has_no_budget(

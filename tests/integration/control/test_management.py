@@ -103,23 +103,19 @@ def test_a_budget_is_told_for_each_key_that_draws_on_it_and_called_back(
     assert (kept, other) == (("key",), ("project",))
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"limit_usd": "-5", "period": "month"}, "limit_usd"),
-        ({"limit_usd": "5", "period": "year"}, "period"),
-        ({"limit_usd": "5", "period": "month", "mode": "soft"}, "mode"),
-        ({"limit_usd": "5"}, "period"),
-    ],
-)
-def test_a_budget_that_cannot_be_names_its_field(
-    client: Client, body: dict[str, str | int], field: str
-) -> None:
+def test_a_budget_that_cannot_be_names_its_field(client: Client) -> None:
     client.post("organizations", body={"name": "Ada"})
-    with pytest.raises(Refused) as caught:
-        client.post("organizations", "Ada", "budgets", body=body)
-    assert field in caught.value.message or "Field required" in caught.value.message
-    assert "soft" not in caught.value.message.replace("'hard' or 'alert'", "")
+    wrong: tuple[tuple[dict[str, str | int], str], ...] = (
+        ({"limit_usd": "-5", "period": "month"}, "'limit_usd'"),
+        ({"limit_usd": "5", "period": "year"}, "'period'"),
+        ({"limit_usd": "5", "period": "month", "mode": "soft"}, "'mode'"),
+        ({"limit_usd": "5"}, "'period'"),
+    )
+    for body, field in wrong:
+        with pytest.raises(Refused) as caught:
+            client.post("organizations", "Ada", "budgets", body=body)
+        assert field in caught.value.message
+        assert "soft" not in caught.value.message
 
 
 def test_a_budget_of_more_keys_than_a_message_has_room_for_is_told_in_parts(
