@@ -7,7 +7,7 @@ INSTALL := $(PIP) install --require-hashes --requirement
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prove-money bench bench-peers bench-stages bench-profile docs \
+.PHONY: help run demo test check coverage lint prove-money bench bench-peers bench-stages bench-profile docs \
 	requirements clean
 
 help: ## list these targets
@@ -29,6 +29,10 @@ check: lint ## the quick part of `make test`: no test that starts a server
 
 prove-money: .venv/dev.stamp ## the long proofs about money: every interleaving, seed and kill
 	$(BIN)/python -m pytest --prove --durations=0 $(PYTEST_ARGS)
+
+coverage: .venv/dev.stamp ## run the tests and say which branches of src/troth none of them took
+	$(BIN)/python -m coverage run --source=src/troth -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m coverage report --sort=cover
 
 lint: .venv/dev.stamp ## style, types and import rules
 	$(BIN)/ruff check
