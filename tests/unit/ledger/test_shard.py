@@ -351,3 +351,23 @@ def test_more_is_asked_for_before_a_lease_runs_dry(desk: Desk) -> None:
     assert shard.wanted() == []  # of the last grant a quarter is left
     assert shard.admit(reservation(4), (WALLET,), 1, 1) == 1
     assert [each.purse for each in shard.wanted()] == [WALLET]
+
+
+def test_an_ask_says_what_all_who_wait_need(desk: Desk) -> None:
+    for number, want, least in ((1, 300, 50), (2, 700, 10), (3, 200, 90)):
+        assert isinstance(desk.shard.admit(reservation(number), (WALLET,), want, least), Short)
+    (ask,) = desk.shard.wanted()
+    assert (ask.need, ask.least, ask.bound) == (1_200, 10, 700)
+
+
+def test_a_settlement_is_unposted_until_the_books_have_it(desk: Desk) -> None:
+    shard = desk.ready()
+    for number in (1, 2):
+        assert shard.admit(reservation(number), (WALLET, KEY), 100, 1) == 100
+    shard.settle(reservation(1), 50, b"")
+    told = [shard.is_unposted(reservation(number)) for number in (1, 2, 3)]
+    assert told == [True, True, False]
+    shard.settle(reservation(2), 50, b"")
+    assert shard.unposted(1) is not None
+    shard.acknowledged(1)
+    assert [shard.is_unposted(reservation(number)) for number in (1, 2)] == [False, True]
