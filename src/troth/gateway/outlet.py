@@ -18,8 +18,9 @@ MOST: Final = 4_096
 class Outlet(msgspec.Struct, frozen=True):
     """One way to an answer: an offering, its provider's deviations, and how its upstream fares.
 
-    `headings` are the heads of requests by path, up to their length; `model` begins a body;
-    `limit` comes before the number of tokens; `told` names model and provider in an answer's head.
+    `headings` are the heads of requests by path, up to their length; `model` begins a body, `limit`
+    comes before its number of tokens; `told` names model and provider in an answer's head.
+    `charges_calls` tells that a call has a price of its own.
     """
 
     offering: Offering
@@ -30,6 +31,7 @@ class Outlet(msgspec.Struct, frozen=True):
     told: bytes
     streamed: Deadlines
     buffered: Deadlines
+    charges_calls: bool
     breaker: Breaker
     budget: RetryBudget
 
@@ -68,6 +70,8 @@ class Outlets:
             told=_told(offering.model.name, upstream.provider),
             streamed=Deadlines(upstream.connect_ms, upstream.tls_ms, upstream.first_byte_ms, *rest),
             buffered=Deadlines(upstream.connect_ms, upstream.tls_ms, upstream.buffered_ms, *rest),
+            charges_calls=offering.sale.is_priced("requests")
+            or offering.cost.is_priced("requests"),
             breaker=self._health.breaker(upstream.id, offering.upstream_model),
             budget=self._health.budget(upstream.provider),
         )

@@ -18,7 +18,6 @@ from troth.kernel.errors import ContextLengthExceeded, CreditsExhausted
 
 _A_MESSAGE: Final = 16
 _A_CALL: Final = 512
-_IMAGE_TOKENS: Final = 4_096
 _NORMALIZED: Final = 11
 """NFKC grows a character eleven-fold at most (U+FDFA)."""
 DEFAULT_MAX_OUTPUT: Final = 4_096
@@ -72,6 +71,8 @@ def reserve(
     """
     offering = choice.candidates[0]
     tokens = input_bound(offering, ask)
+    for other in choice.candidates[1:]:
+        tokens = max(tokens, input_bound(other, ask))
     most = _most_output(offering, ask)
     choices = ask.choices
     first = min(most, TRANCHE) * choices
@@ -133,7 +134,9 @@ def _affordable(nusd: int, tokens_in: int, asked: _Asked) -> int:
     size = asked.ask.size
     return (
         min(
-            one.sale.affordable_output(nusd, tokens_in, asks_cache=size.asks_cache)
+            one.sale.affordable_output(
+                nusd, tokens_in, asks_cache=size.asks_cache, asks_media=asks_media(asked.ask)
+            )
             for one in asked.choice.candidates
         )
         // asked.ask.choices
@@ -153,7 +156,7 @@ def input_bound(offering: Offering, ask: Ask) -> int:
     model = offering.model
     text = size.text_bytes * _NORMALIZED if model.normalizing else size.text_bytes
     tokens = text + size.messages * _A_MESSAGE + size.tool_bytes * 3 // 2 + _A_CALL
-    tokens += size.images * _IMAGE_TOKENS + size.tokens + size.audio_bytes
+    tokens += size.images * model.image_tokens + size.tokens + size.audio_bytes
     room = model.context_length
     if size.files:
         return room
@@ -182,9 +185,16 @@ def _check_context(offering: Offering, ask: Ask) -> None:
 
 def _dearest(choice: Choice, ask: Ask, tokens_in: int, outputs: tuple[int, ...]) -> tuple[int, ...]:
     """Return the bounds in nano-USD, one for each number of output tokens."""
-    asks_cache = ask.size.asks_cache
-    first, *others = choice.candidates
-    most = first.sale.bounds(tokens_in, outputs, asks_cache=asks_cache)
-    for other in others:
-        most = tuple(map(max, most, other.sale.bounds(tokens_in, outputs, asks_cache=asks_cache)))
+    most: tuple[int, ...] = ()
+    for one in choice.candidates:
+        found = one.sale.bounds(
+            tokens_in, outputs, asks_cache=ask.size.asks_cache, asks_media=asks_media(ask)
+        )
+        most = tuple(map(max, most, found)) if most else found
     return most
+
+
+def asks_media(ask: Ask) -> bool:
+    """Tell whether images or sound go in or come out, which may cost more than text."""
+    size = ask.size
+    return bool(size.images or size.audio_bytes or size.files) or "audio_output" in ask.needs

@@ -44,8 +44,11 @@ def settle(journey: Journey, world: World) -> Charge:
     if flight.rendering.alarms:
         world.counters.event("odd_answer")
     used, source = _count(flight, ask, reservation, world)
-    price = flight.outlet.offering.sale.charge(used)
-    cost = flight.outlet.offering.cost.charge(used)
+    outlet = flight.outlet
+    if outlet.charges_calls:
+        used = msgspec.structs.replace(used, requests=1)
+    price = outlet.offering.sale.charge(used)
+    cost = outlet.offering.cost.charge(used)
     charged = price
     if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")

@@ -11,7 +11,7 @@ import msgspec
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.ports import Wallet
-from troth.gateway.reserve import TRANCHE
+from troth.gateway.reserve import TRANCHE, asks_media
 from troth.kernel.errors import CreditsEnded
 
 
@@ -65,7 +65,10 @@ class Tranches:
         reservation = journey.reservation
         covered = min(self._covered + self._step, self._most)
         [bound] = self._flight.outlet.offering.sale.bounds(
-            reservation.most_input, (covered,), asks_cache=journey.ask.size.asks_cache
+            reservation.most_input,
+            (covered,),
+            asks_cache=journey.ask.size.asks_cache,
+            asks_media=asks_media(journey.ask),
         )
         self._asked_nusd = max(0, bound - reservation.reserved_nusd)
         self._is_asking = True

@@ -228,3 +228,51 @@ async def test_what_an_upstream_counts_above_the_bound_is_kept_by_model() -> Non
     assert 0 < first < 9_000
     assert second == third == first
     assert stage.world.counters.events["absurd_usage"] == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "param"),
+    [(b'"service_tier":"priority"', "service_tier"), (b'"service_tier":"flex"', "service_tier")],
+)
+async def test_a_service_at_another_price_is_refused_before_anybody_is_called(
+    extra: bytes, param: str
+) -> None:
+    stage = scene(answers(200, WHOLE))
+    reply = await stage.ask(ASK[:-1] + b"," + extra + b"}")
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (
+        400,
+        "unpriced_feature",
+        param,
+    )
+    assert stage.upstreams.sent == []
+    assert (await stage.ask(ASK[:-1] + b',"service_tier":"default"}')).status == 200
+
+
+IMAGE = b'{"type":"image_url","image_url":{"url":"https://a.example/i.png"}}'
+
+
+async def test_an_image_is_bound_by_what_the_model_counts_for_one() -> None:
+    asked = ASK.replace(b'"Say a word."', b"[" + IMAGE + b"]")
+    seeing = model(features=frozenset({"image_input"}), context_length=200_000, image_tokens=48_169)
+    prices = [
+        PriceLine("input", 10**6),
+        PriceLine("input_image", 3 * 10**6),
+        PriceLine("output", 0),
+    ]
+    stage = scene(
+        answers(200, WHOLE.replace(b'"prompt_tokens":12', b'"prompt_tokens":48000')),
+        offerings=[offering(model=seeing, sale=compile_sheet("seen", prices))],
+        balance=10**9,
+    )
+    assert (await stage.ask(asked)).status == 200
+    (row,) = stage.wallet.records
+    assert row.quantities.input == 48_000
+    assert row.reserved_nusd >= 3 * 48_169
+
+
+async def test_a_price_of_a_call_is_charged_with_each_answer() -> None:
+    prices = [PriceLine("input", 0), PriceLine("output", 0), PriceLine("requests", 5_000, 1)]
+    stage = scene(answers(200, WHOLE), offerings=[offering(sale=compile_sheet("call", prices))])
+    await stage.ask(ASK)
+    (row,) = stage.wallet.records
+    assert (row.quantities.requests, row.charged_nusd) == (1, 5_000)

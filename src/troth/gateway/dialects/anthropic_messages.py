@@ -6,6 +6,7 @@ from troth.gateway.dialects.anthropic_parts import read_system, read_turns
 from troth.gateway.dialects.checks import (
     Check,
     any_value,
+    at_list_price,
     boolean,
     integer,
     listing,
@@ -14,7 +15,6 @@ from troth.gateway.dialects.checks import (
     one_of,
     required_mapping,
     required_text,
-    text,
     texts,
 )
 from troth.gateway.dialects.known_fields import MESSAGES
@@ -38,8 +38,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "model": any_value,
     "output_config": mapping,
     "output_format": mapping,
-    "service_tier": text,
-    "speed": text,
+    "service_tier": at_list_price("auto", "standard_only"),
+    "speed": at_list_price("standard"),
     "stop_sequences": texts(MAX_STOPS),
     "stream": boolean,
     "system": any_value,

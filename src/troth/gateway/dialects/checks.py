@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from troth.gateway.exchange import Fields, Json
-from troth.kernel.errors import InvalidValue, MissingParameter
+from troth.kernel.errors import InvalidValue, MissingParameter, UnpricedFeature
 
 Check = Callable[[str, Json], None]
 """Raises `InvalidValue` when the value at the path is not what it must be."""
@@ -68,6 +68,19 @@ def one_of(*words: str) -> Check:
     def check(path: str, value: Json) -> None:
         if type(value) is not str or value not in allowed:
             raise InvalidValue(path, f"This must be one of: {', '.join(words)}.")
+
+    return check
+
+
+def at_list_price(*words: str) -> Check:
+    """Take what is served at the published price; another service has a price that is not known."""
+    allowed: Final = frozenset(words)
+
+    def check(path: str, value: Json) -> None:
+        if type(value) is not str:
+            raise InvalidValue(path, "This must be a string.")
+        if value not in allowed:
+            raise UnpricedFeature(path)
 
     return check
 

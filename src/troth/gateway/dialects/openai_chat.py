@@ -7,6 +7,7 @@ from troth.gateway.dialects import plain_chat
 from troth.gateway.dialects.checks import (
     Check,
     any_value,
+    at_list_price,
     boolean,
     integer,
     listing,
@@ -60,7 +61,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "repetition_penalty": number(0, 2),
     "response_format": mapping,
     "seed": integer(-(2**63), 2**63 - 1),
-    "service_tier": text,
+    "service_tier": at_list_price("auto", "default", "standard_only"),
     "stop": text_or_texts(MAX_STOPS),
     "stream": boolean,
     "stream_options": mapping,

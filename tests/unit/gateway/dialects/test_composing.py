@@ -191,7 +191,7 @@ def test_a_chat_request_without_a_limit_gets_the_model_s() -> None:
 
 
 def test_a_messages_request_becomes_a_chat_request() -> None:
-    ask = messages(system="s", stream=True, temperature=0.5, speed="fast")
+    ask = messages(system="s", stream=True, temperature=0.5, speed="standard")
     assert sent(ask, at("openai", "llamacpp")) == {
         "model": "up/m",
         "messages": [
