@@ -27,6 +27,7 @@ from troth.store.transaction import Locked
 _MS: Final = 1_000_000
 _STOP_SECONDS: Final = 5
 _LONGEST_PAUSE_MS: Final = 60_000
+_GUARDS_A_STEP: Final = 5_000
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -47,6 +48,14 @@ def close_days(office: Office) -> None:
                 usage.freeze(tx, closed)
 
 
+def forget_guards(office: Office) -> None:
+    """Drop what guards against a second posting of journals that nobody replays any more."""
+    gone = _GUARDS_A_STEP
+    while gone == _GUARDS_A_STEP:
+        with office.store.write() as tx:
+            gone = books.forget_guards(tx, office.clock.now_ms(), _GUARDS_A_STEP)
+
+
 def renew_prices(office: Office) -> None:
     """Put in force what was accepted for a moment that has come, and tell the gateways."""
     now_ms = office.clock.now_ms()
@@ -63,6 +72,7 @@ def renew_prices(office: Office) -> None:
 
 DUTIES: Final = (
     Duty(DutyName.CLOSE_DAYS, 60_000, close_days),
+    Duty(DutyName.FORGET_GUARDS, 600_000, forget_guards),
     Duty(DutyName.RENEW_PRICES, 1_000, renew_prices),
     Duty(DutyName.EXPIRE_CREDIT, 60_000, expire_credit),
     Duty(DutyName.RAISE_ALERTS, 15_000, raise_alerts),

@@ -147,6 +147,7 @@ class DutyName(Code):
     """What the desk does by itself."""
 
     CLOSE_DAYS = "close_days"
+    FORGET_GUARDS = "forget_guards"
     RENEW_PRICES = "renew_prices"
     RAISE_ALERTS = "raise_alerts"
     LOW_BALANCES = "low_balances"

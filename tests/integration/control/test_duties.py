@@ -38,6 +38,26 @@ def test_days_that_are_over_are_closed_one_by_one(
     assert lines == []
 
 
+def test_guards_that_nothing_needs_any_more_are_dropped(office: Office, clock: ManualClock) -> None:
+    ids = [office.maker.raw() for _ in range(3)]
+    with office.store.write() as tx:
+        tx.insert("INSERT INTO seen (reservation, day) VALUES (?, ?)", [(one, 0) for one in ids])
+    lines: list[bytes] = []
+    duties = Duties(office, DUTIES, clock=clock, log=Log(lines.append, clock, "control"))
+
+    def kept() -> int:
+        with office.store.read() as tx:
+            return len(tx.rows("SELECT reservation FROM seen"))
+
+    clock.advance(books.GUARDED_DAYS * MS_OF_DAY)
+    duties.turn()
+    assert kept() == 3
+    clock.advance(MS_OF_DAY)
+    duties.turn()
+    assert kept() == 0
+    assert lines == []
+
+
 def test_a_duty_that_fails_is_told_and_the_others_go_on(office: Office, clock: ManualClock) -> None:
     lines: list[bytes] = []
     done: list[int] = []

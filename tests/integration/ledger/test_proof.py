@@ -5,11 +5,13 @@ import pytest
 from tests.builders.money_world import USD, MoneyWorld
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.books import (
+    GUARDED_DAYS,
     Mode,
     Period,
     Rule,
     close_day,
     forget,
+    forget_guards,
     receipt_holds,
     receipt_leaf,
     receipt_proof,
@@ -89,6 +91,25 @@ def test_charges_of_closed_days_may_go_and_the_books_still_verify(world: MoneyWo
         assert forget(tx, world.clock.now_ms() // MS_OF_DAY) == 4
     assert report(world).problems == []
     assert world.wallet(org).posted == USD - 300 - 301 - 302 + 150
+
+
+def test_replay_guards_go_when_no_journal_can_be_replayed_any_more(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    gateway = world.gateway()
+    began = world.clock.now_ms()
+    for _ in range(3):
+        gateway.spend((wallet_purse(org),), 1_000, 300)
+    world.pump()
+    world.clock.advance(GUARDED_DAYS * MS_OF_DAY)
+    gateway = world.gateway(1)
+    gateway.spend((wallet_purse(org),), 1_000, 300)
+    world.pump()
+    with world.store.write() as tx:
+        assert forget_guards(tx, began + GUARDED_DAYS * MS_OF_DAY) == 0
+        assert forget_guards(tx, world.clock.now_ms() + 1, most=2) == 2
+        assert forget_guards(tx, world.clock.now_ms() + 1, most=2) == 1
+    assert world.number("SELECT count(*) FROM seen") == 1
+    assert report(world).problems == []
 
 
 def test_a_posting_after_midnight_belongs_to_the_open_day(world: MoneyWorld) -> None:

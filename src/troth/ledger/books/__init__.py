@@ -20,7 +20,7 @@ from troth.ledger.books.budget import (
     span,
 )
 from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
-from troth.ledger.books.days import close_day, forget
+from troth.ledger.books.days import GUARDED_DAYS, close_day, forget, forget_guards
 from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
 from troth.ledger.books.lease import is_recalled
 from troth.ledger.books.lot import Lot, LotKind, lots
@@ -44,6 +44,7 @@ from troth.ledger.books.verify import Report, verify
 from troth.ledger.books.wallet import Wallet, wallet
 
 __all__ = [
+    "GUARDED_DAYS",
     "Budget",
     "Credit",
     "Crossing",
@@ -71,6 +72,7 @@ __all__ = [
     "drop_rule",
     "expire",
     "forget",
+    "forget_guards",
     "is_recalled",
     "lots",
     "moved",

@@ -13,6 +13,8 @@ from troth.kernel.errors import invariant
 from troth.ledger.books import chain
 from troth.store.transaction import Transaction
 
+GUARDED_DAYS: Final = 8
+"""How long a reservation is known as posted: a day more than a journal may be old."""
 _CLOSE: Final = struct.Struct(">32sq32sqqqqq")
 
 _SUMS: Final = """
@@ -75,6 +77,19 @@ def _last(tx: Transaction) -> dict[bytes, tuple[int, bytes]]:
 
 
 def forget(tx: Transaction, before_day: int) -> int:
-    """Remove charges and replay guards of closed days; return how many charges went."""
-    tx.execute("DELETE FROM seen WHERE day < ?", (before_day,))
+    """Remove charges of closed days; return how many went."""
     return tx.execute("DELETE FROM charge WHERE day < ?", (before_day,))
+
+
+def forget_guards(tx: Transaction, now_ms: int, most: int = 5_000) -> int:
+    """Remove the oldest replay guards, at most so many; return how many went.
+
+    No journal is replayed that is older than seven days. A reservation begins with its time, so
+    that the oldest are found without a look at the others.
+    """
+    before = (now_ms - GUARDED_DAYS * chain.MS_OF_DAY).to_bytes(6, "big")
+    return tx.execute(
+        "DELETE FROM seen WHERE reservation IN"
+        " (SELECT reservation FROM seen WHERE reservation < ? LIMIT ?)",
+        (before, most),
+    )
