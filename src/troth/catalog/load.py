@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path as File
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -102,6 +102,7 @@ class OfferingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     With `margin`, a share such as "0.20", what we ask is `cost` and so much more, rounded up to
     whole nano-dollars for so many units; `price` must then be left out. `cancel` says what the
     provider bills of an answer that nobody waits for, as was true on `cancel_checked_on`.
+    `embedding_batch` is how many inputs it takes in a call, 0 for any number.
     """
 
     provider: str = ""
@@ -114,6 +115,7 @@ class OfferingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cancel_checked_on: dt.date | None = None
     lacks: frozenset[Feature] = frozenset()
     extra_fields: frozenset[str] = frozenset()
+    embedding_batch: Annotated[int, msgspec.Meta(ge=0)] | None = None
     reasoning_inside: bool = True
 
     def check_margin(self) -> None:
@@ -382,5 +384,6 @@ def _offering(model: Model, row: OfferingTable, upstreams: Mapping[str, Upstream
         cancel=row.cancel,
         lacks=row.lacks,
         extra_fields=row.extra_fields,
+        embedding_batch=row.embedding_batch,
         reasoning_inside=row.reasoning_inside,
     )

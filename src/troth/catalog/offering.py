@@ -39,7 +39,8 @@ class Offering(msgspec.Struct, frozen=True):
 
     `exact` offerings send events that already fit the published schema and are relayed as bytes.
     `lacks` narrows the model's features at this upstream; `extra_fields` are request fields that
-    it takes beyond the published document.
+    it takes beyond the published document. `embedding_batch` is how many inputs of embeddings it
+    takes in a call: 0 for any number, None for what its provider is known to take.
     """
 
     model: Model
@@ -52,3 +53,4 @@ class Offering(msgspec.Struct, frozen=True):
     lacks: frozenset[Feature] = frozenset()
     extra_fields: frozenset[str] = frozenset()
     reasoning_inside: bool = True
+    embedding_batch: int | None = None

@@ -20,7 +20,8 @@ class Outlet(msgspec.Struct, frozen=True):
 
     `headings` are the heads of requests by path, up to their length; `model` begins a body, `limit`
     comes before its number of tokens; `told` names model and provider in an answer's head.
-    `charges_calls` tells that a call has a price of its own.
+    `charges_calls` tells that a call has a price of its own. `batch` is how many inputs of
+    embeddings go in a call, 0 for any number.
     """
 
     offering: Offering
@@ -34,6 +35,7 @@ class Outlet(msgspec.Struct, frozen=True):
     charges_calls: bool
     breaker: Breaker
     budget: RetryBudget
+    batch: int
 
 
 class Outlets:
@@ -61,6 +63,7 @@ class Outlets:
         provider = provider_of(upstream.provider)
         paths = ("/chat/completions", "/messages", "/embeddings")
         rest = (upstream.between_ms, upstream.whole_ms)
+        batch = offering.embedding_batch
         return Outlet(
             offering=offering,
             provider=provider,
@@ -74,6 +77,7 @@ class Outlets:
             or offering.cost.is_priced("requests"),
             breaker=self._health.breaker(upstream.id, offering.upstream_model),
             budget=self._health.budget(upstream.provider),
+            batch=provider.embedding_batch if batch is None else batch,
         )
 
 

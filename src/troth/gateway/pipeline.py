@@ -7,6 +7,7 @@ before its body is read. A stage is a plain call; what may have to wait is await
 from troth.catalog.model import Endpoint
 from troth.gateway.admit import admit
 from troth.gateway.authenticate import authenticate, recognize
+from troth.gateway.batches import forward_inputs
 from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
@@ -46,7 +47,8 @@ async def serve(
             [],
         )
         try:
-            flight = await forward(journey, arrival, world)
+            going = forward_inputs if endpoint == "embeddings" else forward
+            flight = await going(journey, arrival, world)
             if ask.streamed and not flight.has_client_left:
                 relay(flight, journey, sink, world.wallet)
             if not flight.is_over:

@@ -9,10 +9,12 @@ from troth.gateway.refuse import status_of
 from troth.gateway.settle import Charge
 from troth.gateway.world import World
 from troth.kernel.ids import made_at_ms
-from troth.kernel.usage_record import Outcome, UsageRecord, encode
+from troth.kernel.usage_record import Attempt, Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
 _CLIENT_LEFT: Final = 499
+_ROWS: Final = 6
+"""Attempts that a record shows one by one: it must fit the room that the journal sets aside."""
 
 
 def record(journey: Journey, charge: Charge, world: World) -> None:
@@ -24,7 +26,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
     caller, ask, reservation = journey.caller, journey.ask, journey.reservation
     offering = flight.outlet.offering
     upstream = offering.upstream
-    started_ns = journey.started_ns
+    started_ns, attempts = journey.started_ns, journey.attempts
     status = _status(flight, charge)
     now_ns = world.clock.monotonic_ns()
     latency_ms = (now_ns - started_ns) // _MS
@@ -52,7 +54,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         charge.charged_nusd,
         charge.cost_nusd,
         reservation.max_tokens if reservation.is_clamped else 0,
-        tuple(journey.attempts),
+        tuple(attempts if len(attempts) <= _ROWS else _summed(attempts)),
         caller.key.project,
     )
     world.wallet.settle(journey.raw, charge.charged_nusd, encode(row), overrun=charge.overrun_nusd)
@@ -63,6 +65,15 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
     counters.first_byte.add(first_byte_ms)
     counters.tokens += charge.tokens
     counters.charged_nusd += charge.charged_nusd
+
+
+def _summed(attempts: list[Attempt]) -> list[Attempt]:
+    """Return the first attempts, the rest in a row for each upstream and code, with their time."""
+    rest: dict[tuple[str, str], int] = {}
+    for each in attempts[_ROWS - 1 :]:
+        rest[each.upstream, each.code] = rest.get((each.upstream, each.code), 0) + each.ms
+    summed = [Attempt(upstream, code, ms) for (upstream, code), ms in rest.items()]
+    return attempts[: _ROWS - 1] + summed
 
 
 def _status(flight: Flight, charge: Charge) -> int:

@@ -30,7 +30,7 @@ class Provider(msgspec.Struct, frozen=True):
 
     `lacks` refuses a request, `drops` are hints that are left out and told. `message_drops` are
     fields of turns that the provider calls an error. `exact_base64` providers send embeddings in
-    base64 when asked.
+    base64 when asked; `embedding_batch` is how many inputs they take in a call, 0 for any number.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Provider(msgspec.Struct, frozen=True):
     takes_cache_control: bool = False
     takes_image_urls: bool = True
     exact_base64: bool = False
+    embedding_batch: int = 0
     errors_name_fields: bool = True
 
 
@@ -55,6 +56,7 @@ _ROWS: Final = (
         message_drops=_TOLD_REASONING,
         has_developer=True,
         exact_base64=True,
+        embedding_batch=2_048,
     ),
     Provider(
         "groq",
@@ -65,7 +67,7 @@ _ROWS: Final = (
         has_developer=True,
         takes_zero_temperature=False,
     ),
-    Provider("deepinfra", lacks=_SPEECH),
+    Provider("deepinfra", lacks=_SPEECH, embedding_batch=1_024),
     Provider(
         "openrouter",
         drops=_OPENAI_ONLY - {"verbosity", "prediction"},

@@ -37,12 +37,12 @@ _encode: Final = msgspec.json.Encoder().encode
 class EmbeddingsWhole(Progress):
     """Embeddings for clients of OpenAI's dialect."""
 
-    __slots__ = ("_expected", "_model", "_parts", "_vectors", "_wants_base64")
+    __slots__ = ("_expected", "_model", "_parts", "_wants_base64", "vectors")
 
     def __init__(self, ask: Ask, offering: Offering) -> None:
         super().__init__()
         self._parts: list[bytes] = []
-        self._vectors: list[bytes] = []
+        self.vectors: list[bytes] = []
         self._expected = ask.size.messages
         self._model = offering.model.name
         self._wants_base64 = ask.fields.get("encoding_format") == "base64"
@@ -60,13 +60,13 @@ class EmbeddingsWhole(Progress):
         self._parts.clear()
         try:
             answer = _decode(body)
-            self._vectors = self._in_order(answer.data)
+            self.vectors = self._in_order(answer.data)
         except (*_FAULTS, ValueError, OverflowError):
             self.fail()
             return False
         if answer.usage:
             self.reported = embeddings_quantities(bytes(answer.usage))
-        self.delivered_bytes = sum(map(len, self._vectors))
+        self.delivered_bytes = sum(map(len, self.vectors))
         return True
 
     @override
@@ -74,13 +74,29 @@ class EmbeddingsWhole(Progress):
         """Return the answer with its cost."""
         rows = [
             b'{"object":"embedding","index":%d,"embedding":%b}' % (at, vector)
-            for at, vector in enumerate(self._vectors)
+            for at, vector in enumerate(self.vectors)
         ]
         return b'{"object":"list","data":[%b],"model":%b,"usage":%b}' % (
             b",".join(rows),
             _encode(self._model),
             embeddings_usage(used, cost_nusd),
         )
+
+    def follow(self, before: "EmbeddingsWhole") -> None:
+        """Put vectors and counts of the inputs before these in front of what came of these.
+
+        Nothing came of these where the client left; what came without a count makes it unknown.
+        """
+        counted, earlier = self.reported, before.reported
+        if not self.vectors:
+            self.reported = earlier
+        elif counted is not None and earlier is not None:
+            self.reported = Quantities(input=earlier.input + counted.input)
+        else:
+            self.reported = None
+        self.delivered_bytes += before.delivered_bytes
+        before.vectors.extend(self.vectors)
+        self.vectors = before.vectors
 
     def _in_order(self, rows: list[_Embedding]) -> list[bytes]:
         """Return the vectors as JSON in the order of the inputs.
