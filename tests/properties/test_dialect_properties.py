@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +42,7 @@ from troth.providers.conversation import (
     Turn,
 )
 from troth.providers.counting import anthropic_quantities, openai_quantities
+from troth.providers.forms import with_form_as_tool
 
 many = settings(
     max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -353,3 +355,52 @@ def test_streamed_and_buffered_translations_say_the_same(
     )
     calls = choice["message"].get("tool_calls", [])
     assert spoken == "".join(call["function"]["arguments"] for call in calls)
+
+
+NO_FIELD = msgspec.structs.replace(
+    at("anthropic", "anthropic"),
+    model=msgspec.structs.replace(at("anthropic").model, features=frozenset({"tools"})),
+)
+FORM = {"type": "json_object"}
+
+
+@few
+@given(CONVERSATIONS)
+def test_a_form_as_a_tool_changes_nothing_else_of_what_is_said(said: Conversation) -> None:
+    forced = with_form_as_tool(said)
+    fields = anthropic_dialect.fields_from(forced, 99_999)
+    assert anthropic_dialect.conversation_of(fields) == forced
+    if said.form is None:
+        assert forced == said
+        return
+    [tool] = forced.tools
+    assert (tool.schema, tool.name, forced.form) == (said.form.schema, said.form.name, None)
+    assert forced.choice == Choice("tool", tool.name)
+    assert (forced.system, forced.turns, forced.stop) == (said.system, said.turns, said.stop)
+
+
+@few
+@given(OBJECTS, st.text(st.characters(exclude_categories=["Cs"]), max_size=9), CUTS)
+def test_a_form_that_was_called_for_is_the_same_streamed_and_whole(
+    answer: dict[str, object], beside: str, cuts: list[int]
+) -> None:
+    written = msgspec.json.encode(answer).decode()
+    at_all = sorted({0, len(written), *(cut % (len(written) + 1) for cut in cuts)})
+    deltas = [
+        {"type": "input_json_delta", "partial_json": written[begin:end]}
+        for begin, end in pairwise(at_all)
+    ]
+    call = {"type": "tool_use", "id": "t", "name": "answer", "input": {}}
+    words: dict[str, object] = {"type": "text", "text": beside}
+    data = message_stream([(words, []), (call, deltas)], "tool_use")
+    asked = chat(stream=True, response_format=FORM)
+    stream = events_of(ended(shown(asked, NO_FIELD), data))
+    steps = [one["choices"][0] for one in stream]  # type: ignore[index]
+    whole = shown(chat(response_format=FORM), NO_FIELD)
+    blocks = [words, {**call, "input": answer}]
+    whole.piece(msgspec.json.encode({"content": blocks, "stop_reason": "tool_use"}))
+    assert whole.ended()
+    choice = msgspec.json.decode(whole.whole(0, NOTHING))["choices"][0]
+    said = "".join(one["delta"].get("content") or "" for one in steps)
+    assert said == choice["message"]["content"] == written
+    assert steps[-1]["finish_reason"] == choice["finish_reason"] == "stop"

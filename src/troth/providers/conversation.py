@@ -133,9 +133,14 @@ def effort_of(budget: int) -> Effort:
     return "high"
 
 
+def is_plain_id(name: str) -> bool:
+    """Tell whether every dialect takes this as an id or a tool's name."""
+    return _PLAIN_ID.fullmatch(name) is not None
+
+
 def plain_id(call_id: str) -> str:
     """Return an id that every dialect takes; the same one for the same id, always."""
-    if _PLAIN_ID.fullmatch(call_id):
+    if is_plain_id(call_id):
         return call_id
     return "call_" + sha256(call_id.encode()).hexdigest()[:32]
 

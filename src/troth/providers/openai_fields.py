@@ -7,6 +7,7 @@ from typing import Final
 
 from troth.catalog.model import Feature
 from troth.catalog.offering import Offering
+from troth.providers.forms import way_of_form
 from troth.providers.json_values import Fields, Json
 from troth.providers.provider import Provider, provider_of
 
@@ -51,13 +52,19 @@ _FIELD_OF: Final[dict[Feature, str]] = {
 def lacking(needs: frozenset[Feature], fields: Fields, offering: Offering) -> str | None:
     """Return the field that the offering cannot honor though it changes the answer, or None."""
     row = provider_of(offering.upstream.provider)
+    is_anthropic = offering.upstream.dialect == "anthropic"
+    way = way_of_form(fields, offering) if is_anthropic else "none"
     if needs:
         lacks = offering.lacks | row.lacks
-        if offering.upstream.dialect == "anthropic":
+        if is_anthropic:
             lacks |= _NOT_IN_MESSAGES
         missing = (needs - offering.model.features) | (needs & lacks)
+        if way == "tool":
+            missing -= {"json_schema"}
         if missing:
             return _FIELD_OF[min(missing)]
+    if way == "lacking":
+        return "response_format"
     if not row.has_tool_choice and _forces_a_tool(fields.get("tool_choice")):
         return "tool_choice"
     return None

@@ -19,13 +19,12 @@ from troth.wire.events import Event
 class ChatFromMessages(MessagesReader):
     """Streams from Anthropic-style upstreams to chat clients."""
 
-    __slots__ = ("_call_count", "_has_arguments", "_writer")
+    __slots__ = ("_call_count", "_writer")
 
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are the answer's."""
         super().__init__()
         self._call_count = 0
-        self._has_arguments = False
         self._writer = ChatWriter(
             wants_usage=ask.wants_usage,
             shows_reasoning=ask.asks_reasoning,

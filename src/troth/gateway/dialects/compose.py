@@ -12,6 +12,7 @@ from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask, Fields
 from troth.gateway.outlet import Outlet
 from troth.providers import anthropic_dialect, openai_dialect
+from troth.providers.forms import way_of_form, with_form_as_tool
 from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, untranslatable
 from troth.providers.request import UpstreamRequest, request
 
@@ -22,6 +23,7 @@ _GATEWAYS_OWN: Final = frozenset({"model", "stream", "stream_options"}) | LIMITS
 _LOST_TO_MESSAGES: Final = frozenset(
     {"frequency_penalty", "presence_penalty", "seed", "service_tier", "verbosity", "prediction"}
 )
+_LOST_TO_FORCED_CALLS: Final = frozenset({"reasoning_effort"})
 _LOST_TO_CHAT: Final = frozenset({"service_tier", "speed"})
 _DEFAULT_MAX_TOKENS: Final = 4_096
 
@@ -68,6 +70,8 @@ def dropped(ask: Ask, offering: Offering) -> tuple[str, ...]:
         is_whole = ask.plain is not None or ask.endpoint == "messages"
         return ask.dropped if is_whole else _with_left_out(ask, offering)
     lost = _LOST_TO_CHAT if ask.endpoint == "messages" else _LOST_TO_MESSAGES
+    if way_of_form(ask.fields, offering) == "tool":
+        lost |= _LOST_TO_FORCED_CALLS
     return (*ask.dropped, *sorted(ask.fields.keys() & lost))
 
 
@@ -109,7 +113,10 @@ def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:
     """Return the body of a request in Anthropic's messages dialect."""
     fields, pieces = ask.fields, ask.encoded
     if ask.endpoint == "chat":
-        fields = anthropic_dialect.fields_from(openai_dialect.conversation_of(fields), max_tokens)
+        said = openai_dialect.conversation_of(fields)
+        if way_of_form(fields, outlet.offering) == "tool":
+            said = with_form_as_tool(said)
+        fields = anthropic_dialect.fields_from(said, max_tokens)
         pieces = _pieces(fields)
     end = [
         b',"%b":%b' % (name.encode(), pieces[name]) for name in fields if name not in _GATEWAYS_OWN

@@ -1,10 +1,10 @@
 """Chooses what turns an upstream's answer into the client's: client dialect by upstream dialect."""
 
 from troth.catalog.offering import Offering
-from troth.gateway.dialects.chat_from_messages import ChatFromMessages
 from troth.gateway.dialects.chat_stream import ChatStream
 from troth.gateway.dialects.chat_whole import ChatWhole
 from troth.gateway.dialects.embeddings_whole import EmbeddingsWhole
+from troth.gateway.dialects.form_stream import stream_kind
 from troth.gateway.dialects.messages_from_chat import MessagesFromChat
 from troth.gateway.dialects.messages_stream import MessagesStream
 from troth.gateway.dialects.messages_whole import MessagesWhole
@@ -24,7 +24,7 @@ def rendering(ask: Ask, offering: Offering, raw: bytes) -> Rendering:
 
 def _for_chat(ask: Ask, offering: Offering, answer_id: str, created_at: int) -> Rendering:
     if offering.upstream.dialect == "anthropic":
-        kind = ChatFromMessages if ask.streamed else ChatFromMessagesWhole
+        kind = stream_kind(ask, offering) if ask.streamed else ChatFromMessagesWhole
         return kind(ask, offering, answer_id, created_at)
     return (ChatStream if ask.streamed else ChatWhole)(ask, offering, answer_id, created_at)
 

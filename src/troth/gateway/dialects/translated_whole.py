@@ -25,6 +25,7 @@ from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask, Json
 from troth.kernel.quantities import Quantities
 from troth.providers.anthropic_dialect import object_of
+from troth.providers.forms import way_of_form
 
 
 class MessagesFromChatWhole(ChatWhole):
@@ -50,13 +51,14 @@ class MessagesFromChatWhole(ChatWhole):
 class ChatFromMessagesWhole(MessagesWhole):
     """Buffered answers from Anthropic-style upstreams to chat clients."""
 
-    __slots__ = ("_created_at", "_shows_reasoning")
+    __slots__ = ("_created_at", "_is_form", "_shows_reasoning")
 
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are the answer's."""
         super().__init__(offering, answer_id)
         self._is_exact = False
         self._created_at = created_at
+        self._is_form = way_of_form(ask.fields, offering) == "tool"
         self._shows_reasoning = ask.asks_reasoning
 
     @override
@@ -64,6 +66,8 @@ class ChatFromMessagesWhole(MessagesWhole):
         """Return the completion with its cost."""
         message = message_of(self._blocks, shows_reasoning=self._shows_reasoning)
         choice = ChoiceOut(0, message, None, finish_reason_of(self._reason[0]))
+        if self._is_form:
+            unwrap(choice)
         answer_id, model = self._identity
         return completion((answer_id, self._created_at, model), [choice], used, cost_nusd)
 
@@ -113,3 +117,14 @@ def message_of(blocks: list[BlockOut], *, shows_reasoning: bool) -> MessageOut:
         message.reasoning = "".join(thought) or None
         message.reasoning_details = details
     return message
+
+
+def unwrap(choice: ChoiceOut) -> None:
+    """Make the arguments of the forced call the words; words without a call stay what they are."""
+    message = choice.message
+    if message.tool_calls:
+        function = message.tool_calls[0].function or Function()
+        message.content = function.arguments
+        message.tool_calls = None
+    if choice.finish_reason == "tool_calls":
+        choice.finish_reason = "stop"
