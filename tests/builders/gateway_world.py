@@ -471,5 +471,6 @@ def scene(
         limits=Limits(),
         verified={},
         digest_key=b"d" * 32,
+        hint_key=b"h" * 32,
     )
     return Scene(upstreams, wallet, keys, reads, clock, world, waits)

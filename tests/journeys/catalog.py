@@ -43,6 +43,7 @@ class Row(msgspec.Struct, frozen=True):
     dimensions: int = 0
     offerings: tuple[tuple[str, str], ...] = ()
     cancel: str = "stops"
+    embedding_batch: int = 0
 
     def toml(self) -> str:
         """Return the table of this model."""
@@ -57,6 +58,8 @@ class Row(msgspec.Struct, frozen=True):
             f'cancel = "{self.cancel}"',
             f"price = {PRICE}",
         ]
+        if self.embedding_batch:
+            lines.append(f"embedding_batch = {self.embedding_batch}")
         if self.dimensions:
             lines.append(f"dimensions = {self.dimensions}")
         for provider, model in self.offerings:
@@ -91,6 +94,8 @@ def rows() -> list[Row]:
     found += [
         embedding,
         msgspec.structs.replace(embedding, name="embed-echo", upstream_model="leak-500"),
+        msgspec.structs.replace(embedding, name="embed-by-two", embedding_batch=2),
+        Row("as-openai", "twin-openai", "twin-as-openai"),
         Row("bills-full", "twin", "words-50+drip-20", cancel="bills_full"),
         Row("one-of-two", "twin", "reset", offerings=(("twin-claude", "words-3"),)),
         Row("second-is-free", "twin", "err-429", offerings=(("twin-claude", "words-3"),)),
@@ -102,6 +107,8 @@ def providers(twin: str) -> str:
     """Return the tables of the providers: the one server, once in each dialect."""
     return (
         f'[providers.twin]\nkind = "vllm"\nurl = "{twin}/v1"\napi_key = "the-operators-own-key"\n'
+        f'[providers.twin-openai]\nkind = "openai"\nurl = "{twin}/v1"\n'
+        'api_key = "the-operators-third-key"\nshipped_models = false\n'
         f'[providers.twin-claude]\nkind = "anthropic"\nurl = "{twin}/v1"\n'
         'api_key = "the-operators-other-key"\nshipped_models = false\n'
     )

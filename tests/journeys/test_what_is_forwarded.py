@@ -4,6 +4,7 @@ import msgspec
 
 from tests.journeys.raw_http import hello, hello_claude, post
 from tests.journeys.serving import House, Key
+from troth.gateway.exchange import Fields
 
 NOISE = (
     "cookie: session=mine",
@@ -74,6 +75,42 @@ def test_no_query_and_no_steering_field_travels_on(house: House, key: Key) -> No
     assert seen.query == ""
     body = msgspec.json.decode(seen.body)
     assert set(body) <= {"model", "messages", "max_tokens", "max_completion_tokens", "stream"}
+
+
+def test_a_cache_key_travels_as_a_hash_of_its_organization_or_not_at_all(
+    house: House, key: Key
+) -> None:
+    house.twin.forget()
+    named = {"prompt_cache_key": "ada-lovelace", "user": "ada-l", "safety_identifier": "ada-l"}
+    for model in ("as-openai", "as-openai", "chat", "claude"):
+        reply = post(house.address, key.text, hello(model, **named))
+        assert reply.status == 200
+        told = reply.headers.get("x-troth-dropped", "")
+        assert ("prompt_cache_key" in told) is (model != "as-openai")
+    seen = house.twin.seen()
+    assert len(seen) == 4
+    assert not [one for one in seen if "ada-l" in one.body]
+    bodies = [msgspec.json.decode(one.body) for one in seen]
+    first, second, *others = [body.get("prompt_cache_key") for body in bodies]
+    assert first == second
+    assert len(first) == 32
+    assert others == [None, None]
+
+
+def test_embeddings_over_the_batch_are_several_calls_and_one_receipt(
+    house: House, key: Key
+) -> None:
+    house.twin.forget()
+    ask: Fields = {"input": ["one", "two", "three"], "encoding_format": "float"}
+    split = post(house.address, key.text, ask | {"model": "embed-by-two"}, "/v1/embeddings")
+    assert [msgspec.json.decode(one.body)["input"] for one in house.twin.seen()] == [
+        ["one", "two"],
+        ["three"],
+    ]
+    whole = post(house.address, key.text, ask | {"model": "embed"}, "/v1/embeddings")
+    rows, same = (msgspec.json.decode(reply.body)["data"] for reply in (split, whole))
+    assert rows == same
+    assert split.headers["x-troth-cost-nusd"] == whole.headers["x-troth-cost-nusd"]
 
 
 def test_text_reaches_the_provider_unchanged(house: House, key: Key) -> None:

@@ -27,7 +27,8 @@ async def serve(
 ) -> None:
     """Carry one inference request from bytes to answer, and leave only numbers behind."""
     caller = recognize(arrival.head, world) or await authenticate(arrival.head, world)
-    ask = receive(endpoint, arrival.whole() or await arrival.body())
+    body = arrival.whole() or await arrival.body()
+    ask = receive(endpoint, body, caller.key.org, world.hint_key)
     admission = admit(ask, caller, world)
     tokens = 0
     try:

@@ -1,9 +1,11 @@
 """Stage 2. What is asked? Reads the body in its client dialect; what comes out is checked."""
 
+from hashlib import blake2b
 from typing import Final
 
 from troth.catalog.model import Endpoint
 from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_EMBEDDINGS, ClientDialect
+from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask
 from troth.kernel.content import Content
 from troth.kernel.errors import UnsupportedMediaType
@@ -15,6 +17,8 @@ DIALECTS: Final[dict[Endpoint, ClientDialect]] = {
     "messages": ANTHROPIC_MESSAGES,
 }
 _JSON: Final = b"application/json"
+_CACHE_KEY: Final = "prompt_cache_key"
+_HASH_BYTES: Final = 16
 
 
 def check_head(head: Head) -> None:
@@ -32,11 +36,24 @@ def check_head(head: Head) -> None:
         raise UnsupportedMediaType
 
 
-def receive(endpoint: Endpoint, body: Content) -> Ask:
-    """Return the request as its dialect read it.
+def receive(endpoint: Endpoint, body: Content, org: str, hint_key: bytes) -> Ask:
+    """Return the request as its dialect read it; what the caller named is hashed from here on.
 
     Raises:
         BadRequest: one of its leaves, naming the field and never quoting its value.
         RefusedByPolicy: the request needs content to be kept.
     """
-    return DIALECTS[endpoint].read(body.open())
+    ask = DIALECTS[endpoint].read(body.open())
+    if ask.plain is None and _CACHE_KEY in ask.fields:
+        _hash_cache_key(ask, org, hint_key)
+    return ask
+
+
+def _hash_cache_key(ask: Ask, org: str, hint_key: bytes) -> None:
+    """Put a keyed hash in the place of the cache key: no two organizations share one."""
+    given = ask.fields[_CACHE_KEY]
+    assert isinstance(given, str)
+    said = f"{org} {given}".encode()
+    hashed = blake2b(said, key=hint_key, digest_size=_HASH_BYTES, person=b"cache key").hexdigest()
+    ask.fields[_CACHE_KEY] = hashed
+    ask.encoded[_CACHE_KEY] = encode(hashed)

@@ -60,6 +60,8 @@ class World(msgspec.Struct):
     verified: dict[str, bytes]
     """Public id to the keyed digest of a key that the desk verified for this process."""
     digest_key: bytes
+    hint_key: bytes
+    """Of the hashes that stand for what a caller named: the same in all gateways of a start."""
     is_ready: bool = True
     is_shedding: bool = False
     """Too much memory is in use: no new requests."""

@@ -15,6 +15,7 @@ LimitField = Literal["max_tokens", "max_completion_tokens"]
 _OPENAI_ONLY: Final = frozenset(
     {
         "prediction",
+        "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
         "service_tier",

@@ -200,6 +200,7 @@ class Gateway:
             limits=Limits(),
             verified={},
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
+            hint_key=self._handover.hint_key,
         )
 
     async def watch_memory(self) -> None:

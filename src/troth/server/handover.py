@@ -73,14 +73,15 @@ class GatewayHandover(msgspec.Struct, frozen=True):
     """All that a gateway process starts with; the rest comes with the snapshot.
 
     Numbers of inherited descriptors: `listener` is the slot's socket, `rates` the table of rates
-    that all gateways of the machine share. With NO_LISTENER the process only settles what former
-    processes of its slot left behind.
+    that all gateways of the machine share, as they share `hint_key`, new with each start. With
+    NO_LISTENER the process only settles what former processes of its slot left behind.
     """
 
     slot: int
     slots: int
     listener: int
     rates: int
+    hint_key: bytes
     desk_socket: str
     journal_directory: str
     serving: Serving

@@ -56,6 +56,7 @@ def _gateway(installation: Installation, sockets: Sockets, slot: int, listener: 
         slots=len(sockets.slots),
         listener=listener,
         rates=sockets.rates,
+        hint_key=sockets.hint_key,
         desk_socket=f"{installation.run_folder}/desk.sock",
         journal_directory=str(_journals(installation) / str(slot)),
         serving=serving,

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from troth.kernel.errors import Misconfigured
+from troth.kernel.ids import system_entropy
 from troth.server import rates_memory
 
 BACKLOG: Final = 4_096
@@ -29,13 +30,17 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Sockets(msgspec.Struct, frozen=True):
-    """What children inherit: one listening socket a slot, the control port, two Unix sockets."""
+    """What children inherit: one listening socket a slot, the control port, two Unix sockets.
+
+    `hint_key` is no socket, but stays as long: 32 bytes that all gateways of a start share.
+    """
 
     slots: tuple[socket.socket, ...]
     port: socket.socket
     management: socket.socket
     desk: socket.socket
     rates: int
+    hint_key: bytes
 
     def close(self) -> None:
         """Close everything; a child's copies stay open."""
@@ -64,7 +69,7 @@ def open_sockets(bind: Address, control: Address, slots: int, folder: Path) -> S
             one.close()
         raise
     *gateways, port, management, desk = opened
-    return Sockets(tuple(gateways), port, management, desk, rates)
+    return Sockets(tuple(gateways), port, management, desk, rates, system_entropy(32))
 
 
 def address_of(listener: socket.socket) -> Address:

@@ -27,6 +27,7 @@ HANDOVER = GatewayHandover(
     slots=1,
     listener=-1,
     rates=-1,
+    hint_key=bytes(32),
     desk_socket="the desk",
     journal_directory="",
     serving=Serving(),

@@ -21,7 +21,15 @@ _STREAM: Final = b',"stream":true'
 _STREAM_WITH_USAGE: Final = b',"stream":true,"stream_options":{"include_usage":true}'
 _GATEWAYS_OWN: Final = frozenset({"model", "stream", "stream_options"}) | LIMITS
 _LOST_TO_MESSAGES: Final = frozenset(
-    {"frequency_penalty", "presence_penalty", "seed", "service_tier", "verbosity", "prediction"}
+    {
+        "frequency_penalty",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "seed",
+        "service_tier",
+        "verbosity",
+    }
 )
 _LOST_TO_FORCED_CALLS: Final = frozenset({"reasoning_effort"})
 _LOST_TO_CHAT: Final = frozenset({"service_tier", "speed"})

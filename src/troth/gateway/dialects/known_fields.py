@@ -22,6 +22,7 @@ CHAT: Final = frozenset(
         "parallel_tool_calls",
         "prediction",
         "presence_penalty",
+        "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
         "reasoning_effort",

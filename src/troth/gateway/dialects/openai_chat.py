@@ -53,6 +53,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "parallel_tool_calls": boolean,
     "prediction": mapping,
     "presence_penalty": number(-2, 2),
+    "prompt_cache_key": text,
     "prompt_cache_options": mapping,
     "prompt_cache_retention": one_of("in_memory", "24h"),
     "reasoning": mapping,

@@ -104,14 +104,13 @@ def test_fields_without_effect_are_told_or_counted_and_never_kept() -> None:
         safety_identifier="s",
         provider={"zdr": True},
         models=["x"],
-        prompt_cache_key="k",
         api_base="http://elsewhere",
         price=0,
         nothing=None,
         background=False,
     )
     assert ask.fields.keys() == {"model", "messages"}
-    assert set(ask.dropped) == {"provider", "models", "prompt_cache_key"}
+    assert set(ask.dropped) == {"provider", "models"}
     assert ask.unknown_count == 3
 
 
