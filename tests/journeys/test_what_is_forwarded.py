@@ -1,10 +1,14 @@
 """The provider's request is built from nothing: what of the caller's travels on, and what not."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from tests.journeys.raw_http import hello, hello_claude, post
 from tests.journeys.serving import House, Key
-from troth.gateway.exchange import Fields
+
+if TYPE_CHECKING:
+    from troth.gateway.exchange import Fields
 
 NOISE = (
     "cookie: session=mine",
