@@ -32,6 +32,8 @@ class Provider(msgspec.Struct, frozen=True):
     `lacks` refuses a request, `drops` are hints that are left out and told. `message_drops` are
     fields of turns that the provider calls an error. `exact_base64` providers send embeddings in
     base64 when asked; `embedding_batch` is how many inputs they take in a call, 0 for any number.
+    With thinking off, `answers_in_reasoning` providers may put the whole answer into the field for
+    reasoning.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Provider(msgspec.Struct, frozen=True):
     exact_base64: bool = False
     embedding_batch: int = 0
     errors_name_fields: bool = True
+    answers_in_reasoning: bool = False
 
 
 _ROWS: Final = (
@@ -81,6 +84,7 @@ _ROWS: Final = (
         lacks=frozenset({"audio_output"}),
         drops=_OPENAI_ONLY | {"parallel_tool_calls"},
         exact_base64=True,
+        answers_in_reasoning=True,
     ),
     Provider(
         "ollama",

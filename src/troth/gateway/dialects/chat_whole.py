@@ -18,6 +18,7 @@ from troth.gateway.dialects.chat_shapes import (
     size_of_message,
 )
 from troth.gateway.dialects.progress import Progress
+from troth.gateway.dialects.reasoning_ends import ends_of_answers, put_right
 from troth.gateway.dialects.usage_objects import openai_usage
 from troth.gateway.exchange import Ask
 from troth.kernel.quantities import Quantities
@@ -36,6 +37,7 @@ class ChatWhole(Progress):
     __slots__ = (
         "_answer",
         "_body",
+        "_ends",
         "_expected",
         "_identity",
         "_is_exact",
@@ -50,6 +52,7 @@ class ChatWhole(Progress):
         self._parts: list[bytes] = []
         self._answer: Completion | None = None
         self._body = b""
+        self._ends = ends_of_answers(ask, offering)
         self._expected = ask.choices
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._identity = (answer_id, created_at, offering.model.name)
@@ -75,7 +78,8 @@ class ChatWhole(Progress):
         if len(answer.choices) != self._expected:
             self.fail()
             return False
-        if self._is_exact and _is_whole(answer):
+        is_right = not self._ends or not put_right(answer.choices, self._ends)
+        if self._is_exact and is_right and _is_whole(answer):
             self._body = body
             for choice in answer.choices:
                 self._count(choice.message, choice.finish_reason)

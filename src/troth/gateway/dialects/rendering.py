@@ -1,13 +1,12 @@
 """Chooses what turns an upstream's answer into the client's: client dialect by upstream dialect."""
 
 from troth.catalog.offering import Offering
-from troth.gateway.dialects.chat_stream import ChatStream
 from troth.gateway.dialects.chat_whole import ChatWhole
 from troth.gateway.dialects.embeddings_whole import EmbeddingsWhole
 from troth.gateway.dialects.form_stream import stream_kind
-from troth.gateway.dialects.messages_from_chat import MessagesFromChat
 from troth.gateway.dialects.messages_stream import MessagesStream
 from troth.gateway.dialects.messages_whole import MessagesWhole
+from troth.gateway.dialects.misplaced import chat_stream_kind, messages_stream_kind
 from troth.gateway.dialects.translated_whole import ChatFromMessagesWhole, MessagesFromChatWhole
 from troth.gateway.exchange import Ask, Rendering
 from troth.kernel.ids import made_at_ms, text
@@ -26,7 +25,9 @@ def _for_chat(ask: Ask, offering: Offering, answer_id: str, created_at: int) -> 
     if offering.upstream.dialect == "anthropic":
         kind = stream_kind(ask, offering) if ask.streamed else ChatFromMessagesWhole
         return kind(ask, offering, answer_id, created_at)
-    return (ChatStream if ask.streamed else ChatWhole)(ask, offering, answer_id, created_at)
+    if ask.streamed:
+        return chat_stream_kind(ask, offering)(ask, offering, answer_id, created_at)
+    return ChatWhole(ask, offering, answer_id, created_at)
 
 
 def _for_messages(ask: Ask, offering: Offering, answer_id: str, request_id: str) -> Rendering:
@@ -35,5 +36,5 @@ def _for_messages(ask: Ask, offering: Offering, answer_id: str, request_id: str)
             return MessagesStream(offering, answer_id, request_id)
         return MessagesWhole(offering, answer_id)
     if ask.streamed:
-        return MessagesFromChat(ask, offering, answer_id, request_id)
+        return messages_stream_kind(ask, offering)(ask, offering, answer_id, request_id)
     return MessagesFromChatWhole(ask, offering, answer_id, 0)
