@@ -13,7 +13,7 @@ from troth.kernel.usage_record import Attempt, Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
 _CLIENT_LEFT: Final = 499
-_ROWS: Final = 6
+_ROWS: Final = 4
 """Attempts that a record shows one by one: it must fit the room that the journal sets aside."""
 
 
