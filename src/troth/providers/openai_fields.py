@@ -7,6 +7,7 @@ from typing import Final
 
 from troth.catalog.model import Feature
 from troth.catalog.offering import Offering
+from troth.providers.conversation import fields_of, image_of_url, items, string
 from troth.providers.forms import way_of_form
 from troth.providers.json_values import Fields, Json
 from troth.providers.provider import Provider, provider_of
@@ -67,6 +68,8 @@ def lacking(needs: frozenset[Feature], fields: Fields, offering: Offering) -> st
         return "response_format"
     if not row.has_tool_choice and _forces_a_tool(fields.get("tool_choice")):
         return "tool_choice"
+    if not row.takes_image_urls and "image_input" in needs and _names_images(fields):
+        return "messages"
     return None
 
 
@@ -149,6 +152,21 @@ def _fitted_turn(message: Fields, row: Provider) -> Fields:
     if not row.has_developer and turn.get("role") == "developer":
         turn = {**turn, "role": "system"}
     return turn
+
+
+def _names_images(fields: Fields) -> bool:
+    """Tell whether a turn of either dialect has a picture by its address: we never fetch one."""
+    parts = [
+        fields_of(part)
+        for message in items(fields.get("messages"))
+        for part in items(fields_of(message).get("content"))
+    ]
+    for part in parts:
+        parts.extend(map(fields_of, items(part.get("content"))))
+        url = string(fields_of(part.get("image_url")).get("url"))
+        if (url and image_of_url(url).url) or fields_of(part.get("source")).get("type") == "url":
+            return True
+    return False
 
 
 def _forces_a_tool(choice: Json) -> bool:

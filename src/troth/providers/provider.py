@@ -48,7 +48,6 @@ class Provider(msgspec.Struct, frozen=True):
     takes_image_urls: bool = True
     exact_base64: bool = False
     embedding_batch: int = 0
-    errors_name_fields: bool = True
     answers_in_reasoning: bool = False
 
 

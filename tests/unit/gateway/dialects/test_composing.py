@@ -128,6 +128,20 @@ def test_what_changes_the_answer_is_refused(
     assert unsupported(chat(**fields), offered) == param
 
 
+def test_pictures_by_address_are_refused_where_nobody_fetches_them() -> None:
+    data = "data:image/png;base64,AA=="
+    named = {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}
+    held = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA"}}
+    for url, part, param in (("https://a.example/b.png", named, "messages"), (data, held, None)):
+        picture = {"type": "image_url", "image_url": {"url": url}}
+        result = {"type": "tool_result", "tool_use_id": "t", "content": [part]}
+        asks = [chat(messages=[{"role": "user", "content": [picture]}])]
+        asks += [messages(messages=[{"role": "user", "content": [one]}]) for one in (part, result)]
+        for ask in asks:
+            assert unsupported(ask, at("openai", "ollama")) == param
+            assert unsupported(ask, at("openai", "vllm")) is None
+
+
 def test_what_a_model_lacks_is_named_as_the_caller_named_it() -> None:
     plain = msgspec.structs.replace(at("openai").model, features=frozenset({"tools"}))
     offered = msgspec.structs.replace(at("openai"), model=plain)
