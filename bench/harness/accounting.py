@@ -6,7 +6,7 @@ units; it survives a noisy machine, where requests per second do not.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Resident memory in MB: the largest process, and the tree with shared pages counted once."""
+    """Resident memory in MB: the largest process that serves requests, and the tree's.
+
+    In the tree's, shared pages count once.
+    """
 
     largest_mb: float = 0.0
     tree_mb: float = 0.0
@@ -70,13 +73,14 @@ def others_share(before: Usage, after: Usage, own_ns: int) -> float:
     return max(0.0, busy - own_ns) / total if total else 0.0
 
 
-def memory(root: int) -> Memory:
-    """Return the resident memory of a process tree."""
+def memory(root: int, serving: Collection[int]) -> Memory:
+    """Return the resident memory of a process tree, of which some processes serve requests."""
     largest = tree_kib = 0
     for pid in tree(root):
         with contextlib.suppress(OSError):
             fields = _kib(Path(f"/proc/{pid}/smaps_rollup"))
-            largest = max(largest, fields.get("Rss", 0))
+            if pid in serving:
+                largest = max(largest, fields.get("Rss", 0))
             tree_kib += fields.get("Pss", 0)
     return Memory(largest / PAGE_KIB, tree_kib / PAGE_KIB)
 

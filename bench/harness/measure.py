@@ -1,6 +1,7 @@
 """One measurement: a case driven through a started gateway, with CPU and memory beside."""
 
 import threading
+from collections.abc import Collection
 
 import msgspec
 
@@ -41,8 +42,9 @@ class Measurement(msgspec.Struct, frozen=True):
 class _MemoryWatch:
     """Samples the tree's memory while a case runs, and keeps the largest."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, serving: Collection[int]) -> None:
         self._root = root
+        self._serving = serving
         self._end = threading.Event()
         self._most = Memory()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -50,7 +52,7 @@ class _MemoryWatch:
 
     def _watch(self) -> None:
         while not self._end.wait(SAMPLE_SECONDS):
-            now = accounting.memory(self._root)
+            now = accounting.memory(self._root, self._serving)
             self._most = Memory(
                 max(self._most.largest_mb, now.largest_mb), max(self._most.tree_mb, now.tree_mb)
             )
@@ -91,7 +93,7 @@ def measure(rig: Rig, case: Case, name: str, running: Running) -> Measurement | 
         return None
     running.pin()
     gateway = running.gateway_pids()
-    watch = _MemoryWatch(running.root) if running.root else None
+    watch = _MemoryWatch(running.root, gateway) if running.root else None
     before = accounting.usage(running.root) if running.root else None
     report = drive(rig, case, route)
     after = accounting.usage(running.root) if running.root else None

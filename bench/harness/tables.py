@@ -118,7 +118,7 @@ def memory(trials: Trials) -> Table:
         ready = start_seconds(trials, name)
         largest = [f"{one.memory_mb:.0f} MB" if one else "-" for one in found]
         rows.append([_title(trials, name), *largest, f"{most:.0f} MB", f"{number(ready)} s"])
-    return Table("Memory of the largest process; of the tree, shared pages once", rows)
+    return Table("Memory of the largest process that serves; of the tree, shared pages once", rows)
 
 
 def shares(trials: Trials) -> Table:
