@@ -110,6 +110,7 @@ def test_a_key_named_twice_never_passes(text: bytes) -> None:
         body(turns=b'{"role":"user","content":"\xff"}'),
         body()[:-1],
         body() + b"x",
+        body(turns=b'{"role":"user","content":"' + b"x" * 5_000 + b'"}'),
         b"[]",
     ],
 )
