@@ -346,6 +346,8 @@ def _priced(name: str, table: ModelTable) -> list[OfferingTable]:
 
 
 def _model(name: str, table: ModelTable) -> Model:
+    if not name.isprintable():  # it goes into headers of answers
+        raise Misconfigured("the name of a model holds a sign that cannot be printed")
     created = dt.datetime.combine(table.created_on, dt.time(), tzinfo=dt.UTC)
     return Model(
         name=name,

@@ -140,7 +140,7 @@ def shown_prices(
             margin_nano=catalog.margins.get(name, {}).get(each.upstream.id, -1),
             now=_now(catalog, name, each, held.get((name, each.upstream.id))),
             coming=tuple(
-                _version(one)
+                shown_version(one)
                 for one in sorted(versions, key=lambda one: (one.effective_at_ms, one.place))
                 if one.effective_at_ms > now_ms
                 and (one.model, one.provider) == (name, each.upstream.id)
@@ -155,7 +155,7 @@ def _now(
     catalog: Catalog, name: str, offering: Offering, version: PriceVersion | None
 ) -> ShownVersion:
     if version is not None:
-        return _version(version)
+        return shown_version(version)
     found = catalog.sources.get(name)
     return ShownVersion(
         0,
@@ -166,7 +166,8 @@ def _now(
     )
 
 
-def _version(one: PriceVersion) -> ShownVersion:
+def shown_version(one: PriceVersion) -> ShownVersion:
+    """Return a version as management shows it."""
     return ShownVersion(
         one.effective_at_ms,
         shown_sheet(one.sale),

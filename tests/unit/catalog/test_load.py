@@ -230,3 +230,7 @@ images = "0.01"
     (offering,) = built(text).offerings["drawn"]
     assert offering.sale.charge(Quantities(images=3)) == 90_000_000
     assert offering.sale.charge(Quantities(audio_ms=1)) == 1_000_000
+
+
+def test_a_name_that_cannot_stand_in_a_header_is_refused_before_anything_is_served() -> None:
+    assert "cannot be printed" in fault(SMALL.replace("house/small", "house\\nsmall"))

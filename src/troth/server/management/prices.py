@@ -10,7 +10,7 @@ from troth.control import accounts, supply
 from troth.kernel.errors import Missing
 from troth.server.duties import renew_prices
 from troth.server.management.forms import Body, By, Here, answer, dollars
-from troth.server.shown_prices import ShownPin, ShownSet, ShownVersion, shown_prices, shown_sheet
+from troth.server.shown_prices import ShownPin, ShownSet, shown_prices, shown_sheet, shown_version
 
 MS_OF_DAY: Final = 86_400_000
 ROUTER: Final = APIRouter()
@@ -77,21 +77,7 @@ def accept_prices(body: Acceptance, office: Here, by: By) -> Response:
     with office.store.write() as tx:
         made = supply.accept(tx, by, office.catalog, rows, notice=notice)
     renew_prices(office)
-    return answer(
-        [
-            ShownVersion(
-                one.effective_at_ms,
-                shown_sheet(one.sale),
-                shown_sheet(one.cost),
-                one.source,
-                one.checked_on,
-                one.created_by,
-                one.created_at_ms,
-            )
-            for one in made
-        ],
-        201,
-    )
+    return answer([shown_version(one) for one in made], 201)
 
 
 def _wanted(path: str, row: Row) -> supply.Wanted:
