@@ -104,12 +104,13 @@ class TestKeys:
         self.is_fresh = True
         self.asked = 0
         self.coming = ""
+        self.price_set = ""
 
     def find(self, public_id: str) -> KeyRow | None:
         return self.row if self.row is not None and self.row.public_id == public_id else None
 
     def org(self, ref: str) -> OrgRow | None:
-        return OrgRow(ORG, self.is_frozen) if ref == ORG else None
+        return OrgRow(ORG, self.is_frozen, self.price_set) if ref == ORG else None
 
     def is_worth_asking(self, public_id: str) -> bool:
         return self.row is None and public_id == self.coming
@@ -126,10 +127,11 @@ class TestOfferings:
 
     def __init__(self, offerings: Sequence[Offering]) -> None:
         self.offerings = offerings
+        self.pinned: dict[str, Sequence[Offering]] = {}
 
     def of(self, model: str, price_set: str = "") -> Sequence[Offering]:
-        del price_set
-        return [one for one in self.offerings if one.model.name == model]
+        sold = self.pinned.get(price_set, self.offerings)
+        return [one for one in sold if one.model.name == model]
 
     def names(self) -> Sequence[str]:
         return sorted({one.model.name for one in self.offerings})

@@ -22,7 +22,13 @@ from troth.kernel.quantities import (
 
 TierMode = Literal["whole", "marginal"]
 
-_BY_INPUT: Final = ("cache_read", "cache_write_5m", "cache_write_1h")
+FALLBACKS: Final[Mapping[str, str]] = {
+    "cache_read": "input",
+    "cache_write_5m": "input",
+    "cache_write_1h": "input",
+    "reasoning": "output",
+}
+"""Classes that are charged as another where they have no price of their own."""
 _PRICED_CLASSES: Final = frozenset(CLASSES)
 
 
@@ -234,7 +240,7 @@ def compile_sheet(sheet_id: str, lines: Iterable[PriceLine], mode: TierMode = "w
     least = _least(kept)
     starts = sorted({line.tier_start for line in kept} | {0})
     under = lcm(*(line.per for line in kept)) if mode == "marginal" else 0
-    tiers = tuple(_tier(start, _in_force(kept, start), least, under) for start in starts)
+    tiers = tuple(_tier(start, lines_in_force(kept, start), least, under) for start in starts)
     if mode == "marginal" and 1 in starts:
         raise Misconfigured("a marginal tier starts at its second unit or later")
     is_plain = len(tiers) == 1 and not any(least)
@@ -254,7 +260,7 @@ def _least(lines: tuple[PriceLine, ...]) -> tuple[int, ...]:
     return tuple(by_unit.get(unit, 0) for unit in CLASSES)
 
 
-def _in_force(lines: tuple[PriceLine, ...], start: int) -> dict[str, PriceLine]:
+def lines_in_force(lines: tuple[PriceLine, ...], start: int) -> dict[str, PriceLine]:
     """Return each class's line in the tier that starts at `start`."""
     best: dict[str, PriceLine] = {}
     for line in sorted(lines, key=lambda line: line.tier_start):
@@ -274,9 +280,8 @@ def _written_unasked(by_unit: Mapping[str, PriceLine], weights: tuple[int, ...])
 def _tier(start: int, by_unit: Mapping[str, PriceLine], least: tuple[int, ...], under: int) -> Tier:
     under = under or lcm(*(line.per for line in by_unit.values()))
     weights = {unit: line.amount_nusd * (under // line.per) for unit, line in by_unit.items()}
-    for unit in _BY_INPUT:
-        weights.setdefault(unit, weights.get("input", 0))
-    weights.setdefault("reasoning", weights.get("output", 0))
+    for unit, other in FALLBACKS.items():
+        weights.setdefault(unit, weights.get(other, 0))
     ordered = tuple(weights.get(unit, 0) for unit in CLASSES)
     dear_input = max(ordered[INPUT_AT], ordered[READ_AT], _written_unasked(by_unit, ordered))
     raised = sum(ordered[at] * least[at] for at in (*_INPUT_AT_ALL, *_OUTPUT_AT_ALL))

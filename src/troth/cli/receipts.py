@@ -67,19 +67,37 @@ def show(session: Session, request_id: str) -> None:
         for name in used.__struct_fields__
         if getattr(used, name)
     }
-    lines |= {
-        f"  price of {each.unit}": f"{each.usd} USD for {each.per}"
-        + (f", from {each.tier_start} tokens on" if each.tier_start else "")
-        for each in found.unit_prices
-        if getattr(used, each.unit)
-    }
+    lines |= _sum(found)
     lines |= {
         "counted by": found.usage_source,
-        "price set": found.price_set,
+        "price set": found.price_set
+        + (f", in force since {moment(found.price.since_ms)}" if found.price else ""),
         "set aside": f"{found.reserved_nusd} nano-USD",
         "charged": f"{found.charged_usd} USD",
     }
     session.output.document(body, lines | _posting(found))
+
+
+def _sum(receipt: "Receipt") -> dict[str, str]:
+    """Write the charge down as a sum that anybody can add up."""
+    from troth.kernel.money import usd
+
+    price = receipt.price
+    if price is None:
+        return {}
+    lines = {}
+    for each in price.lines:
+        line = f"{each.counted} x {usd(each.amount_nusd)} USD / {each.per}"
+        if each.counted != each.used:
+            line += f", the least that is charged; used {each.used}"
+        if each.priced_as != each.unit:
+            line += f", priced as {each.priced_as}" if each.priced_as else ", free"
+        start = f" from {each.tier_start} on" if each.tier_start else ""
+        lines[f"  for {each.unit}{start}"] = line
+    lines["sum"] = f"{usd(price.total_nusd)} USD, rounded down once"
+    if price.operator_nusd:
+        lines["borne by the operator"] = f"{usd(price.operator_nusd)} USD"
+    return lines
 
 
 def _posting(receipt: "Receipt") -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Stage 6 for embeddings: more inputs than the upstream takes in a call go in several, in turn.
 
-It stays one request: one reservation, one answer, one charge. All calls after the first go to the
-offering that answered it, for there is one price, and vectors of two servers may differ. A call
-that fails fails the request, and nothing is charged.
+It stays one request: one reservation, one answer, one charge, and one of what is asked for each
+request; what a provider asks for each call is our cost as often as it was called. All calls after
+the first go to the offering that answered it, for there is one price, and vectors of two servers
+may differ. A call that fails fails the request, and nothing is charged.
 """
 
 from collections.abc import Awaitable

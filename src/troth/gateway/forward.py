@@ -10,7 +10,7 @@ from troth.gateway.outlet import Outlet
 from troth.gateway.route import Choice
 from troth.gateway.world import World
 from troth.kernel.errors import Overloaded, RateLimited, TrothError
-from troth.kernel.usage_record import Attempt
+from troth.kernel.usage_record import ANSWERED, Attempt
 from troth.providers import is_retriable, refuses_us, retry_after_ms
 from troth.wire import Arrival, ClientLeft
 
@@ -93,7 +93,7 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
     flight.first_ns = now_ns = world.clock.monotonic_ns()
     outlet = flight.outlet
     error = flight.error
-    code = "ok" if error is None else error.code
+    code = ANSWERED if error is None else error.code
     upstream = outlet.offering.upstream.id
     journey.attempts.append(Attempt(upstream, code, (now_ns - began_ns) // _MS))
     breaker = outlet.breaker

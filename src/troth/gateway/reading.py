@@ -28,11 +28,12 @@ _JSON: Final = [
 
 
 async def models(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
-    """List the models that this key may use."""
+    """List the models that this key may use, at the prices that its organization pays."""
     caller = await authenticate(arrival.head, world)
+    price_set = _price_set(caller, world)
     names = [name for name in world.offerings.names() if _may_use(caller, name)]
-    offered = [world.offerings.of(name)[0] for name in names]
-    _send(sink, models_body(found.dialect, offered), world)
+    sold = [world.offerings.of(name, price_set) for name in names]
+    _send(sink, models_body(found.dialect, [each[0] for each in sold if each]), world)
 
 
 async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
@@ -42,7 +43,7 @@ async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
         ModelNotFound: no such model for this key.
     """
     caller = await authenticate(arrival.head, world)
-    offered = world.offerings.of(found.subject)
+    offered = world.offerings.of(found.subject, _price_set(caller, world))
     if not offered or not _may_use(caller, found.subject):
         raise ModelNotFound("model")
     _send(sink, model_body(found.dialect, offered[0]), world)
@@ -112,6 +113,12 @@ def _limit(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text[:4]) <= _LIMIT_MAX:
         raise InvalidValue("limit", f"give a number from 1 to {_LIMIT_MAX}")
     return int(text[:4])
+
+
+def _price_set(caller: Caller, world: World) -> str:
+    """Return the price set that the caller's organization is pinned to, empty for today's."""
+    organization = world.keys.org(caller.key.org)
+    return organization.price_set if organization is not None else ""
 
 
 def _may_use(caller: Caller, name: str) -> bool:

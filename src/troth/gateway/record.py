@@ -69,10 +69,10 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
 
 def _summed(attempts: list[Attempt]) -> list[Attempt]:
     """Return the first attempts, the rest in a row for each upstream and code, with their time."""
-    rest: dict[tuple[str, str], int] = {}
+    rest: dict[tuple[str, str], list[int]] = {}
     for each in attempts[_ROWS - 1 :]:
-        rest[each.upstream, each.code] = rest.get((each.upstream, each.code), 0) + each.ms
-    summed = [Attempt(upstream, code, ms) for (upstream, code), ms in rest.items()]
+        rest.setdefault((each.upstream, each.code), []).append(each.ms)
+    summed = [Attempt(*way, sum(times), len(times)) for way, times in rest.items()]
     return attempts[: _ROWS - 1] + summed
 
 

@@ -16,7 +16,7 @@ from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
 from troth.kernel.errors import CreditsEnded
 from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
-from troth.kernel.usage_record import Outcome, UsageSource
+from troth.kernel.usage_record import ANSWERED, Outcome, UsageSource
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -45,16 +45,23 @@ def settle(journey: Journey, world: World) -> Charge:
         world.counters.event("odd_answer")
     used, source = _count(flight, ask, reservation, world)
     outlet = flight.outlet
+    called = used
     if outlet.charges_calls:
         used = msgspec.structs.replace(used, requests=1)
+        called = msgspec.structs.replace(used, requests=_calls(journey))
     price = outlet.offering.sale.charge(used)
-    cost = outlet.offering.cost.charge(used)
+    cost = outlet.offering.cost.charge(called)
     charged = price
     if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")
         charged = world.wallet.cover(journey.raw, price)
     tokens = tokens_in(used) + tokens_out(used)
     return Charge(used, source, charged, cost, _outcome(flight), tokens, price - charged)
+
+
+def _calls(journey: Journey) -> int:
+    """Return how many calls were answered: a request is one, whatever we make of it upstream."""
+    return max(1, sum(each.code == ANSWERED for each in journey.attempts))
 
 
 def _was_delivered(flight: Flight) -> bool:

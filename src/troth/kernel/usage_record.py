@@ -32,12 +32,20 @@ class UsageSource(Code):
     NONE = "none"
 
 
+ANSWERED: Final = "ok"
+"""The code of an attempt that brought an answer."""
+
+
 class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One try at an upstream: its id in the configuration, a closed code, its length."""
+    """A try at an upstream: its id in the configuration, a closed code, its length.
+
+    `count` is above 1 where a row stands for several tries that went alike.
+    """
 
     upstream: str
     code: str
     ms: int
+    count: int = 1
 
 
 class UsageRecord(msgspec.Struct, frozen=True, array_like=True):

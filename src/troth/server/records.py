@@ -33,7 +33,8 @@ def receipt_document(transaction: Transaction, org: str, key: str, request: str)
     found = usage.find(transaction, org, key, request)
     if found is None:
         return None
-    prices = supply.in_set(transaction, found.price_set, found.model_served, found.upstream)
-    return usage.document(
-        found, tuple((each.unit, each.amount_nusd, each.per, each.tier_start) for each in prices)
-    )
+    place = (found.model_served, found.upstream)
+    asked = supply.sale_in_set(transaction, found.price_set, place)
+    if asked is None:
+        return usage.document(found, None)
+    return usage.document(found, asked.sheet, asked.since_ms)

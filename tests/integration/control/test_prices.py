@@ -182,11 +182,15 @@ def test_prices_come_into_force_without_a_restart(
     with selling.store.read() as tx:
         entries = audit.recent(tx, 5)
         assert supply.last_in_force(tx) == third
-        unit_prices = supply.in_set(tx, third, "simulated", "simulated")
+        asked = supply.sale_in_set(tx, third, ("simulated", "simulated"))
+        assert supply.sale_in_set(tx, third, ("simulated", "other")) is None
     in_force = [each for each in entries if each.action == "price.set"]
     assert [each.subject for each in in_force] == [third, first]
     assert {each.uid for each in in_force} == {-1}
-    assert [each.amount_nusd for each in unit_prices if each.unit == "output"] == [500_000_000]
+    assert asked is not None
+    lines = asked.sheet.lines
+    assert [each.amount_nusd for each in lines if each.unit == "output"] == [500_000_000]
+    assert asked.since_ms == clock.now_ms()
 
 
 def test_a_set_that_comes_back_is_noted_again_and_kept_once(

@@ -1,5 +1,6 @@
 """Prices that change under a running installation: in force at once, kept for who is pinned."""
 
+import http.client
 from collections.abc import Iterator
 
 import msgspec
@@ -42,6 +43,16 @@ def accept(house: Installed, output: str) -> None:
     client.post("prices", "accept", body=Form([row]))
 
 
+def shown(house: Installed, key: str, path: str = "/v1/models/simulated") -> str:
+    """Return what `/v1/models` says that output costs this key, in dollars a token."""
+    connection = http.client.HTTPConnection("127.0.0.1", house.api_port, timeout=20)
+    connection.request("GET", path, headers={"authorization": f"Bearer {key}"})
+    answer = msgspec.json.decode(connection.getresponse().read())
+    connection.close()
+    one = answer["data"][0] if "data" in answer else answer
+    return str(one["pricing"]["completion"])
+
+
 def test_a_price_is_in_force_in_every_gateway_when_it_was_accepted(
     house: Installed,
 ) -> None:
@@ -55,8 +66,12 @@ def test_a_price_is_in_force_in_every_gateway_when_it_was_accepted(
     assert len(set(after)) == 1
     assert 0 < after[0] < before[0]
     assert pinned == before
+    assert {shown(house, usual) for _ in range(6)} == {"0.0000003"}
+    assert {shown(house, kept) for _ in range(6)} == {"0.0000006"}
+    assert shown(house, kept, "/v1/models") == "0.0000006"
     house.manage("POST", "/organizations/kept/price-pin", {"ends_at_ms": 0})
     assert [house.ask(kept).cost_nusd for _ in range(6)] == after
+    assert shown(house, kept) == "0.0000003"
 
 
 def test_a_gateway_that_starts_later_sells_what_is_in_force(house: Installed) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.builders.gateway_world import Reply, Scene, Step, answers, model, offering, scene
 from troth.catalog.offering import Offering
+from troth.catalog.price import PriceLine, compile_sheet
 from troth.kernel.usage_record import Outcome, UsageSource, encode
 from troth.ledger.shard.records import RECORD_BYTES_MAX
 from troth.providers.provider import PROVIDERS
@@ -146,8 +147,8 @@ async def test_many_calls_are_summed_in_the_record_which_stays_small() -> None:
     reply = await embed(world, ["a"] * 200)
     assert values_of(reply) == list(range(200))
     [row] = world.wallet.records
-    assert [each.code for each in row.attempts] == ["ok"] * 4
-    assert len(encode(row)) < RECORD_BYTES_MAX // 2
+    assert [(each.code, each.count) for each in row.attempts] == [("ok", 1)] * 3 + [("ok", 197)]
+    assert len(encode(row)) < RECORD_BYTES_MAX * 3 // 5
     assert reply.headers["x-troth-attempts"] == "200"
     assert world.wallet.charges == [600 * A_TOKEN]
 
@@ -155,3 +156,18 @@ async def test_many_calls_are_summed_in_the_record_which_stays_small() -> None:
 def test_what_providers_are_known_to_take_needs_no_setting() -> None:
     assert PROVIDERS["deepinfra"].embedding_batch == 1_024
     assert PROVIDERS["openai"].embedding_batch == 2_048
+
+
+async def test_a_split_request_is_one_request_for_who_pays_and_each_call_is_our_cost() -> None:
+    lines = [PriceLine("input", A_TOKEN, 1), PriceLine("requests", 500, 1)]
+    sheet = compile_sheet("calls", lines)
+    each = msgspec.structs.replace(embedder(), sale=sheet, cost=sheet)
+    world = scene(vectors(1, 2), vectors(3, 4), FAULT, vectors(5), offerings=[each])
+    assert values_of(await embed(world, list("abcde"))) == [1, 2, 3, 4, 5]
+    [row] = world.wallet.records
+    assert row.quantities.requests == 1
+    assert (row.charged_nusd, row.cost_nusd) == (9 * A_TOKEN + 500, 9 * A_TOKEN + 1_500)
+    assert [(one.code, one.count) for one in row.attempts] == [
+        ("ok", 1), ("ok", 1), ("upstream_error", 1), ("ok", 1),
+    ]  # fmt: skip
+    assert row.charged_nusd <= row.reserved_nusd

@@ -1,8 +1,19 @@
 """What a key asks about itself becomes one closed question to the desk."""
 
+import msgspec
 import pytest
 
-from tests.builders.gateway_world import KEY, ORG, Reply, Scene, key_row, scene
+from tests.builders.gateway_world import (
+    KEY,
+    ORG,
+    Reply,
+    Scene,
+    TestOfferings,
+    key_row,
+    offering,
+    scene,
+)
+from troth.catalog.price import PriceLine, compile_sheet
 from troth.gateway.ports import Question, Reading
 
 pytestmark = pytest.mark.anyio
@@ -77,3 +88,31 @@ async def test_credits_are_for_keys_that_may_read_the_wallet() -> None:
 async def test_a_post_is_no_read() -> None:
     reply = await scene().ask(b"", "/v1/credits", method="POST")
     assert reply.status == 405
+
+
+async def test_models_are_shown_at_the_prices_that_the_organization_is_pinned_to() -> None:
+    stage = scene()
+    offered = offering()
+    pinned = compile_sheet("old", [PriceLine("input", 5), PriceLine("output", 7 * 10**6)])
+    sold = stage.world.offerings
+    assert isinstance(sold, TestOfferings)
+    sold.pinned["old"] = [msgspec.structs.replace(offered, sale=pinned)]
+    for path in ("/v1/models", "/v1/models/m"):
+        today = (await read(stage, path)).body
+        stage.keys.price_set = "old"
+        shown = (await read(stage, path)).body
+        assert b'"completion":"0.000002"' in today
+        assert b'"completion":"0.000000007"' in shown
+        stage.keys.price_set = "unknown"
+        assert (await read(stage, path)).body == today
+        stage.keys.price_set = ""
+
+
+async def test_what_a_pinned_set_does_not_sell_is_not_listed() -> None:
+    stage = scene()
+    sold = stage.world.offerings
+    assert isinstance(sold, TestOfferings)
+    sold.pinned["old"] = []
+    stage.keys.price_set = "old"
+    assert msgspec.json.decode((await read(stage, "/v1/models")).body)["data"] == []
+    assert (await read(stage, "/v1/models/m")).status == 404

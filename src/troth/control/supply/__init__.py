@@ -3,24 +3,30 @@
 from troth.catalog.load import Catalog
 from troth.catalog.versions import in_force
 from troth.control.supply.pins import Pin, pin, pinned_catalogs, pins
-from troth.control.supply.prices import UnitPrice, in_set, last_in_force, remember, sheets_of_set
+from troth.control.supply.prices import (
+    Charged,
+    last_in_force,
+    remember,
+    sale_in_set,
+    sheets_of_set,
+)
 from troth.control.supply.versions import Notice, PriceList, Wanted, accept, versions
 from troth.store.transaction import Transaction
 
 __all__ = [
+    "Charged",
     "Notice",
     "Pin",
     "PriceList",
-    "UnitPrice",
     "Wanted",
     "accept",
-    "in_set",
     "last_in_force",
     "mark",
     "pin",
     "pinned_catalogs",
     "pins",
     "remember",
+    "sale_in_set",
     "sheets_of_set",
     "sold",
     "versions",

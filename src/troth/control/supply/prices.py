@@ -17,13 +17,11 @@ Place = tuple[str, str]
 """A model's name and the upstream that it is priced at."""
 
 
-class UnitPrice(msgspec.Struct, frozen=True):
-    """So many nano-USD for `per` units of a class, from `tier_start` on."""
+class Charged(msgspec.Struct, frozen=True):
+    """What was asked for a model at an upstream, and since when that price set was known."""
 
-    unit: str
-    amount_nusd: int
-    per: int
-    tier_start: int
+    sheet: Sheet
+    since_ms: int
 
 
 def remember(transaction: Transaction, catalog: Catalog, now_ms: int) -> bool:
@@ -78,20 +76,6 @@ def _rows(where: tuple[str, str, str], sheet: Sheet, now_ms: int) -> list[Row]:
     ]
 
 
-def in_set(
-    transaction: Transaction, price_set: str, model: str, upstream: str
-) -> tuple[UnitPrice, ...]:
-    """Return what was asked for a model at an upstream under a price set."""
-    rows = transaction.rows(
-        "SELECT unit, amount, per, tier_start FROM price"
-        " WHERE price_set = ? AND model = ? AND upstream = ? AND kind = 'sale'"
-        " ORDER BY tier_start, unit",
-        (price_set, model, upstream),
-        tuple[str, int, int, int],
-    )
-    return tuple(UnitPrice(*row) for row in rows)
-
-
 class StoredLine(msgspec.Struct, frozen=True, array_like=True):
     """A line as both tables of prices keep it."""
 
@@ -144,3 +128,19 @@ def sheets_of_set(transaction: Transaction, price_set: str) -> dict[Place, tuple
         )
         for place, lines in by_place.items()
     }
+
+
+def sale_in_set(transaction: Transaction, price_set: str, place: Place) -> Charged | None:
+    """Return what was asked at a place under a price set, None for a set that was never known."""
+    rows = transaction.rows(
+        "SELECT effective_at, kind, unit, tier_start, tier_mode, amount, per, min_quantity"
+        " FROM price WHERE price_set = ? AND model = ? AND upstream = ? AND kind = 'sale'"
+        " ORDER BY tier_start, unit",
+        (price_set, *place),
+    )
+    if not rows:
+        return None
+    since_ms = rows[0][0]
+    assert isinstance(since_ms, int)
+    lines = [msgspec.convert(row[1:], StoredLine) for row in rows]
+    return Charged(sheet_of(price_set, lines, "sale", f"price set '{price_set}'"), since_ms)

@@ -4,10 +4,13 @@ from typing import Final
 
 import msgspec
 
+from troth.catalog.explain import ChargeLine, explained, summed
+from troth.catalog.price import Sheet, TierMode
 from troth.control.usage.postings import Posting, proved
 from troth.control.usage.record import ShownAttempt, ShownQuantities
 from troth.kernel import ids
 from troth.kernel.money import usd
+from troth.kernel.quantities import tokens_in
 from troth.store.transaction import Transaction
 
 
@@ -51,13 +54,32 @@ _ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
 
 
 class ShownPrice(msgspec.Struct, frozen=True):
-    """A unit price as a receipt shows it: `usd` for `per` units."""
+    """A unit price as a receipt shows it: `usd` for `per` units, least quantity `min_quantity`."""
 
     unit: str
     usd: str
     amount_nusd: int
     per: int
     tier_start: int
+    min_quantity: int = 0
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What a request came to, so that it can be computed again from the receipt alone.
+
+    The exact sum of `counted` x `amount_nusd` / `per` over the lines, rounded down once, is
+    `total_nusd`; the operator bears `operator_nusd` of it, the rest was charged. With `tier_mode`
+    `whole` the size of the input chose one tier, which starts at `tier_start`; with `marginal` each
+    tier has lines of its own. `since_ms` is when this price set was first in force.
+    """
+
+    price_set: str
+    since_ms: int
+    tier_mode: TierMode
+    tier_start: int
+    lines: tuple[ChargeLine, ...]
+    total_nusd: int
+    operator_nusd: int
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -65,7 +87,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Money in nano-USD, and as dollars in a string; times in unix milliseconds, durations in
     milliseconds. `clamped` is the most tokens that the wallet could pay, 0 when it set no limit.
-    `posting` says where the charge stands in the books and proves it.
+    `unit_prices` is the whole price list of the model, `price` what of it applied. `posting` says
+    where the charge stands in the books and proves it.
     """
 
     id: str
@@ -95,6 +118,7 @@ class Receipt(msgspec.Struct, frozen=True):
     max_tokens_clamped: int
     attempts: tuple[ShownAttempt, ...]
     posting: Posting | None = None
+    price: Price | None = None
 
 
 def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt | None:
@@ -137,12 +161,38 @@ def of_key(
     return [_receipt(row) for row in msgspec.convert(transaction.rows(statement, params), _ROWS)]
 
 
-def document(receipt: Receipt, prices: tuple[tuple[str, int, int, int], ...]) -> bytes:
-    """Return the receipt as JSON with its unit prices (unit, nano-USD, per, tier start)."""
+def document(receipt: Receipt, sheet: Sheet | None, since_ms: int = 0) -> bytes:
+    """Return the receipt as JSON with its prices, without them where its price set is not known."""
+    if sheet is None:
+        return msgspec.json.encode(receipt)
     shown = tuple(
-        ShownPrice(unit, usd(amount), amount, per, start) for unit, amount, per, start in prices
+        ShownPrice(
+            line.unit,
+            usd(line.amount_nusd),
+            line.amount_nusd,
+            line.per,
+            line.tier_start,
+            line.min_quantity,
+        )
+        for line in sheet.lines
     )
-    return msgspec.json.encode(msgspec.structs.replace(receipt, unit_prices=shown))
+    price = _price(receipt, sheet, since_ms)
+    return msgspec.json.encode(msgspec.structs.replace(receipt, unit_prices=shown, price=price))
+
+
+def _price(receipt: Receipt, sheet: Sheet, since_ms: int) -> Price:
+    lines = explained(sheet, receipt.quantities)
+    total = summed(lines)
+    is_whole = sheet.mode == "whole"
+    return Price(
+        price_set=receipt.price_set,
+        since_ms=since_ms,
+        tier_mode=sheet.mode,
+        tier_start=sheet.tier(tokens_in(receipt.quantities)).start if is_whole else 0,
+        lines=lines,
+        total_nusd=total,
+        operator_nusd=total - receipt.charged_nusd,
+    )
 
 
 def _receipt(row: _Stored) -> Receipt:

@@ -56,11 +56,12 @@ class ShownQuantities(Quantities, frozen=True, omit_defaults=True):
 
 
 class ShownAttempt(msgspec.Struct, frozen=True):
-    """An attempt with its names, as it is kept and shown."""
+    """An attempt, or `count` that went alike, with its names, as it is kept and shown."""
 
     upstream: str
     code: str
     ms: int
+    count: int = 1
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -189,4 +190,4 @@ def _shown(used: Quantities) -> ShownQuantities:
 
 
 def _attempts(attempts: Iterable[Attempt]) -> list[ShownAttempt]:
-    return [ShownAttempt(each.upstream, each.code, each.ms) for each in attempts]
+    return [ShownAttempt(each.upstream, each.code, each.ms, each.count) for each in attempts]
