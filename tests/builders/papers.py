@@ -1,7 +1,15 @@
-"""Documents to render: one of each kind, with everything in it that a document can have."""
+"""Documents to render: one of each kind, with everything in it that a document can have.
+
+`python -m tests.builders.papers FOLDER` writes them in every language as HTML and PDF, to look at
+or to hand to a validator.
+"""
+
+import sys
+from pathlib import Path
 
 import msgspec
 
+from troth.control import documents
 from troth.control.documents.shape import (
     Balance,
     Cash,
@@ -17,6 +25,7 @@ from troth.control.documents.shape import (
     Treatment,
     Used,
 )
+from troth.control.documents.words import LANGUAGES
 
 SELLER = Party(
     "Example Gateway AG",
@@ -93,3 +102,31 @@ def invoiced_month() -> Document:
         gross_cents=432,
         notes=tuple(Note),
     )
+
+
+def every_paper() -> dict[str, Document]:
+    """Return a document of each kind, a month's invoice, a long one and one without VAT."""
+    whole = paper(Kind.STATEMENT)
+    reverse = Tax(Treatment.REVERSE_CHARGE, "FR")
+    return {
+        **{kind.value: paper(kind) for kind in Kind},
+        "month": invoiced_month(),
+        "long": paper(Kind.STATEMENT, usage=whole.usage * 40),
+        "reverse": paper(Kind.INVOICE, tax=reverse, net_cents=10_000, tax_cents=0),
+    }
+
+
+def write(folder: Path) -> int:
+    """Write all of them in all languages; return how many PDF files there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in every_paper().items():
+        for language in LANGUAGES:
+            view = documents.view_of(document, "5f" * 32, language)
+            file = folder / f"{name}-{language}"
+            file.with_suffix(".pdf").write_bytes(documents.pdf_of(document, view))
+            file.with_suffix(".html").write_bytes(documents.page_of(view))
+    return len(list(folder.glob("*.pdf")))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -177,12 +177,13 @@ def test_a_pdf_says_what_the_page_says(document: Document, language: str) -> Non
     assert missing == []
 
 
-def test_a_pdf_is_archival_and_the_same_bytes_again() -> None:
+def test_a_pdf_claims_to_be_archival_and_accessible_and_is_the_same_bytes_again() -> None:
     document = paper(Kind.INVOICE)
     made = pdf(document)
     assert made == pdf(document)
     assert b"<pdfaid:part>2</pdfaid:part>" in made
-    assert b"<pdfaid:conformance>B</pdfaid:conformance>" in made
+    assert b"<pdfaid:conformance>A</pdfaid:conformance>" in made
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in made
 
 
 def test_a_pdf_of_many_models_has_more_than_one_page() -> None:

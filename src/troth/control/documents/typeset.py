@@ -1,4 +1,7 @@
-"""A document as PDF/A-2b, from the same texts as its page. Needs the extra `pdf`.
+"""A document as PDF/A-2a and PDF/UA-1, from the same texts as its page. Needs the extra `pdf`.
+
+The level `a` asks for the order of reading, headings and tables to be tagged, so that the file can
+be read aloud and its tables taken out again, and for every sign to be text.
 
 The time in the file is that of the document, not of the printing, so that the bytes are the same
 each time on a machine. Signs that no font there has are an error: a name is printed or it is not.
@@ -48,7 +51,7 @@ def pdf_of(document: Document, view: View, fonts: str = "") -> bytes:
                 "view": msgspec.json.encode(view).decode(),
                 "issued_on": document.issued_on,
             },
-            pdf_standards="a-2b",
+            pdf_standards=["a-2a", "ua-1"],
             timestamp=int(issued.timestamp()),
             font_paths=[Path(fonts)] if fonts else [],
         )
