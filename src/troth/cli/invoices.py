@@ -79,6 +79,21 @@ def show(
 
 
 @invoices.command()
+@click.argument("country", default="")
+@with_session
+def rates(session: Session, country: str) -> None:
+    """List the VAT rates that documents are made with, and who said so of each."""
+    from troth.server.shown import ShownRates
+
+    with session.management() as client:
+        body = client.get("vat-rates", country=country.upper())
+    found = read(body, ShownRates)
+    rows = [(each.country, each.percent, each.since, each.source) for each in found.rates]
+    session.output.table(body, ("country", "%", "since", "source"), rows)
+    session.output.say(f"Checked on {found.checked_on}: {found.source}.")
+
+
+@invoices.command()
 @click.argument("organization")
 @click.option("--name", default="", help="The name on documents; needed to set the others.")
 @click.option("--address", multiple=True, metavar="LINE", help="A line; give it once a line.")

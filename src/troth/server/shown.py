@@ -41,6 +41,23 @@ class CheckedDocuments(msgspec.Struct, frozen=True):
     problems: list[str]
 
 
+class ShownRate(msgspec.Struct, frozen=True):
+    """A country's standard VAT rate, from a day on."""
+
+    country: str
+    percent: str
+    since: str
+    source: str
+
+
+class ShownRates(msgspec.Struct, frozen=True):
+    """All of them, and where they come from as a whole."""
+
+    source: str
+    checked_on: str
+    rates: list[ShownRate]
+
+
 class Erased(msgspec.Struct, frozen=True):
     """What is forgotten of an organization, and how many documents stay."""
 

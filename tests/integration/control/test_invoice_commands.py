@@ -15,7 +15,7 @@ from troth.kernel.ids import IdMaker
 from troth.server import database
 from troth.server.document_terms import document_settings, document_terms
 from troth.server.settings import Flags, read
-from troth.server.shown import CheckedDocuments, Erased
+from troth.server.shown import CheckedDocuments, Erased, ShownRates
 from troth.store import engine
 
 SETTINGS = """
@@ -147,3 +147,14 @@ def test_nobody_can_pay_before_it_is_said_who_sells_and_how(
     (troth.folder / "troth.toml").write_text(payments + text, "utf-8")
     said = troth.run("invoices", "list")
     assert (said.code, f"'{missing}' is missing" in said.err) == (2, True)
+
+
+def test_rates_are_listed_with_who_said_so(troth: CommandLine) -> None:
+    every = troth.run("invoices", "rates", "--json")
+    assert every.code == 0
+    assert len(msgspec.json.decode(every.out, type=ShownRates).rates) > 40
+    of_one = troth.run("invoices", "rates", "ee").out
+    assert of_one.splitlines()[-1].split()[:3] == ["EE", "24.00", "2025-07-01"]
+    assert "Taxes in Europe Database" in of_one
+    unknown = troth.run("invoices", "rates", "US")
+    assert unknown.code != 0

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from troth.control import documents
-from troth.control.documents import Engine, Party, Terms, vat_ids
+from troth.control.documents import Engine, Party, Terms
 from troth.control.documents.shape import Tax, Treatment
 from troth.control.documents.tax import on_top, share, tax_of, within
 from troth.control.documents.terms import day_of
 from troth.control.documents.vat_ids import UNION
-from troth.kernel.errors import InvalidValue, Misconfigured
+from troth.kernel.errors import Misconfigured
 
 RATES = documents.read_rates(documents.RATES_FILE)
 TODAY = day_of(dt.date(2026, 11, 21))
@@ -47,6 +47,10 @@ def terms(home: str, *registered: str) -> Terms:
         ("CH", (), "DE", "x", (REVERSE, 0)),
         ("CH", (), "DE", "", (OUTSIDE, 0)),
         ("CH", ("EU",), "DE", "", (STANDARD, 1_900)),
+        ("CH", (), "NO", "x", (REVERSE, 0)),
+        ("CH", (), "NO", "", (OUTSIDE, 0)),
+        ("CH", ("NO",), "NO", "", (STANDARD, 2_500)),
+        ("CH", ("NO",), "NO", "x", (REVERSE, 0)),
     ],
 )
 def test_the_buyer_and_the_seller_decide_the_treatment(  # noqa: PLR0917
@@ -68,13 +72,30 @@ def test_without_an_engine_there_is_no_vat() -> None:
 @pytest.mark.parametrize(
     ("country", "date", "rate_bp"),
     [
+        ("CH", dt.date(2017, 12, 31), 800),
+        ("CH", dt.date(2018, 1, 1), 770),
         ("CH", dt.date(2023, 12, 31), 770),
         ("CH", dt.date(2024, 1, 1), 810),
         ("FI", dt.date(2024, 8, 31), 2_400),
         ("FI", dt.date(2024, 9, 1), 2_550),
+        ("DE", dt.date(2020, 6, 30), 1_900),
+        ("DE", dt.date(2020, 7, 1), 1_600),
+        ("DE", dt.date(2020, 12, 31), 1_600),
+        ("DE", dt.date(2021, 1, 1), 1_900),
+        ("EE", dt.date(2023, 12, 31), 2_000),
+        ("EE", dt.date(2024, 1, 1), 2_200),
         ("EE", dt.date(2025, 6, 30), 2_200),
         ("EE", dt.date(2025, 7, 1), 2_400),
+        ("IE", dt.date(2020, 8, 31), 2_300),
+        ("IE", dt.date(2020, 9, 1), 2_100),
+        ("IE", dt.date(2021, 3, 1), 2_300),
+        ("LU", dt.date(2022, 12, 31), 1_700),
+        ("LU", dt.date(2023, 12, 31), 1_600),
+        ("LU", dt.date(2024, 1, 1), 1_700),
+        ("NO", dt.date(2026, 1, 1), 2_500),
+        ("RO", dt.date(2025, 7, 31), 1_900),
         ("RO", dt.date(2025, 8, 1), 2_100),
+        ("SK", dt.date(2024, 12, 31), 2_000),
         ("SK", dt.date(2025, 1, 1), 2_300),
     ],
 )
@@ -83,9 +104,23 @@ def test_a_rate_holds_from_its_day_on(country: str, date: dt.date, rate_bp: int)
 
 
 def test_the_shipped_table_has_every_country_of_the_union() -> None:
-    assert {each.country for each in RATES.rates} == UNION | {"CH", "GB"}
+    assert len(UNION) == 27
+    assert {each.country for each in RATES.rates} == UNION | {"CH", "GB", "NO"}
     assert RATES.source
     assert RATES.checked_on == "2026-11-21"
+
+
+def test_every_shipped_rate_says_who_said_so_and_holds_since_2017() -> None:
+    assert {each.source for each in RATES.rates} - {RATES.source}
+    assert all(each.source and each.source != RATES.source for each in RATES.rates)
+    since_2017 = day_of(dt.date(2017, 1, 1))
+    assert all(RATES.at(each.country, since_2017) for each in RATES.rates)
+
+
+def test_no_shipped_rate_repeats_the_one_before_it() -> None:
+    pairs = zip(RATES.rates, RATES.rates[1:], strict=False)
+    same = [new for old, new in pairs if (old.country, old.rate_bp) == (new.country, new.rate_bp)]
+    assert same == []
 
 
 def test_a_country_without_a_rate_is_named() -> None:
@@ -106,6 +141,7 @@ _ROW = 'source = "s"\nchecked_on = 2026-01-01\nrate = [{}]\n'
         '{ country = "DE", percent = "-1", since = 2021-01-01 }',
         '{ country = "DE", percent = "19." , since = "soon" }',
         '{ country = "DE", rate = "19", since = 2021-01-01 }',
+        '{ country = "DE", percent = "19", since = 2021-01-01, source = "hearsay" }',
         ", ".join(['{ country = "DE", percent = "19", since = 2021-01-01 }'] * 2),
     ],
 )
@@ -119,7 +155,9 @@ def test_a_table_that_cannot_be_is_refused(tmp_path: Path, row: str) -> None:
 def test_an_operator_s_own_table_is_read(tmp_path: Path) -> None:
     file = tmp_path / "rates.toml"
     file.write_text(_ROW.format('{ country = "NO", percent = "25", since = 2005-01-01 }'), "utf-8")
-    assert documents.read_rates(file).at("NO", TODAY) == 2_500
+    table = documents.read_rates(file)
+    assert table.at("NO", TODAY) == 2_500
+    assert [each.source for each in table.rates] == ["s"]
     with pytest.raises(Misconfigured, match="cannot be read"):
         documents.read_rates(tmp_path / "none.toml")
 
@@ -139,48 +177,3 @@ def test_the_shares_of_a_sum_s_vat_end_with_all_of_it() -> None:
         assert steps == sorted(steps)
         assert steps[0] == 0
     assert share(0, 0, 0) == 0
-
-
-@pytest.mark.parametrize(
-    ("country", "text", "written"),
-    [
-        ("DE", "de 136695976", "DE136695976"),
-        ("DE", "136695976", "DE136695976"),
-        ("FR", "Fr 40 303 265 045", "FR40303265045"),
-        ("GR", "EL094259216", "EL094259216"),
-        ("AT", "ATU13585627", "ATU13585627"),
-        ("GB", "GB 980 7806 84", "GB980780684"),
-        ("CH", "CHE-107.787.577 IVA", "CHE-107.787.577 IVA"),
-        ("US", "12-3456789", "12-3456789"),
-        ("DE", "  ", ""),
-    ],
-)
-def test_a_vat_number_is_written_in_one_form(country: str, text: str, written: str) -> None:
-    assert documents.checked_vat_id(country, text) == written
-
-
-def test_without_the_extra_no_number_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vat_ids, "eu_vat", None)
-    with pytest.raises(InvalidValue) as refused:
-        documents.checked_vat_id("DE", "DE136695976")
-    assert "install troth[vat]" in refused.value.message
-    assert documents.checked_vat_id("DE", "") == ""
-
-
-@pytest.mark.parametrize(
-    ("country", "text"),
-    [
-        ("DE", "DE136695978"),
-        ("DE", "FR40303265045"),
-        ("FR", "DE136695976"),
-        ("GR", "GR094259216X"),
-        ("CH", "CHE-107.787.578 IVA"),
-        ("GB", "GB802311781"),
-        ("US", "x" * 25),
-        ("US", "é"),
-    ],
-)
-def test_what_is_no_vat_number_of_its_country_is_refused(country: str, text: str) -> None:
-    with pytest.raises(InvalidValue) as refused:
-        documents.checked_vat_id(country, text)
-    assert text not in refused.value.message

@@ -12,7 +12,15 @@ from troth.control.documents.parties import Details, change, details, erase
 from troth.control.documents.payments import Paid, Returned, credit_note, receipt_for_topup
 from troth.control.documents.series import Checked, Listed, check, listed, numbered, of_subject
 from troth.control.documents.shape import Document, Frozen, Kind, Party
-from troth.control.documents.terms import RATES_FILE, Engine, Point, Rates, Terms, read_rates
+from troth.control.documents.terms import (
+    RATES_FILE,
+    Engine,
+    Point,
+    Rates,
+    Terms,
+    date_of,
+    read_rates,
+)
 from troth.control.documents.typeset import pdf_of
 from troth.control.documents.vat_ids import checked as checked_vat_id
 from troth.control.documents.vat_ids import is_country
@@ -41,6 +49,7 @@ __all__ = [
     "check",
     "checked_vat_id",
     "credit_note",
+    "date_of",
     "details",
     "due",
     "erase",

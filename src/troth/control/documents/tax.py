@@ -8,12 +8,11 @@ from typing import Final
 
 from troth.control.documents.shape import Party, Tax, Treatment
 from troth.control.documents.terms import Engine, Terms
-from troth.control.documents.vat_ids import UNION
+from troth.control.documents.vat_ids import TERRITORIES, UNION
 
 _WHOLE: Final = 10_000
 _ONE_STOP_SHOP: Final = "EU"
-_TERRITORIES: Final = {"LI": "CH", "MC": "FR", "IM": "GB"}
-_REVERSING: Final = UNION | {"GB"}
+_REVERSING: Final = UNION | {"GB", "NO"}
 
 
 def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
@@ -38,7 +37,7 @@ def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
 
 
 def _territory(country: str) -> str:
-    return _TERRITORIES.get(country, country)
+    return TERRITORIES.get(country, country)
 
 
 def _standard(terms: Terms, country: str, day: int) -> Tax:

@@ -33,11 +33,15 @@ class Point(Code):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """A country's standard rate in hundredths of a percent, from a day since 1970 on."""
+    """A country's standard rate in hundredths of a percent, from a day since 1970 on.
+
+    `source` says who said so; empty where the table does not.
+    """
 
     country: str
     since: int
     rate_bp: int
+    source: str = ""
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -57,7 +61,7 @@ class Rates(msgspec.Struct, frozen=True):
         if not found:
             raise Misconfigured(
                 f"the table of VAT rates has none for '{country}' on {date_of(day)}; add it to a "
-                "file of your own and name that in 'vat.rates_file'"
+                "file of your own and name that in 'vat.table'"
             )
         return max(found, key=lambda each: each.since).rate_bp
 
@@ -83,12 +87,14 @@ class _RateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country: str
     percent: str
     since: dt.date
+    source: str = ""
 
 
 class _RatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     checked_on: dt.date
     rate: tuple[_RateRow, ...]
+    sources: dict[str, str] = {}
 
 
 def read_rates(file: Path) -> Rates:
@@ -102,13 +108,21 @@ def read_rates(file: Path) -> Rates:
     except (OSError, UnicodeDecodeError):
         raise Misconfigured(f"{file}: this file of VAT rates cannot be read") from None
     table = into(_RatesTable, parse(str(file), text), lambda path: f"{file}: {dotted(path)}")
-    rates = tuple(sorted(map(_rate, table.rate), key=lambda each: (each.country, each.since)))
+    unknown = {row.source for row in table.rate} - {"", *table.sources}
+    if unknown:
+        raise Misconfigured(f"{file}: a rate names a source that is not among 'sources'")
+    rates = tuple(
+        sorted(
+            (_rate(row, table.sources.get(row.source, table.source)) for row in table.rate),
+            key=lambda each: (each.country, each.since),
+        )
+    )
     if len({(each.country, each.since) for each in rates}) < len(rates):
         raise Misconfigured(f"{file}: a country has two rates from the same day on")
     return Rates(rates, table.source, table.checked_on.isoformat())
 
 
-def _rate(row: _RateRow) -> Rate:
+def _rate(row: _RateRow, source: str) -> Rate:
     is_country = len(row.country) == 2 and row.country.isascii() and row.country.isupper()  # noqa: PLR2004
     rate_bp = _bp(row.percent)
     if not is_country or rate_bp is None:
@@ -116,7 +130,7 @@ def _rate(row: _RateRow) -> Rate:
             "each VAT rate needs 'country' with two capital letters and 'percent' as digits with "
             'at most two decimals in a string, such as "25.5"'
         )
-    return Rate(row.country, day_of(row.since), rate_bp)
+    return Rate(row.country, day_of(row.since), rate_bp, source)
 
 
 def _bp(percent: str) -> int | None:

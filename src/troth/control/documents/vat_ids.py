@@ -3,6 +3,7 @@
 Needs the extra `vat`; without it a number is refused, for VAT would depend on what was not checked.
 """
 
+import re
 from typing import Final
 
 from troth.kernel.errors import InvalidValue
@@ -12,42 +13,21 @@ try:
     from stdnum.eu import vat as eu_vat
     from stdnum.exceptions import ValidationError
     from stdnum.gb import vat as gb_vat
+    from stdnum.no import mva as no_vat
 except ImportError:  # it comes with an extra
     eu_vat = None  # type: ignore[assignment]
 
-UNION: Final = frozenset(
-    [
-        "AT",
-        "BE",
-        "BG",
-        "HR",
-        "CY",
-        "CZ",
-        "DK",
-        "EE",
-        "FI",
-        "FR",
-        "DE",
-        "GR",
-        "HU",
-        "IE",
-        "IT",
-        "LV",
-        "LT",
-        "LU",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SK",
-        "SI",
-        "ES",
-        "SE",
-    ]
-)
+# fmt: off
+UNION: Final = frozenset((
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+))
+# fmt: on
+TERRITORIES: Final = {"LI": "CH", "MC": "FR", "IM": "GB"}
+"""Countries without VAT of their own, and whose territory they belong to for it."""
 _PREFIXES: Final = {"GR": "EL"}
 _LENGTH_MAX: Final = 24
+_LIECHTENSTEIN: Final = re.compile(r"(?:FL-?|LI-?)?(\d{5})", re.ASCII)
 
 
 def is_country(text: str) -> bool:
@@ -58,8 +38,9 @@ def is_country(text: str) -> bool:
 def checked(country: str, text: str) -> str:
     """Return a VAT number as it is written on documents.
 
-    Numbers of the Union, Great Britain and Switzerland are checked with their check digits and must
-    be of the country; others only for what may stand in a number.
+    Numbers of the Union, Great Britain, Norway and Switzerland are checked with their check digits
+    and must be of the country, or of the one it belongs to for VAT. Numbers of Liechtenstein have
+    none: five digits, or a Swiss number. Others are only checked for what may stand in a number.
 
     Raises:
         InvalidValue: it cannot be a VAT number of this country.
@@ -76,14 +57,21 @@ def checked(country: str, text: str) -> str:
 
 
 def _formed(country: str, plain: str) -> str:
-    if country in UNION:
-        prefix = _PREFIXES.get(country, country)
-        number = plain if plain.startswith(prefix) else prefix + plain
-        return str(eu_vat.validate(number))
-    if country == "GB":
+    place = TERRITORIES.get(country, country)
+    if place in UNION:
+        prefix = _PREFIXES.get(place, place)
+        own = prefix if plain.startswith(prefix) else place
+        return str(eu_vat.validate(prefix + plain.removeprefix(own)))
+    short = _LIECHTENSTEIN.fullmatch(plain) if country == "LI" else None
+    if short is not None:
+        return short[1]
+    if place == "GB":
         return f"GB{gb_vat.validate(plain)}"
-    if country in {"CH", "LI"}:
+    if place == "CH":
         return str(ch_vat.format(ch_vat.validate(plain)))
+    if place == "NO":
+        digits = plain.removeprefix("NO").removesuffix("MVA")
+        return str(no_vat.format(no_vat.validate(f"{digits}MVA")))
     if len(plain) > _LENGTH_MAX or not plain.isascii() or not plain.isprintable():
         raise ValidationError
     return plain

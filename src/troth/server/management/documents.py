@@ -9,7 +9,7 @@ from troth.control import accounts, audit, documents
 from troth.kernel.errors import InvalidValue, Missing
 from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.management.forms import JSON, LIST_MAX, Body, By, Here, answer, dollars
-from troth.server.shown import CheckedDocuments, Erased
+from troth.server.shown import CheckedDocuments, Erased, ShownRate, ShownRates
 
 Form = Literal["json", "html", "pdf"]
 Language = Literal["", "en", "de", "fr"]
@@ -66,6 +66,25 @@ def change_details(name: str, body: NewDetails, office: Here, by: By) -> Respons
     )
     with office.store.write() as tx:
         return answer(documents.change(tx, by, accounts.named(tx, name), wanted))
+
+
+@ROUTER.get("/vat-rates")
+def list_rates(office: Here, country: str = "") -> Response:
+    """List the VAT rates that documents are made with, and who said so of each."""
+    table = office.documents.rates
+    shown = [
+        ShownRate(
+            each.country,
+            f"{each.rate_bp // 100}.{each.rate_bp % 100:02d}",
+            documents.date_of(each.since),
+            each.source,
+        )
+        for each in table.rates
+        if country in {"", each.country}
+    ]
+    if country and not shown:
+        raise InvalidValue("country", "the table of VAT rates has none for it")
+    return answer(ShownRates(table.source, table.checked_on, shown))
 
 
 @ROUTER.get("/documents")
