@@ -22,13 +22,13 @@ from typing_extensions import override
 
 from tests.builders.money_world import MoneyWorld
 from tests.builders.postgres_cluster import Cluster, running
+from troth.kernel.periods import Period
 from troth.ledger import books
 from troth.ledger.books import (
     Credit,
     Kind,
     LotKind,
     Mode,
-    Period,
     Rule,
     Take,
     close_day,

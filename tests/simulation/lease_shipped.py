@@ -9,8 +9,9 @@ from tests.simulation import lease_state as f
 from tests.simulation.lease_payments import PAYMENT
 from tests.simulation.lease_state import State, World
 from tests.simulation.lease_world import Step
+from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import LotKind, Mode, OperatorBook, Outgoing, Period, Rule, wallet_purse
+from troth.ledger.books import LotKind, Mode, OperatorBook, Outgoing, Rule, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import (

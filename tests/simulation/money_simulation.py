@@ -11,16 +11,8 @@ from pathlib import Path
 
 from tests.builders.money_world import GatewayProcess, MoneyWorld
 from troth.kernel.errors import TrothError
-from troth.ledger.books import (
-    Mode,
-    Outgoing,
-    Period,
-    Rule,
-    close_day,
-    set_rule,
-    verify,
-    wallet_purse,
-)
+from troth.kernel.periods import Period
+from troth.ledger.books import Mode, Outgoing, Rule, close_day, set_rule, verify, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.shard import Short, ShortKind
 from troth.ledger.shard.messages import Down, Up  # noqa: TC001

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
 from troth.store.arrays import Array, array, register
-from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value
+from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value, shaped
 
 Shape = TypeVar("Shape")
 _Connection = psycopg.Connection[Row]
@@ -104,10 +104,7 @@ class PostgresTransaction(Statements):
         self, sql: str, types: Sequence[Column], table: Sequence[Row], shape: type[Shape]
     ) -> list[Shape]:
         """Run a statement over `{rows}` and return what it returns."""
-        del shape
-        if not table:
-            return []
-        return cast("list[Shape]", self._over(sql, types, table).fetchall())
+        return shaped(self._over(sql, types, table).fetchall(), shape) if table else []
 
     def insert(self, sql: str, table: Sequence[Row]) -> None:
         """Run an INSERT with one `?` a column for each row; many plain rows go by COPY."""

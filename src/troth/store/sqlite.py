@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeVar
 from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
-from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value
+from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value, shaped
 
 Shape = TypeVar("Shape")
 
@@ -69,11 +69,10 @@ class SqliteTransaction(Statements):
         self, sql: str, types: Sequence[Column], table: Sequence[Row], shape: type[Shape]
     ) -> list[Shape]:
         """Run a statement over `{rows}` and return what it returns."""
-        del shape
-        found: list[Shape] = []
+        found: list[Row] = []
         for text, params in _chunks(sql, len(types), table):
             found += self._run(text, params).fetchall()
-        return found
+        return shaped(found, shape)
 
     def insert(self, sql: str, table: Sequence[Row]) -> None:
         """Run an INSERT with one `?` a column for each row."""

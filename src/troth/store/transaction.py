@@ -3,12 +3,17 @@
 Three marks are filled in by the dialect: `{rows}` stands for a table of the given rows with columns
 `column1`, `column2`, ..., `{lock}` for what locks the rows a SELECT found, `{share}` for what keeps
 them as they are.
+
+A row is a tuple, or, where the `shape` asked for is an array-like struct, that struct: its fields
+are then compared with what the columns hold.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar, cast, overload
+
+import msgspec
 
 Value = int | str | bytes | None
 """What a column holds. Money, times and counts are integers; nothing is a float."""
@@ -53,6 +58,10 @@ class Transaction(Protocol):
     @overload
     def row(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Shape | None: ...
 
+    def number(self, sql: str, params: Sequence[Value] = ()) -> int:
+        """Return the one integer of a query, 0 where it finds no row or NULL."""
+        ...
+
     def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
         """Return the rows of a large result, a few thousand at a time."""
         ...
@@ -89,6 +98,13 @@ class Found(Protocol):
         ...
 
 
+def shaped(found: list[Row], shape: type[Shape] | None) -> list[Shape]:
+    """Return rows in the shape that was asked for."""
+    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        return [msgspec.convert(row, shape) for row in found]
+    return cast("list[Shape]", found)
+
+
 class Statements(ABC):
     """The plain statements of a transaction; a dialect runs them and adds those over `{rows}`."""
 
@@ -110,8 +126,7 @@ class Statements(ABC):
         self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
     ) -> list[Row] | list[Shape]:
         """Return all rows of a query; `shape` says what the columns are."""
-        del shape
-        return cast("list[Row] | list[Shape]", self._run(sql, params).fetchall())
+        return shaped(self._run(sql, params).fetchall(), shape)
 
     @overload
     def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None: ...
@@ -121,5 +136,10 @@ class Statements(ABC):
         self, sql: str, params: Sequence[Value] = (), shape: type[Shape] | None = None
     ) -> Row | Shape | None:
         """Return the first row of a query or None."""
-        del shape
-        return cast("Row | Shape | None", self._run(sql, params).fetchone())
+        found = self._run(sql, params).fetchone()
+        return shaped([found], shape)[0] if found else None
+
+    def number(self, sql: str, params: Sequence[Value] = ()) -> int:
+        """Return the one integer of a query, 0 where it finds no row or NULL."""
+        found = self.row(sql, params, tuple[int | None])
+        return int(found[0] or 0) if found else 0

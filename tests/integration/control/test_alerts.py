@@ -13,8 +13,9 @@ from troth.control.audit import Actor
 from troth.control.budgets import Alert, Language, Wanted
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
+from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import Mode, Period
+from troth.ledger.books import Mode
 from troth.server.alerting import find_low_balances, raise_alerts, send_mails
 from troth.server.handover import AlertTerms
 from troth.server.office import DESK, Office
@@ -59,7 +60,7 @@ def use(office: Office, purse: bytes, nusd: int) -> None:
             "INSERT INTO budget (purse, starts_at, ends_at, mode, limit_nusd, spent, first_epoch)"
             " VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (purse, starts_at)"
             " DO UPDATE SET spent = excluded.spent",
-            (purse, now.starts_at, now.ends_at, now.mode, now.limit_nusd, nusd),
+            (purse, now.starts_at, now.ends_at, now.mode.value, now.limit_nusd, nusd),
         )
 
 

@@ -9,7 +9,8 @@ from troth.control.budgets import Budget, Owner, Wanted
 from troth.control.keys import Key, Terms
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
-from troth.ledger.books import Mode, Period
+from troth.kernel.periods import Period
+from troth.ledger.books import Mode
 from troth.server.office import Office
 from troth.store.transaction import Transaction
 

@@ -6,6 +6,7 @@ from troth.kernel.clock import ManualClock
 from troth.kernel.errors import Overloaded
 from troth.kernel.log import Log
 from troth.ledger import books
+from troth.ledger.books.days import GUARDED_DAYS
 from troth.server.duties import DUTIES, Duties, Duty
 from troth.server.log_lines import DutyName
 from troth.server.office import DESK, Office
@@ -49,7 +50,7 @@ def test_guards_that_nothing_needs_any_more_are_dropped(office: Office, clock: M
         with office.store.read() as tx:
             return len(tx.rows("SELECT reservation FROM seen"))
 
-    clock.advance(books.GUARDED_DAYS * MS_OF_DAY)
+    clock.advance(GUARDED_DAYS * MS_OF_DAY)
     duties.turn()
     assert kept() == 3
     clock.advance(MS_OF_DAY)

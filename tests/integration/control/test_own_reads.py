@@ -12,9 +12,10 @@ from troth.control.keys import Key, Terms
 from troth.gateway.exchange import Fields
 from troth.gateway.ports import Question, Reading
 from troth.kernel.clock import ManualClock
+from troth.kernel.periods import Period
 from troth.kernel.usage_record import Outcome
 from troth.ledger import books
-from troth.ledger.books import Credit, LotKind, Mode, Period
+from troth.ledger.books import Credit, LotKind, Mode
 from troth.server.office import DESK, Office
 from troth.server.own_reads import answer_to
 

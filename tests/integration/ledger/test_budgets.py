@@ -1,22 +1,16 @@
 """A budget is a purse of its own: nobody passes a hard one, and each period starts anew."""
 
-from datetime import UTC, datetime
-
-import pytest
-
 from tests.builders.money_world import USD, MoneyWorld
+from troth.kernel.periods import Period, span
 from troth.ledger.books import (
     Budget,
     Mode,
-    Period,
     Rule,
     crossings,
-    drop_rule,
-    rule,
     set_rule,
     wallet_purse,
 )
-from troth.ledger.books.budget import running, span
+from troth.ledger.books.budget import running
 from troth.ledger.shard import Short, ShortKind
 
 KEY = b"k" + bytes(range(16))
@@ -119,24 +113,11 @@ def test_a_lowered_limit_stops_the_next_request(world: MoneyWorld) -> None:
     assert short.kind is ShortKind.BROKE
 
 
-def test_a_dropped_budget_lends_nothing_and_its_epochs_do_not_repeat(world: MoneyWorld) -> None:
-    _, purses = limited(world, 10_000)
-    gateway = world.gateway()
-    gateway.spend(purses, 4_000, 4_000)
-    world.pump()
-    with world.store.write() as tx:
-        drop_rule(tx, KEY)
-        assert rule(tx, KEY) is None
-    assert isinstance(gateway.admit(purses, 40_000, 40_000), Short)
-    with world.store.write() as tx:
-        again = Rule(KEY, Period.TOTAL, "UTC", Mode.HARD, 90_000)
-        set_rule(tx, again, world.clock.now_ms())
-        assert rule(tx, KEY) == again
-    world.wait(200)
-    gateway.spend(purses, 40_000, 1_000)
-    world.pump()
-    assert world.number("SELECT epoch FROM lease WHERE purse = ?", KEY) > 1
-    assert spent(world) == [5_000]
+def test_a_budget_that_was_never_set_lends_nothing(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    refused = world.gateway().admit((wallet_purse(org), KEY), 1_000, 1_000)
+    assert isinstance(refused, Short)
+    assert (refused.kind, refused.purse, refused.available) == (ShortKind.BROKE, KEY, 0)
 
 
 def test_a_part_of_a_limit_is_told_once(world: MoneyWorld) -> None:
@@ -151,45 +132,13 @@ def test_a_part_of_a_limit_is_told_once(world: MoneyWorld) -> None:
     assert told == [(50, 5_000), (80, 8_000), (100, 10_000)]
 
 
-def moment(year: int, month: int, day: int, hour: int = 0) -> int:
-    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1_000
-
-
-@pytest.mark.parametrize(
-    ("period", "zone", "now_ms", "expected"),
-    [
-        (Period.DAY, "UTC", moment(2026, 3, 4, 5), (moment(2026, 3, 4), moment(2026, 3, 5))),
-        (
-            Period.DAY,  # the clocks go forward: a day of 23 hours
-            "Europe/Zurich",
-            moment(2026, 3, 29, 12),
-            (moment(2026, 3, 28, 23), moment(2026, 3, 29, 22)),
-        ),
-        (
-            Period.DAY,  # and back: a day of 25 hours
-            "Europe/Zurich",
-            moment(2026, 10, 25, 12),
-            (moment(2026, 10, 24, 22), moment(2026, 10, 25, 23)),
-        ),
-        (Period.WEEK, "UTC", moment(2026, 11, 21), (moment(2026, 11, 16), moment(2026, 11, 23))),
-        (Period.MONTH, "UTC", moment(2028, 2, 29), (moment(2028, 2, 1), moment(2028, 3, 1))),
-        (Period.MONTH, "UTC", moment(2026, 12, 31), (moment(2026, 12, 1), moment(2027, 1, 1))),
-        (Period.TOTAL, "UTC", moment(2026, 12, 31), (0, 0)),
-    ],
-)
-def test_periods_follow_the_calendar_of_the_zone(
-    period: Period, zone: str, now_ms: int, expected: tuple[int, int]
-) -> None:
-    assert span(period, zone, now_ms) == expected
-
-
 def test_a_period_can_be_looked_at_before_it_has_begun(world: MoneyWorld) -> None:
     _, purses = limited(world, 5_000, Period.DAY)
     starts_at, ends_at = span(Period.DAY, "Europe/Zurich", world.clock.now_ms())
     with world.store.read() as tx:
         assert running(tx, b"k" + bytes(16), world.clock.now_ms()) is None
         found = running(tx, KEY, world.clock.now_ms())
-    assert found == Budget(KEY, starts_at, ends_at, Mode.HARD.value, 5_000, 0, 0)
+    assert found == Budget(KEY, starts_at, ends_at, Mode.HARD, 5_000, 0, 0)
     assert spent(world) == []
     world.gateway().spend(purses, 1_000, 300)
     world.pump()

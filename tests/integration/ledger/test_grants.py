@@ -3,7 +3,8 @@
 import pytest
 
 from tests.builders.money_world import MoneyWorld
-from troth.ledger.books import Mode, Period, Rule, set_rule, wallet_purse
+from troth.kernel.periods import Period
+from troth.ledger.books import Mode, Rule, set_rule, wallet_purse
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import Lease, LeaseAsk, OpenSeat
 

@@ -3,24 +3,22 @@
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from troth.kernel import hash_tree
 from troth.kernel.errors import InvariantBroken
+from troth.kernel.periods import Period
 from troth.ledger.books import (
-    GUARDED_DAYS,
     Mode,
-    Period,
     Rule,
     close_day,
     forget,
     forget_guards,
-    receipt_holds,
     receipt_leaf,
-    receipt_proof,
-    receipts_root,
     set_rule,
     verify,
     wallet_purse,
 )
 from troth.ledger.books.chain import MS_OF_DAY
+from troth.ledger.books.days import GUARDED_DAYS
 from troth.ledger.books.verify import Report
 from troth.ledger.shard import Short
 from troth.store.sqlite import SqliteStore
@@ -138,10 +136,10 @@ def test_a_receipt_is_proved_to_be_in_its_batch(world: MoneyWorld) -> None:
     leaves = [receipt_leaf(each.reservation, each.charged) for each in world.posted]
     with world.store.read() as tx:
         batch = tx.row("SELECT receipts_root FROM batch WHERE count = 5", (), tuple[bytes])
-    assert batch == (receipts_root(leaves),)
+    assert batch == (hash_tree.root(leaves),)
     for place, leaf in enumerate(leaves):
-        assert receipt_holds(leaf, receipt_proof(leaves, place), batch[0])
-    assert not receipt_holds(receipt_leaf(bytes(16), 1), receipt_proof(leaves, 0), batch[0])
+        assert hash_tree.leads(leaf, hash_tree.path(leaves, place), batch[0])
+    assert not hash_tree.leads(receipt_leaf(bytes(16), 1), hash_tree.path(leaves, 0), batch[0])
 
 
 TAMPERINGS = {
@@ -218,7 +216,7 @@ def test_a_book_is_named_as_people_read_it(world: MoneyWorld) -> None:
     [
         ("UPDATE lot SET granted = granted + 5", "I8 a wallet"),
         ("UPDATE lot SET returned = returned + 5", "I8 a wallet"),
-        ("UPDATE book SET held = held + 5 WHERE kind = 'wallet'", "I11 held is"),
+        ("UPDATE book SET held = held + 5 WHERE kind = 'wallet'", "I11 held of a wallet"),
         ("UPDATE budget SET held = held + 5", "I11 held of a budget"),
     ],
 )

@@ -8,7 +8,8 @@ from troth.control.keys import Terms
 from troth.gateway.ports import OrgRow
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker, system_entropy
-from troth.ledger.books import Mode, Period, wallet_purse
+from troth.kernel.periods import Period
+from troth.ledger.books import Mode, wallet_purse
 from troth.server import snapshot
 from troth.server.messages import opened
 from troth.server.tables import Tables

@@ -15,8 +15,9 @@ from troth.control.accounts import Organization
 from troth.control.audit import Action, Actor, append
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing
+from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import Mode, Period, Rule
+from troth.ledger.books import Mode, Rule
 from troth.store.transaction import Transaction
 
 Limit = tuple[str, str]

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from troth.control.usage.record import MS_OF_HOUR
-from troth.ledger.books import Period, span
+from troth.kernel.periods import Period, span
 from troth.store.transaction import Transaction
 
 _SELECT: Final = """

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from troth.kernel import hash_tree
 from troth.ledger import books
 from troth.store.transaction import Transaction
 
@@ -95,14 +96,14 @@ def _are_posted(rows: list[_Row], last_closed: int) -> bool:
     if len(rows) < count:
         return day <= last_closed and len(set(places)) == len(places) and places[-1] < count
     leaves = [books.receipt_leaf(row[3], row[4]) for row in rows]
-    return places == list(range(count)) and books.receipts_root(leaves) == root
+    return places == list(range(count)) and hash_tree.root(leaves) == root
 
 
 def _proof(rows: list[tuple[bytes, int]], place: int, root: bytes) -> Proof:
     leaves = [books.receipt_leaf(*row) for row in rows]
     path = tuple(
         Step("left" if is_left else "right", other.hex())
-        for is_left, other in books.receipt_proof(leaves, place)
+        for is_left, other in hash_tree.path(leaves, place)
     )
     return Proof(leaves[place].hex(), path, root.hex())
 
@@ -111,4 +112,4 @@ def holds(request: bytes, charged_nusd: int, proof: Proof) -> bool:
     """Tell whether a proof leads from a request's charge to its root."""
     path = [(step.side == "left", bytes.fromhex(step.hash)) for step in proof.path]
     leaf = books.receipt_leaf(request, charged_nusd)
-    return books.receipt_holds(leaf, path, bytes.fromhex(proof.root))
+    return hash_tree.leads(leaf, path, bytes.fromhex(proof.root))

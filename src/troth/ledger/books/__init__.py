@@ -8,19 +8,15 @@ disputes, expiry, costs), `invariants` and `verify` for the proof.
 
 from troth.ledger.books.budget import (
     Budget,
-    Crossing,
     Mode,
-    Period,
     Rule,
     crossings,
-    drop_rule,
     rule,
     running,
     set_rule,
-    span,
 )
-from troth.ledger.books.chain import receipt_holds, receipt_leaf, receipt_proof, receipts_root
-from troth.ledger.books.days import GUARDED_DAYS, close_day, forget, forget_guards
+from troth.ledger.books.chain import receipt_leaf
+from troth.ledger.books.days import close_day, forget, forget_guards
 from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
 from troth.ledger.books.lease import is_recalled
 from troth.ledger.books.lot import Lot, LotKind, lots
@@ -38,25 +34,21 @@ from troth.ledger.books.moves import (
     take,
     transfer,
 )
-from troth.ledger.books.posting import Posted, WriteUsage
+from troth.ledger.books.posting import Posted
 from troth.ledger.books.teller import Outgoing, Teller, TellerTerms
-from troth.ledger.books.verify import Report, verify
+from troth.ledger.books.verify import verify
 from troth.ledger.books.wallet import Wallet, wallet
 
 __all__ = [
-    "GUARDED_DAYS",
     "Budget",
     "Credit",
-    "Crossing",
     "Kind",
     "Lot",
     "LotKind",
     "Mode",
     "OperatorBook",
     "Outgoing",
-    "Period",
     "Posted",
-    "Report",
     "Reversal",
     "Rule",
     "Take",
@@ -64,12 +56,10 @@ __all__ = [
     "TellerTerms",
     "Transfer",
     "Wallet",
-    "WriteUsage",
     "balance",
     "close_day",
     "credit",
     "crossings",
-    "drop_rule",
     "expire",
     "forget",
     "forget_guards",
@@ -78,15 +68,11 @@ __all__ = [
     "moved",
     "movement_id",
     "open_wallet",
-    "receipt_holds",
     "receipt_leaf",
-    "receipt_proof",
-    "receipts_root",
     "reverse",
     "rule",
     "running",
     "set_rule",
-    "span",
     "take",
     "transfer",
     "verify",

@@ -4,29 +4,17 @@ A rule belongs to a purse; each period is a row of its own, made when it is firs
 Running requests settle into the period they were admitted in.
 """
 
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from troth.kernel.periods import Period, span
 from troth.store.transaction import Transaction
 
 UNLIMITED: Final = 2**62
-FOREVER: Final = 0
 WARNINGS: Final = (50, 80, 100)
 """Percent of a limit at which somebody is told."""
-_DECEMBER: Final = 12
-
-
-class Period(Enum):
-    """How often a budget starts anew, in its organization's time zone; weeks start on Monday."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    TOTAL = "total"
 
 
 class Mode(Enum):
@@ -36,8 +24,8 @@ class Mode(Enum):
     ALERT = "alert"
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """A budget as its owner set it."""
+class Rule(msgspec.Struct, frozen=True, array_like=True):
+    """A budget as its owner set it; periods are those of the zone's calendar."""
 
     purse: bytes
     period: Period
@@ -46,13 +34,13 @@ class Rule(msgspec.Struct, frozen=True):
     limit_nusd: int
 
 
-class Budget(msgspec.Struct, frozen=True, gc=False):
+class Budget(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One period of a budget; `ends_at` 0 for a budget without periods."""
 
     purse: bytes
     starts_at: int
     ends_at: int
-    mode: str
+    mode: Mode
     limit_nusd: int
     spent: int
     held: int
@@ -60,7 +48,7 @@ class Budget(msgspec.Struct, frozen=True, gc=False):
     @property
     def available(self) -> int:
         """Return what may still be lent; an alert never stops anybody."""
-        if self.mode == Mode.ALERT.value:
+        if self.mode is Mode.ALERT:
             return UNLIMITED
         return self.limit_nusd - self.spent - self.held
 
@@ -73,29 +61,20 @@ def set_rule(tx: Transaction, rule: Rule, now_ms: int) -> None:
         " mode = excluded.mode, limit_nusd = excluded.limit_nusd",
         (rule.purse, rule.period.value, rule.zone, rule.mode.value, rule.limit_nusd),
     )
-    starts_at, _ = span(rule.period, rule.zone, now_ms)
+    starts_at, ends_at = span(rule.period, rule.zone, now_ms)
     tx.execute(
-        "UPDATE budget SET limit_nusd = ?, mode = ? WHERE purse = ? AND starts_at = ?",
-        (rule.limit_nusd, rule.mode.value, rule.purse, starts_at),
+        "UPDATE budget SET ends_at = ?, limit_nusd = ?, mode = ? WHERE purse = ? AND starts_at = ?",
+        (ends_at, rule.limit_nusd, rule.mode.value, rule.purse, starts_at),
     )
-
-
-def drop_rule(tx: Transaction, purse: bytes) -> None:
-    """End a budget: nothing more is lent from it. Its row stays, so that no epoch repeats."""
-    tx.execute("UPDATE budget_rule SET mode = 'off' WHERE purse = ?", (purse,))
 
 
 def rule(tx: Transaction, purse: bytes) -> Rule | None:
     """Return a purse's rule."""
-    found = tx.row(
-        "SELECT period, zone, mode, limit_nusd FROM budget_rule WHERE purse = ? AND mode <> 'off'",
+    return tx.row(
+        "SELECT purse, period, zone, mode, limit_nusd FROM budget_rule WHERE purse = ?",
         (purse,),
-        tuple[str, str, str, int],
+        Rule,
     )
-    if found is None:
-        return None
-    period, zone, mode, limit_nusd = found
-    return Rule(purse, Period(period), zone, Mode(mode), limit_nusd)
 
 
 def current(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
@@ -110,7 +89,7 @@ def current(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
         " ON CONFLICT DO NOTHING",
         (starts_at, ends_at, purse),
     )
-    return at(tx, purse, starts_at)
+    return tx.row(_SELECT + " AND starts_at = ? {lock}", (purse, starts_at), Budget)
 
 
 def running(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
@@ -119,24 +98,22 @@ def running(tx: Transaction, purse: bytes, now_ms: int) -> Budget | None:
     if found is None:
         return None
     starts_at, ends_at = span(found.period, found.zone, now_ms)
-    row = tx.row(
-        "SELECT spent, held FROM budget WHERE purse = ? AND starts_at = ?",
-        (purse, starts_at),
-        tuple[int, int],
-    )
-    spent, held = row or (0, 0)
-    return Budget(purse, starts_at, ends_at, found.mode.value, found.limit_nusd, spent, held)
+    begun = tx.row(_SELECT + " AND starts_at = ?", (purse, starts_at), Budget)
+    return begun or Budget(purse, starts_at, ends_at, found.mode, found.limit_nusd, 0, 0)
 
 
-def at(tx: Transaction, purse: bytes, starts_at: int) -> Budget | None:
-    """Return and lock the period that started then."""
-    found = tx.row(
-        "SELECT purse, starts_at, ends_at, mode, limit_nusd, spent, held FROM budget"
-        " WHERE purse = ? AND starts_at = ? {lock}",
-        (purse, starts_at),
-        tuple[bytes, int, int, str, int, int, int],
+def of_epoch(tx: Transaction, purse: bytes, epoch: int) -> Budget | None:
+    """Return and lock the period whose lease had this epoch, None when there is none."""
+    return tx.row(
+        _SELECT + " AND first_epoch <= ? ORDER BY first_epoch DESC, starts_at DESC LIMIT 1 {lock}",
+        (purse, epoch),
+        Budget,
     )
-    return Budget(*found) if found else None
+
+
+_SELECT: Final = (
+    "SELECT purse, starts_at, ends_at, mode, limit_nusd, spent, held FROM budget WHERE purse = ?"
+)
 
 
 class Crossing(msgspec.Struct, frozen=True, gc=False):
@@ -170,40 +147,3 @@ def crossings(tx: Transaction, ended_after_ms: int = 0) -> list[Crossing]:
             )
             crossed.append(Crossing(purse, starts_at, percent, spent, limit_nusd))
     return crossed
-
-
-def of_epoch(tx: Transaction, purse: bytes, epoch: int) -> Budget | None:
-    """Return and lock the period whose lease had this epoch, None when there is none."""
-    found = tx.row(
-        "SELECT starts_at FROM budget WHERE purse = ? AND first_epoch <= ?"
-        " ORDER BY first_epoch DESC, starts_at DESC",
-        (purse, epoch),
-        tuple[int],
-    )
-    return at(tx, purse, found[0]) if found else None
-
-
-def span(period: Period, zone: str, now_ms: int) -> tuple[int, int]:
-    """Return start and end of the period that holds `now_ms`, in unix milliseconds."""
-    if period is Period.TOTAL:
-        return 0, FOREVER
-    local = datetime.fromtimestamp(now_ms / 1_000, UTC).astimezone(ZoneInfo(zone))
-    start = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if period is Period.DAY:
-        return _ms(start), _ms(_days_after(start, 1))
-    if period is Period.WEEK:
-        start = _days_after(start, -start.weekday())
-        return _ms(start), _ms(_days_after(start, 7))
-    start = start.replace(day=1)
-    if start.month == _DECEMBER:
-        return _ms(start), _ms(start.replace(year=start.year + 1, month=1))
-    return _ms(start), _ms(start.replace(month=start.month + 1))
-
-
-def _days_after(start: datetime, days: int) -> datetime:
-    """Move a local midnight by days of the calendar, whatever the clocks do meanwhile."""
-    return start + timedelta(days=days)
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000

@@ -5,25 +5,25 @@ Chains are per desk: no lock is shared by two of them.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from troth.kernel.errors import invariant
+from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.store.transaction import Transaction
 
 MS_OF_DAY: Final = 86_400_000
 GENESIS: Final = bytes(32)
-EMPTY_ROOT: Final = sha256(b"").digest()
 
 _CHARGE: Final = struct.Struct(">I32s32s16sqqq")
 _ENTRY: Final = struct.Struct(">16s16s32s32sq16s16sqq")
 _LOT: Final = struct.Struct(">16s32s8sqqq")
 _HEAD: Final = struct.Struct(">32sqq32s32s32sqqq")
 _RECEIPT: Final = struct.Struct(">B16sq")
-_NODE: Final = b"\x01"
 
 ChargeRow = tuple[int, bytes, bytes, bytes | None, int, int, int]
 """n, dr, cr, lot, amount, count, day: a `charge` without its batch."""
@@ -96,43 +96,8 @@ def entries_root(rows: Iterable[EntryRow], lots: Iterable[LotRow] = ()) -> bytes
 
 
 def receipt_leaf(reservation: bytes, charged: int) -> bytes:
-    """Return the leaf that a receipt proves to be in its batch."""
+    """Return the leaf of a receipt in the tree of its batch: see `kernel.hash_tree`."""
     return sha256(_RECEIPT.pack(0, reservation, charged)).digest()
-
-
-def receipts_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the root of a binary hash tree; an odd last node moves up as it is."""
-    level = list(leaves)
-    while len(level) > 1:
-        level = _above(level)
-    return level[0] if level else EMPTY_ROOT
-
-
-def _above(level: list[bytes]) -> list[bytes]:
-    pairs = zip(level[0::2], level[1::2], strict=False)
-    above = [sha256(_NODE + left + right).digest() for left, right in pairs]
-    return above + level[-1:] if len(level) % 2 else above
-
-
-def receipt_proof(leaves: Sequence[bytes], index: int) -> list[tuple[bool, bytes]]:
-    """Return the path from a leaf to the root: whether the other stands left, and its hash."""
-    path = []
-    level = list(leaves)
-    while len(level) > 1:
-        other = index ^ 1
-        if other < len(level):
-            path.append((other < index, level[other]))
-        level = _above(level)
-        index //= 2
-    return path
-
-
-def receipt_holds(leaf: bytes, path: Sequence[tuple[bool, bytes]], root: bytes) -> bool:
-    """Tell whether a path leads from a leaf to the root."""
-    for is_left, other in path:
-        pair = other + leaf if is_left else leaf + other
-        leaf = sha256(_NODE + pair).digest()
-    return leaf == root
 
 
 def today(tx: Transaction, now_ms: int) -> int:
@@ -147,12 +112,11 @@ def today(tx: Transaction, now_ms: int) -> int:
             "INSERT INTO open_day (id, day) VALUES (1, ?) ON CONFLICT DO NOTHING",
             (now_ms // MS_OF_DAY,),
         )
-        found = tx.row(statement, (), tuple[int])
-    assert found
+        return tx.number(statement)
     return found[0]
 
 
-class Head(msgspec.Struct, frozen=True, gc=False):
+class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The last batch of a desk, locked; number 0 before the first."""
 
     desk: int
@@ -162,45 +126,29 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 def head(tx: Transaction, desk: int) -> Head:
     """Return a desk's last batch and lock its chain."""
-    return _locked(tx, desk) or _begun(tx, desk)
-
-
-def _begun(tx: Transaction, desk: int) -> Head:
-    tx.execute(
-        "INSERT INTO chain (desk, n, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
-        (desk, GENESIS),
-    )
-    found = _locked(tx, desk)
-    assert found
+    statement = "SELECT desk, n, hash FROM chain WHERE desk = ? {lock}"
+    found = tx.row(statement, (desk,), Head)
+    if found is None:
+        tx.execute(
+            "INSERT INTO chain (desk, n, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
+            (desk, GENESIS),
+        )
+        found = tx.row(statement, (desk,), Head)
+        assert found
     return found
-
-
-def _locked(tx: Transaction, desk: int) -> Head | None:
-    found = tx.row("SELECT n, hash FROM chain WHERE desk = ? {lock}", (desk,), tuple[int, bytes])
-    return Head(desk, *found) if found else None
 
 
 def append(tx: Transaction, last: Head, roots: Roots, at: tuple[int, int]) -> int:
     """Write the header of the batch after `last`; `at` is day and time. Return its number."""
     batch = Batch(
-        desk=last.desk,
-        n=last.n + 1,
-        prev_hash=last.hash,
-        charges_root=roots.charges,
-        receipts_root=roots.receipts,
-        entries_root=roots.entries,
-        count=roots.count,
-        day=at[0],
-        at=at[1],
-    )
-    tx.execute(
-        "INSERT INTO batch (desk, n, prev_hash, hash, charges_root, receipts_root, entries_root,"
-        " count, day, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            batch.desk, batch.n, batch.prev_hash, batch.hash, roots.charges, roots.receipts,
-            roots.entries, roots.count, batch.day, batch.at,
-        ),
+        last.desk, last.n + 1, last.hash,
+        roots.charges, roots.receipts, roots.entries, roots.count, *at,
     )  # fmt: skip
+    tx.execute(
+        "INSERT INTO batch (desk, n, prev_hash, charges_root, receipts_root, entries_root, count,"
+        " day, at, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*structs.astuple(batch), batch.hash),
+    )
     touched = tx.execute(
         "UPDATE chain SET n = ?, hash = ? WHERE desk = ? AND n = ?",
         (batch.n, batch.hash, batch.desk, last.n),

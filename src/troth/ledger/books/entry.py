@@ -106,17 +106,21 @@ def open_operator_book(tx: Transaction, book: OperatorBook, desk: int, part: str
 
 def balance(tx: Transaction, book: OperatorBook, part: str = "") -> int:
     """Return what an operator book holds on all desks: credits less debits, in nano-USD."""
-    found = tx.row(
-        "SELECT CAST(coalesce(sum(posted), 0) AS bigint) FROM book WHERE kind = ?",
-        (book.named(part),),
-        tuple[int],
-    )
-    assert found
-    return found[0]
+    return tx.number("SELECT sum(posted) FROM book WHERE kind = ?", (book.named(part),))
 
 
-def write(tx: Transaction, entries: Sequence[Entry], desk: int, now_ms: int) -> int:
-    """Write entries as one batch; the schema moves the books. Return the batch's number."""
+def write(
+    tx: Transaction,
+    entries: Sequence[Entry],
+    desk: int,
+    now_ms: int,
+    *,
+    opened: Sequence[LotRow] = (),
+) -> None:
+    """Write entries as one batch; the schema moves the books.
+
+    What lots say that the entries `opened` is sealed with them.
+    """
     day = chain.today(tx, now_ms)
     last = chain.head(tx, desk)
     rows: list[EntryRow] = [
@@ -128,19 +132,4 @@ def write(tx: Transaction, entries: Sequence[Entry], desk: int, now_ms: int) -> 
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(*row, desk, last.n + 1) for row in rows],
     )
-    root = chain.entries_root(rows, _opened(tx, entries))
-    return chain.append(tx, last, Roots(entries=root), (day, now_ms))
-
-
-def _opened(tx: Transaction, entries: Sequence[Entry]) -> list[LotRow]:
-    """Return the lots that entries opened: what they say is sealed with them."""
-    found = [
-        tx.row(
-            "SELECT id, book, kind, granted, expires_at, created_at FROM lot WHERE id = ?",
-            (each.id,),
-            tuple[bytes, bytes, str, int, int | None, int],
-        )
-        for each in entries
-        if each.lot == each.id
-    ]
-    return [lot for lot in found if lot is not None]
+    chain.append(tx, last, Roots(entries=chain.entries_root(rows, opened)), (day, now_ms))

@@ -15,11 +15,12 @@ from troth.ledger.books.entry import WALLET
 from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Returned
 from troth.store.transaction import Transaction
 
+SELECT: Final = "SELECT purse, seat, epoch, granted, settled, op, starts_at FROM lease"
 _BOUNDS: Final = 4
 _SMALL_BOUNDS: Final = 8
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
+class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a purse has left to lend, what is lent, and which period of it this is."""
 
     available: int
@@ -27,12 +28,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     starts_at: int
     ends_at: int
 
-    def after(self, amount: int) -> "Standing":
-        """Return how it stands once `amount` more is lent."""
-        return Standing(self.available - amount, self.held + amount, self.starts_at, self.ends_at)
 
-
-class Lent(msgspec.Struct, frozen=True, gc=False):
+class Lent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A lease as it stands in the books."""
 
     purse: bytes
@@ -51,22 +48,14 @@ class Lent(msgspec.Struct, frozen=True, gc=False):
 
 def find(tx: Transaction, purse: bytes, seat: bytes) -> Lent | None:
     """Return a seat's lease of a purse."""
-    found = tx.row(
-        "SELECT purse, seat, epoch, granted, settled, op, starts_at FROM lease"
-        " WHERE purse = ? AND seat = ?",
-        (purse, seat),
-        tuple[bytes, bytes, int, int, int, int, int],
-    )
-    return Lent(*found) if found else None
+    return tx.row(SELECT + " WHERE purse = ? AND seat = ?", (purse, seat), Lent)
 
 
 def stand(tx: Transaction, purse: bytes, now_ms: int) -> Standing | None:
     """Return and lock a purse; None when there is no such wallet or budget."""
     if purse[:1] == WALLET:
-        found = tx.row(
-            "SELECT posted - held, held FROM book WHERE id = ? {lock}", (purse,), tuple[int, int]
-        )
-        return Standing(found[0], found[1], 0, 0) if found else None
+        statement = "SELECT posted - held, held, 0, 0 FROM book WHERE id = ? {lock}"
+        return tx.row(statement, (purse,), Standing)
     period = budget.current(tx, purse, now_ms)
     if period is None:
         return None
@@ -86,8 +75,7 @@ def offer(tx: Transaction, seat: bytes, ask: LeaseAsk) -> bool:
 
 def sync(tx: Transaction, seat: bytes, ask: LeaseAsk) -> Lease:
     """Tell a shard that lost an answer where its lease stands."""
-    lent = find(tx, ask.purse, seat)
-    return _answer(ask, lent, is_short=False)
+    return _answer(ask, find(tx, ask.purse, seat))
 
 
 def give_back(tx: Transaction, seat: bytes, message: LeaseReturn) -> Returned | None:
@@ -136,33 +124,25 @@ def grant(
     is_direct = standing.available < _SMALL_BOUNDS * ask.bound * seats
     wanted = ask.need if is_direct else max(ask.need, _size(ask, standing.available, seats))
     amount = max(0, min(wanted, standing.available))
-    after = standing.after(amount)
     if lent is not None:
         lent = _lend_more(tx, lent, amount, ask.op)
     elif amount:
         lent = _lend(tx, seat, ask, amount, starts_at=standing.starts_at)
-    answer = _answer(ask, lent, is_short=amount < ask.need)
     return structs.replace(
-        answer,
+        _answer(ask, lent, is_short=amount < ask.need),
         is_direct=is_direct,
-        available=after.available,
-        held=after.held - (lent.rest if lent else 0),
-        ends_at_ms=after.ends_at,
+        available=standing.available - amount,
+        held=standing.held + amount - (lent.rest if lent else 0),
+        ends_at_ms=standing.ends_at,
     )
 
 
-def _answer(ask: LeaseAsk, lent: Lent | None, *, is_short: bool) -> Lease:
+def _answer(ask: LeaseAsk, lent: Lent | None, *, is_short: bool = False) -> Lease:
+    epoch, granted = (lent.epoch, lent.granted) if lent else (0, 0)
     return Lease(
-        op=ask.op,
-        purse=ask.purse,
-        epoch=lent.epoch if lent else 0,
-        granted=lent.granted if lent else 0,
-        is_direct=False,
-        is_short=is_short,
-        available=0,
-        held=0,
-        ends_at_ms=0,
-    )
+        op=ask.op, purse=ask.purse, epoch=epoch, granted=granted, is_direct=False,
+        is_short=is_short, available=0, held=0, ends_at_ms=0,
+    )  # fmt: skip
 
 
 def _size(ask: LeaseAsk, available: int, seats: int) -> int:
@@ -197,9 +177,7 @@ def _next_epoch(tx: Transaction, purse: bytes) -> int:
         if purse[:1] == WALLET
         else "UPDATE budget_rule SET epoch = epoch + 1 WHERE purse = ? RETURNING epoch"
     )
-    found = tx.row(statement, (purse,), tuple[int])
-    assert found
-    return found[0]
+    return tx.number(statement, (purse,))
 
 
 def _set_aside(tx: Transaction, purse: bytes, starts_at: int, amount: int) -> None:
@@ -221,13 +199,7 @@ def drop(tx: Transaction, lent: Lent) -> None:
 
 def of_seat(tx: Transaction, seat: bytes) -> list[Lent]:
     """Return and lock all leases of a seat, in the order in which purses are locked."""
-    found = tx.rows(
-        "SELECT purse, seat, epoch, granted, settled, op, starts_at FROM lease WHERE seat = ?"
-        " ORDER BY purse {lock}",
-        (seat,),
-        tuple[bytes, bytes, int, int, int, int, int],
-    )
-    return [Lent(*each) for each in found]
+    return tx.rows(SELECT + " WHERE seat = ? ORDER BY purse {lock}", (seat,), Lent)
 
 
 def is_recalled(tx: Transaction, purse: bytes) -> bool:
@@ -241,10 +213,6 @@ def recall(tx: Transaction, purse: bytes, but: bytes) -> list[Lent]:
         "UPDATE lease SET recall = 1 WHERE purse = ? AND seat <> ? AND granted > settled",
         (purse, but),
     )
-    found = tx.rows(
-        "SELECT purse, seat, epoch, granted, settled, op, starts_at FROM lease"
-        " WHERE purse = ? AND recall = 1 AND seat <> ? ORDER BY seat",
-        (purse, but),
-        tuple[bytes, bytes, int, int, int, int, int],
+    return tx.rows(
+        SELECT + " WHERE purse = ? AND recall = 1 AND seat <> ? ORDER BY seat", (purse, but), Lent
     )
-    return [Lent(*each) for each in found]

@@ -8,7 +8,7 @@ import msgspec
 
 from troth.kernel.errors import invariant
 from troth.ledger.books.entry import wallet_purse
-from troth.store.transaction import Column, Transaction, Value
+from troth.store.transaction import Column, Transaction
 
 Draw = tuple[bytes, bytes, int]
 """Wallet, lot, amount."""
@@ -26,7 +26,7 @@ class LotKind(Enum):
     SLA = "sla"
 
 
-class Lot(msgspec.Struct, frozen=True, gc=False):
+class Lot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One credit. `returned` left the wallet otherwise than by charges; times in unix ms."""
 
     id: bytes
@@ -46,24 +46,16 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
 
 def lots(tx: Transaction, org: bytes) -> list[Lot]:
     """Return all lots of a wallet, the oldest first, those with nothing left too."""
-    return _read(tx, "book = ? ORDER BY created_at, id", (wallet_purse(org),))
+    return tx.rows(_SELECT + "book = ? ORDER BY created_at, id", (wallet_purse(org),), Lot)
 
 
 def ended(tx: Transaction, now_ms: int, limit: int) -> list[Lot]:
     """Return lots whose time is over with something left, wallet by wallet."""
-    return _read(
-        tx,
-        "expires_at IS NOT NULL AND expires_at <= ? AND granted > spent + returned"
-        " ORDER BY book, id LIMIT ?",
+    return tx.rows(
+        _SELECT + "expires_at <= ? AND granted > spent + returned ORDER BY book, id LIMIT ?",
         (now_ms, limit),
+        Lot,
     )
-
-
-def _read(tx: Transaction, where: str, params: tuple[Value, ...]) -> list[Lot]:
-    found = tx.rows(
-        _SELECT + where, params, tuple[bytes, bytes, str, int, int, int, int | None, int]
-    )
-    return [Lot(row[0], row[1], LotKind(row[2]), *row[3:]) for row in found]
 
 
 def available(tx: Transaction, purse: bytes) -> int:

@@ -8,7 +8,7 @@ is never taken: a wallet's row is locked first, and what leaves is at most what 
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -26,82 +26,75 @@ from troth.ledger.books.entry import (
 from troth.ledger.books.lot import LotKind
 from troth.store.transaction import Transaction
 
+_Book = OperatorBook
+
 
 class Kind(Enum):
-    """What a movement is, as an entry names it: at most 16 characters."""
+    """What a movement is, as an entry names it (at most 16 characters); then debit and credit.
 
-    TAX = "tax"
+    No debit: a wallet. Neither: it reverses what others of its kind did.
+    """
+
+    TAX = "tax", _Book.CLEARING, _Book.TAX
     """With a top-up: the part of what was paid that is owed to a jurisdiction."""
-    TAX_BACK = "tax_back"
+    TAX_BACK = "tax_back", _Book.TAX, _Book.REFUNDS_PAYABLE
     """With a refund: the tax that goes back with it."""
-    USAGE_TAX = "usage_tax"
+    USAGE_TAX = "usage_tax", _Book.REVENUE, _Book.TAX
     """Where usage is the point of tax: what of the revenue is owed to a jurisdiction."""
-    REFUND = "refund"
+    REFUND = "refund", None, _Book.REFUNDS_PAYABLE
     """Before the payment company is asked."""
-    REFUND_FEE = "refund_fee"
+    REFUND_FEE = "refund_fee", _Book.REFUNDS_PAYABLE, _Book.STRIPE_FEES
     """What a refund is less by, where the customer bears the fee."""
-    REFUND_SENT = "refund_sent"
+    REFUND_SENT = "refund_sent", _Book.REFUNDS_PAYABLE, _Book.CLEARING
     """The payment company has paid it back."""
-    REFUND_BY_HAND = "refund_by_hand"
+    REFUND_BY_HAND = "refund_by_hand", _Book.REFUNDS_PAYABLE, _Book.BANK
     """The operator has paid it another way."""
-    DISPUTE = "dispute"
+    DISPUTE = "dispute", _Book.DISPUTED, _Book.CLEARING
     """The payment company has taken what is disputed."""
-    DISPUTE_RESERVE = "dispute_reserve"
+    DISPUTE_RESERVE = "dispute_reserve", None, _Book.DISPUTE_RESERVE
     """What the wallet still has of it."""
-    DISPUTE_TAX = "dispute_tax"
+    DISPUTE_TAX = "dispute_tax", _Book.TAX, _Book.DISPUTED
     """Lost: the tax that is no longer owed."""
-    DISPUTE_PAID = "dispute_paid"
+    DISPUTE_PAID = "dispute_paid", _Book.DISPUTE_RESERVE, _Book.DISPUTED
     """Lost: the reserve pays,"""
-    DISPUTE_LOSS = "dispute_loss"
+    DISPUTE_LOSS = "dispute_loss", _Book.DISPUTE_LOSS, _Book.DISPUTED
     """and the operator the rest."""
-    EXPIRY = "expiry"
+    EXPIRY = "expiry", None, _Book.PROMO_EXPENSE
     """A gift has ended."""
-    BREAKAGE = "breakage"
+    BREAKAGE = "breakage", None, _Book.BREAKAGE
     """Bought credit has ended, or is less than can be paid back."""
-    COST = "cost"
+    COST = "cost", _Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE
     """A provider asks for money,"""
-    COST_PAID = "cost_paid"
+    COST_PAID = "cost_paid", _Book.PROVIDER_PAYABLE, _Book.BANK
     """and has got it."""
-    FEE = "fee"
+    FEE = "fee", _Book.STRIPE_FEES, _Book.CLEARING
     """The payment company keeps it."""
-    PAYOUT = "payout"
+    PAYOUT = "payout", _Book.BANK, _Book.CLEARING
     """The payment company sends it to the bank."""
-    REFUND_FAILED = "refund_failed"
+    REFUND_FAILED = "refund_failed", None, None
     """Reverses any part of a refund."""
-    DISPUTE_WON = "dispute_won"
+    DISPUTE_WON = "dispute_won", None, None
     """Reverses the opening of a dispute."""
-    CORRECTION = "correction"
+    CORRECTION = "correction", None, None
     """Reverses anything, or a part of it."""
 
+    _value_: str
+    debit: OperatorBook | None
+    credited: OperatorBook | None
 
-_Book = OperatorBook
-_SIDES: Final[Mapping[Kind, tuple[OperatorBook | None, OperatorBook]]] = {
-    Kind.TAX: (_Book.CLEARING, _Book.TAX),
-    Kind.TAX_BACK: (_Book.TAX, _Book.REFUNDS_PAYABLE),
-    Kind.USAGE_TAX: (_Book.REVENUE, _Book.TAX),
-    Kind.REFUND: (None, _Book.REFUNDS_PAYABLE),
-    Kind.REFUND_FEE: (_Book.REFUNDS_PAYABLE, _Book.STRIPE_FEES),
-    Kind.REFUND_SENT: (_Book.REFUNDS_PAYABLE, _Book.CLEARING),
-    Kind.REFUND_BY_HAND: (_Book.REFUNDS_PAYABLE, _Book.BANK),
-    Kind.DISPUTE: (_Book.DISPUTED, _Book.CLEARING),
-    Kind.DISPUTE_RESERVE: (None, _Book.DISPUTE_RESERVE),
-    Kind.DISPUTE_TAX: (_Book.TAX, _Book.DISPUTED),
-    Kind.DISPUTE_PAID: (_Book.DISPUTE_RESERVE, _Book.DISPUTED),
-    Kind.DISPUTE_LOSS: (_Book.DISPUTE_LOSS, _Book.DISPUTED),
-    Kind.EXPIRY: (None, _Book.PROMO_EXPENSE),
-    Kind.BREAKAGE: (None, _Book.BREAKAGE),
-    Kind.COST: (_Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE),
-    Kind.COST_PAID: (_Book.PROVIDER_PAYABLE, _Book.BANK),
-    Kind.FEE: (_Book.STRIPE_FEES, _Book.CLEARING),
-    Kind.PAYOUT: (_Book.BANK, _Book.CLEARING),
-}
-"""Debit and credit; None is a wallet."""
+    def __new__(cls, name: str, debit: OperatorBook | None, credited: OperatorBook | None) -> Self:
+        """Make a member; what a database holds of it is its name."""
+        made = object.__new__(cls)
+        made._value_ = name
+        made.debit = debit
+        made.credited = credited
+        return made
+
+
 _PARTED: Final = frozenset({_Book.TAX, _Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE})
-_REFUNDS: Final = frozenset({Kind.REFUND, Kind.TAX_BACK, Kind.REFUND_FEE, Kind.REFUND_SENT})
-_DISPUTES: Final = frozenset({Kind.DISPUTE, Kind.DISPUTE_RESERVE})
-_REVERSES: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.REFUND_FAILED: frozenset(each.value for each in _REFUNDS),
-    Kind.DISPUTE_WON: frozenset(each.value for each in _DISPUTES),
+_REVERSES: Final[Mapping[Kind, tuple[Kind, ...]]] = {
+    Kind.REFUND_FAILED: (Kind.REFUND, Kind.TAX_BACK, Kind.REFUND_FEE, Kind.REFUND_SENT),
+    Kind.DISPUTE_WON: (Kind.DISPUTE, Kind.DISPUTE_RESERVE),
 }
 _OVERCHARGE: Final = "overcharge"
 
@@ -158,7 +151,7 @@ class Reversal(msgspec.Struct, frozen=True):
     amount: int | None = None
 
 
-class _First(msgspec.Struct, frozen=True):
+class _First(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     dr: bytes
     cr: bytes
@@ -173,8 +166,7 @@ def movement_id(kind: Kind, key: str) -> bytes:
 
 def moved(tx: Transaction, entry: bytes) -> int:
     """Return the amount of a movement, 0 when it was not made."""
-    found = tx.row("SELECT amount FROM entry WHERE id = ?", (entry,), tuple[int])
-    return found[0] if found else 0
+    return tx.number("SELECT amount FROM entry WHERE id = ?", (entry,))
 
 
 def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
@@ -191,9 +183,10 @@ def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
     tx.execute(
         "INSERT INTO lot (id, book, kind, granted, expires_at, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        (key, purse, wanted.kind.value, wanted.amount, wanted.expires_at, now_ms),
+        opened := (key, purse, wanted.kind.value, wanted.amount, wanted.expires_at, now_ms),
     )
-    write(tx, [Entry(key, kind, giver, purse, wanted.amount, key)], desk, now_ms)
+    entry = Entry(key, kind, giver, purse, wanted.amount, key)
+    write(tx, [entry], desk, now_ms, opened=[opened])
     return True
 
 
@@ -210,9 +203,10 @@ def transfer(tx: Transaction, wanted: Sequence[Transfer], desk: int, now_ms: int
 
 
 def _between(tx: Transaction, wanted: Transfer, desk: int) -> Entry:
-    debit, credited = _SIDES[wanted.kind]
+    debit, credited = wanted.kind.debit, wanted.kind.credited
     invariant(debit is not None, "a transfer is between the operator's books")
     assert debit is not None
+    assert credited is not None
     invariant(bool(wanted.part) == (not _PARTED.isdisjoint((debit, credited))), "a book's part")
     dr, cr = (
         open_operator_book(tx, book, desk, wanted.part if book in _PARTED else "")
@@ -228,8 +222,10 @@ def take(tx: Transaction, wanted: Take, desk: int, now_ms: int) -> int:
     lent, cut down to whole units: 0 when there is nothing. Once something has left, the same key
     moves no more and is answered with what it moved.
     """
-    debit, credited = _SIDES[wanted.kind]
-    invariant(debit is None, "only a wallet's movement takes from a lot")
+    credited = wanted.kind.credited
+    is_taking = wanted.kind.debit is None and credited is not None
+    invariant(is_taking, "only a wallet's movement takes from a lot")
+    assert credited is not None
     key = movement_id(wanted.kind, wanted.key)
     made = moved(tx, key)
     if made:
@@ -258,7 +254,8 @@ def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
     if made:
         return made
     first = _first(tx, wanted)
-    amount = first.amount - _reversed(tx, wanted.first)
+    reversed_before = "SELECT sum(amount) FROM entry WHERE corrects = ?"
+    amount = first.amount - tx.number(reversed_before, (wanted.first,))
     if wanted.amount is not None:
         amount = min(amount, wanted.amount)
     returned = -amount
@@ -276,28 +273,15 @@ def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
 
 def _first(tx: Transaction, wanted: Reversal) -> _First:
     """Return the movement to reverse, with its books locked: a wallet before an operator's."""
-    found = tx.row(
-        "SELECT kind, dr, cr, amount, lot FROM entry WHERE id = ?",
-        (wanted.first,),
-        tuple[str, bytes, bytes, int, bytes | None],
-    )
-    invariant(found is not None, "a reversal names a movement")
-    assert found is not None
-    first = _First(*found)
-    is_known = wanted.kind is Kind.CORRECTION or first.kind in _REVERSES.get(wanted.kind, ())
+    statement = "SELECT kind, dr, cr, amount, lot FROM entry WHERE id = ?"
+    first = tx.row(statement, (wanted.first,), _First)
+    invariant(first is not None, "a reversal names a movement")
+    assert first is not None
+    reversible = [each.value for each in _REVERSES.get(wanted.kind, ())]
+    is_known = wanted.kind is Kind.CORRECTION or first.kind in reversible
     invariant(is_known, "a reversal's kind is that of what it reverses")
     tx.rows("SELECT id FROM book WHERE id IN (?, ?) ORDER BY id DESC {lock}", (first.dr, first.cr))
     return first
-
-
-def _reversed(tx: Transaction, first: bytes) -> int:
-    found = tx.row(
-        "SELECT CAST(coalesce(sum(amount), 0) AS bigint) FROM entry WHERE corrects = ?",
-        (first,),
-        tuple[int],
-    )
-    assert found
-    return found[0]
 
 
 def _write_lot(tx: Transaction, entry: Entry, returned: int, desk: int, *, now_ms: int) -> None:

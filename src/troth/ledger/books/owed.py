@@ -7,7 +7,7 @@ import msgspec
 from troth.kernel.errors import invariant
 from troth.ledger.books import budget
 from troth.ledger.books.entry import WALLET
-from troth.ledger.books.lease import Lent
+from troth.ledger.books.lease import SELECT, Lent
 from troth.ledger.shard.records import Settlement
 from troth.store.transaction import Column, Transaction
 
@@ -63,13 +63,12 @@ def _wallets(tx: Transaction, wallets: list[bytes]) -> dict[bytes, int]:
 
 def _leases(tx: Transaction, seat: bytes, purses: list[bytes]) -> dict[bytes, Lent]:
     found = tx.bulk_rows(
-        "SELECT purse, seat, epoch, granted, settled, op, starts_at FROM lease"
-        " JOIN {rows} AS d ON purse = d.column1 AND seat = d.column2",
+        SELECT + " JOIN {rows} AS d ON purse = d.column1 AND seat = d.column2",
         (Column.BLOB, Column.BLOB),
         [(purse, seat) for purse in purses],
-        tuple[bytes, bytes, int, int, int, int, int],
+        Lent,
     )
-    return {each[0]: Lent(*each) for each in found}
+    return {each.purse: each for each in found}
 
 
 def _from_leases(debt: Owed, each: Settlement, leases: dict[bytes, Lent]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from troth.kernel import hash_tree
 from troth.kernel.errors import invariant
 from troth.ledger.books import chain, invariants, lot
 from troth.ledger.books.chain import ChargeRow, Roots
@@ -77,8 +78,7 @@ def _post(
     tx: Transaction, seat: Seat, fresh: list[Settlement], at: tuple[int, int]
 ) -> list[Posted]:
     debt = owed(tx, seat.id, fresh)
-    _move_leases(tx, seat.id, debt)
-    _move_wallets(tx, debt)
+    _move_purses(tx, seat.id, debt)
     charges = _charges(tx, seat.desk, debt, at[0])
     last = chain.head(tx, seat.desk)
     tx.insert(
@@ -89,7 +89,7 @@ def _post(
     both = list(zip(fresh, debt.paid, strict=True))
     roots = Roots(
         charges=chain.charges_root(charges),
-        receipts=chain.receipts_root(
+        receipts=hash_tree.root(
             [chain.receipt_leaf(each.reservation, paid) for each, paid in both]
         ),
         count=len(fresh),
@@ -105,7 +105,8 @@ def _post(
     ]  # fmt: skip
 
 
-def _move_leases(tx: Transaction, seat: bytes, debt: Owed) -> None:
+def _move_purses(tx: Transaction, seat: bytes, debt: Owed) -> None:
+    """Move the leases, budgets and wallets of a batch, each in the order of its ids."""
     touched = tx.bulk(
         "UPDATE lease SET settled = settled + d.column2 FROM {rows} AS d"
         " WHERE lease.purse = d.column1 AND lease.seat = d.column3",
@@ -113,25 +114,18 @@ def _move_leases(tx: Transaction, seat: bytes, debt: Owed) -> None:
         [(purse, amount, seat) for purse, amount in sorted(debt.settled.items())],
     )
     invariant(touched == len(debt.settled), "I3 a settled lease stands")
-    budgets = [
-        (purse, starts_at, spent, held)
-        for (purse, starts_at), (spent, held) in sorted(debt.budgets.items())
-    ]
     touched = tx.bulk(
         "UPDATE budget SET spent = spent + d.column3, held = held - d.column4 FROM {rows} AS d"
         " WHERE budget.purse = d.column1 AND budget.starts_at = d.column2",
         (Column.BLOB, Column.INT, Column.INT, Column.INT),
-        budgets,
+        [(*period, *amounts) for period, amounts in sorted(debt.budgets.items())],
     )
-    invariant(touched == len(budgets), "a settled budget stands")
-
-
-def _move_wallets(tx: Transaction, debt: Owed) -> None:
+    invariant(touched == len(debt.budgets), "a settled budget stands")
     touched = tx.bulk(
         "UPDATE book SET posted = posted - d.column2, held = held - d.column3 FROM {rows} AS d"
         " WHERE book.id = d.column1",
         (Column.BLOB, Column.INT, Column.INT),
-        [(wallet, paid, held) for wallet, (paid, held) in sorted(debt.wallets.items())],
+        [(wallet, *amounts) for wallet, amounts in sorted(debt.wallets.items())],
     )
     invariant(touched == len(debt.wallets), "a charged wallet stands")
 

@@ -5,13 +5,13 @@ import msgspec
 from troth.store.transaction import Transaction
 
 
-class Seat(msgspec.Struct, frozen=True, gc=False):
+class Seat(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A seat as the books know it."""
 
     id: bytes
     desk: int
     slot: int
-    is_closed: bool
+    closed_at: int | None = None
 
 
 def open_seat(tx: Transaction, seat: Seat, now_ms: int, valid_until: int) -> None:
@@ -24,13 +24,7 @@ def open_seat(tx: Transaction, seat: Seat, now_ms: int, valid_until: int) -> Non
 
 def find(tx: Transaction, seat: bytes) -> Seat | None:
     """Return a seat and lock it: all work for one seat is in order."""
-    found = tx.row(
-        "SELECT id, desk, slot, CASE WHEN closed_at IS NULL THEN 0 ELSE 1 END FROM seat"
-        " WHERE id = ? {lock}",
-        (seat,),
-        tuple[bytes, int, int, int],
-    )
-    return Seat(found[0], found[1], found[2], bool(found[3])) if found else None
+    return tx.row("SELECT id, desk, slot, closed_at FROM seat WHERE id = ? {lock}", (seat,), Seat)
 
 
 def renew(tx: Transaction, seat: bytes, valid_until: int) -> bool:
@@ -43,8 +37,7 @@ def renew(tx: Transaction, seat: bytes, valid_until: int) -> bool:
 
 def live_count(tx: Transaction) -> int:
     """Return how many seats are open."""
-    found = tx.row("SELECT count(*) FROM seat WHERE closed_at IS NULL", (), tuple[int])
-    return found[0] if found else 0
+    return tx.number("SELECT count(*) FROM seat WHERE closed_at IS NULL")
 
 
 def silent(tx: Transaction, before_ms: int) -> list[bytes]:

@@ -74,7 +74,7 @@ class Teller:
 
     def open(self, tx: Transaction, message: OpenSeat, now_ms: int) -> SeatOpened:
         """Begin a seat for a process whose old seats are posted and closed."""
-        new = Seat(self._new_id(), self._terms.desk, message.slot, is_closed=False)
+        new = Seat(self._new_id(), self._terms.desk, message.slot)
         seat.open_seat(tx, new, now_ms, now_ms + self._terms.valid_ms)
         self._present.add(new.id)
         return SeatOpened(new.id, message.slot)
@@ -113,7 +113,7 @@ class Teller:
         if isinstance(message, Posting):
             return [(owner, self._post(tx, message, now_ms))]
         found = seat.find(tx, owner)
-        if found is None or found.is_closed:
+        if found is None or found.closed_at is not None:
             return [(owner, SeatClosed(owner))]
         return self._lend(tx, owner, message, now_ms)
 

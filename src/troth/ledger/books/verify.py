@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.ledger.books import chain, days, invariants
 from troth.ledger.books.chain import Batch, ChargeRow, EntryRow, LotRow
 from troth.ledger.books.entry import is_formed
@@ -134,7 +135,7 @@ class _Groups(Generic[Of]):
 
 
 def _check_charges(batch: Batch, rows: list[_ChargeOf], report: Report, sums: _Sums) -> int:
-    if not rows and batch.charges_root != chain.EMPTY_ROOT and batch.day in sums.sealed:
+    if not rows and batch.charges_root != EMPTY_ROOT and batch.day in sums.sealed:
         sums.has_gone = True
         return 0  # class usage: gone with its day; the day's close stands for it
     plain: list[ChargeRow] = [row[2:] for row in rows]

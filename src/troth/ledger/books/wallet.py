@@ -6,7 +6,7 @@ from troth.ledger.books.entry import wallet_purse
 from troth.store.transaction import Transaction
 
 
-class Wallet(msgspec.Struct, frozen=True, gc=False):
+class Wallet(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`posted` is what is owned, `held` what is lent to gateways, both in nano-USD."""
 
     posted: int
@@ -20,7 +20,4 @@ class Wallet(msgspec.Struct, frozen=True, gc=False):
 
 def wallet(tx: Transaction, org: bytes) -> Wallet | None:
     """Return the wallet of an organization's sixteen bytes."""
-    found = tx.row(
-        "SELECT posted, held FROM book WHERE id = ?", (wallet_purse(org),), tuple[int, int]
-    )
-    return Wallet(*found) if found else None
+    return tx.row("SELECT posted, held FROM book WHERE id = ?", (wallet_purse(org),), Wallet)
