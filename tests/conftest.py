@@ -4,9 +4,13 @@ A case that is too long for `make test` carries the mark `prove`; `make prove-mo
 `figures` notes what a proof saw, to be printed at the end of the run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import rmtree
 
 import pytest
+
+from tests.builders.quick_folder import quick_folder
 
 OPTION = "--prove"
 MARK = "prove: a long version of a proof; only `pytest --prove` (make prove-money) runs it"
@@ -45,3 +49,11 @@ def pytest_terminal_summary(
 def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note a line of what a proof saw; `--prove` prints all of them."""
     return request.config.stash[FIGURES].append
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder of the test's own, in memory if possible."""
+    folder = quick_folder()
+    yield folder
+    rmtree(folder)

@@ -12,6 +12,7 @@ from troth.kernel.ids import IdMaker
 from troth.ledger import books
 from troth.ledger.books import Credit, LotKind, Posted, Teller, TellerTerms
 from troth.ledger.shard import Journal, Shard, ShardTerms, Short, recover
+from troth.ledger.shard.journal import Disk
 from troth.ledger.shard.messages import OpenSeat, SeatClosed, Up
 from troth.store.engine import Store
 from troth.store.transaction import Transaction
@@ -35,9 +36,18 @@ class CountedEntropy:
 class MoneyWorld:
     """The desk: a store, a teller, and what was posted."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk | None = None,
+    ) -> None:
         self.store = store
         self.folder = folder
+        self.segment_bytes = segment_bytes
+        self.disk = disk or Disk()
         self.clock = ManualClock()
         self.ids = IdMaker(self.clock, CountedEntropy())
         self.posted: list[Posted] = []
@@ -120,13 +130,13 @@ class GatewayProcess:
     def __init__(self, world: MoneyWorld, slot: int) -> None:
         self.world = world
         self.slot = slot
-        folder = world.folder / f"slot-{slot}"
+        self.folder = folder = world.folder / f"slot-{slot}"
         folder.mkdir(exist_ok=True)
         self.recover(folder)
         with world.store.write() as tx:
             opened = world.teller.open(tx, OpenSeat(slot), world.clock.now_ms())
         self.seat = opened.seat
-        self.journal = Journal(folder, DEPLOYMENT, self.seat, SEGMENT_BYTES)
+        self.journal = Journal(folder, DEPLOYMENT, self.seat, world.segment_bytes, disk=world.disk)
         self.journal.keep()
         self.shard = Shard(self.seat, self.journal, world.clock, ShardTerms())
         self.shard.beat(world.clock.monotonic_ns())
@@ -156,6 +166,9 @@ class GatewayProcess:
         """End as `kill -9` would: only the journal's files stay, and the desk sees the link go."""
         del self.world.gateways[self.seat]
         self.world.teller.left(self.seat)
+        if self.journal._next is not None:
+            self.journal._next.close()  # the file of the next segment stays
+            self.journal._next = None
         self.journal.close()
 
     def admit(

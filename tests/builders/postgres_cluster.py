@@ -17,6 +17,8 @@ from typing import IO, TypedDict
 import psycopg
 from psycopg import sql
 
+from tests.builders.quick_folder import quick_folder
+
 _ATTEMPTS = 200
 _PAUSE_SECONDS = 0.05
 _USERS = ("postgres", "nobody")
@@ -151,9 +153,10 @@ def _free_port() -> int:
 def running(*, fsync: bool = False) -> Iterator[Cluster]:
     """Start a cluster and stop it at the end.
 
-    Its folder is its own user's, outside the test's: another user could not reach it there.
+    Its folder is its own user's, outside the test's: another user could not reach it there. Unless
+    it is to write to disk as in earnest, it lies in memory where that is possible.
     """
-    folder = Path(mkdtemp(prefix="troth-postgres-"))
+    folder = Path(mkdtemp(prefix="troth-postgres-")) if fsync else quick_folder()
     folder.chmod(0o755)
     cluster = Cluster(folder / "cluster")
     try:

@@ -249,14 +249,14 @@ def cluster() -> Iterator[Cluster]:
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.prove)])
 def test_a_wallet_is_what_plain_sums_say(
-    database: str, examples: int, tmp_path: Path, request: pytest.FixtureRequest
+    database: str, examples: int, quick_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    url = f"sqlite:///{tmp_path}/books.db"
+    url = f"sqlite:///{quick_path}/books.db"
     if database == "postgresql":
         cluster: Cluster = request.getfixturevalue("cluster")
         url = cluster.url(f"machine_{examples}")
     store = engine.open(url)
-    world = MoneyWorld(store, tmp_path)
+    world = MoneyWorld(store, quick_path)
 
     class Here(Wallet):
         def __init__(self) -> None:

@@ -14,7 +14,7 @@ from troth.ledger.books.owed import Owed
 from troth.ledger.books.posting import WriteUsage
 from troth.ledger.books.seat import Seat
 from troth.ledger.books.teller import Outgoing, Teller
-from troth.ledger.shard import shard
+from troth.ledger.shard import records, shard
 from troth.ledger.shard.journal import Journal
 from troth.ledger.shard.leases import Leases
 from troth.ledger.shard.messages import Ack, Lease, LeaseAsk, LeaseReturn, Posting, Returned
@@ -297,6 +297,31 @@ def acknowledged_before_it_is_posted(patch: Patch) -> None:
     patch.setattr(Shard, "unposted", unposted)
 
 
+def only_the_present_segment_is_kept(patch: Patch) -> None:
+    real = Journal.keep
+
+    def keep(self: Journal) -> None:
+        for segment in self._full:
+            segment.is_synced = True
+        real(self)
+
+    patch.setattr(Journal, "keep", keep)
+
+
+def torn_records_are_read(patch: Patch) -> None:
+    def end(data: bytes, at: int, seed: int) -> int:
+        del seed
+        start = at + records.PREFIX.size
+        found = start + int.from_bytes(data[start : start + 2], "little")
+        return found if start + records.ACK.size <= found <= len(data) else at
+
+    patch.setattr(records, "_end", end)
+
+
+def a_full_disk_is_not_noticed(patch: Patch) -> None:
+    patch.setattr(Journal, "has_room", lambda _self, _count=1: True)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     no_seen_guard,
     no_epoch_fence_in_posting,
@@ -324,4 +349,7 @@ MUTANTS: tuple[Mutant, ...] = (
     budget_taken_after_the_wallet,
     seen_dropped_early,
     acknowledged_before_it_is_posted,
+    only_the_present_segment_is_kept,
+    torn_records_are_read,
+    a_full_disk_is_not_noticed,
 )

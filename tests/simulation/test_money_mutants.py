@@ -32,7 +32,7 @@ def is_noticed(folder: Path, seed: int) -> bool:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_harmful_change_is_noticed(
-    mutant: Mutant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mutant: Mutant, quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutant(monkeypatch)
-    assert any(is_noticed(tmp_path / str(seed), seed) for seed in range(SEEDS))
+    assert any(is_noticed(quick_path / str(seed), seed) for seed in range(SEEDS))

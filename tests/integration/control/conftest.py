@@ -26,11 +26,17 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture
+def books_path(quick_path: Path) -> Path:
+    """Where SQLite has its file."""
+    return quick_path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, books_path: Path) -> str:
     """Both databases for every test that asks for an office."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'troth.db'}"
+        return f"sqlite:///{books_path / 'troth.db'}"
     cluster: Cluster = request.getfixturevalue("cluster")
     return cluster.url(f"control_{next(_NUMBERS)}")
 

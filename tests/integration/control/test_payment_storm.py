@@ -68,10 +68,10 @@ def quiet_office(office: Office, folder: Path) -> Iterator[PayingOffice]:
     "organizations", [16, pytest.param(900, marks=pytest.mark.prove)], ids=["short", "long"]
 )
 def test_a_storm_ends_as_a_quiet_year(
-    paying: PayingOffice, clock: ManualClock, tmp_path: Path, organizations: int
+    paying: PayingOffice, clock: ManualClock, quick_path: Path, organizations: int
 ) -> None:
     planned = plans(SEED, organizations)
-    with quiet_office(paying.office, tmp_path) as still:
+    with quiet_office(paying.office, quick_path) as still:
         assert isinstance(still.clock, ManualClock)
         quiet = Run(still, still.clock, None)
         expected = quiet.go(planned)

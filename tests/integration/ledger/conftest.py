@@ -20,10 +20,16 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture
+def books_path(quick_path: Path) -> Path:
+    """Where SQLite has its file."""
+    return quick_path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, books_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/books.db"
+        return f"sqlite:///{books_path}/books.db"
     cluster: Cluster = request.getfixturevalue("cluster")
     return cluster.url(f"books_{next(_NUMBERS)}")
 
@@ -36,8 +42,8 @@ def store(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def world(store: Store, tmp_path: Path) -> Iterator[MoneyWorld]:
-    world = MoneyWorld(store, tmp_path)
+def world(store: Store, quick_path: Path) -> Iterator[MoneyWorld]:
+    world = MoneyWorld(store, quick_path)
     yield world
     for gateway in world.gateways.values():
         gateway.journal.close()

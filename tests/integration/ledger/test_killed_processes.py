@@ -20,6 +20,12 @@ SMALL_CREDIT = 3_000_000
 SILENT_MS = 40_000
 
 
+@pytest.fixture
+def books_path(tmp_path: Path) -> Path:
+    """On disk: how long recovery takes is measured."""
+    return tmp_path
+
+
 @pytest.mark.parametrize("kills", [12, pytest.param(1_000, marks=pytest.mark.prove)])
 def test_a_killed_process_loses_and_doubles_nothing(
     store: Store, tmp_path: Path, kills: int
