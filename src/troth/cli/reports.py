@@ -67,15 +67,25 @@ def reconcile(session: Session, provider: str, file: Path, *, form: str, toleran
     """Compare a provider's export of usage with our count, by model and day.
 
     FILE is CSV or JSON as the provider gives it: costs of OpenAI, the cost report of Anthropic,
-    activity of OpenRouter, or a CSV with day, model, cost_usd. Nothing is posted.
+    usage of DeepInfra, activity of OpenRouter, or a CSV with day, model, cost_usd. It is read here
+    and only sums by model and day leave. Nothing is posted.
     """
+    import msgspec
+
+    from troth.control import reports as forms
     from troth.control.reports import Reconciled
+    from troth.kernel.errors import InvalidValue
     from troth.kernel.money import usd
 
-    asked: dict[str, str | int] = {
+    name = forms.form_for(provider, form)
+    try:
+        told = forms.read_export(forms.form_of(name), _bytes_of(file))
+    except InvalidValue as refused:
+        raise click.UsageError(f"{file}: {refused.message}") from None
+    asked = {
         "provider": provider,
-        "export": _text_of(file),
-        "form": form,
+        "told": msgspec.to_builtins(told),
+        "form": name,
         "tolerance_bp": _tolerance_bp(tolerance),
     }
     with session.management() as client:
@@ -103,13 +113,10 @@ def reconcile(session: Session, provider: str, file: Path, *, form: str, toleran
     return 1 if found.findings else 0
 
 
-def _text_of(file: Path) -> str:
+def _bytes_of(file: Path) -> bytes:
     if file.stat().st_size > _EXPORT_MAX:
         raise click.UsageError(f"{file} is larger than {_EXPORT_MAX} bytes; give fewer days")
-    try:
-        return file.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{file} is not text in UTF-8") from None
+    return file.read_bytes()
 
 
 def _tolerance_bp(percent: str) -> int:

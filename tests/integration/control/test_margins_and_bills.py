@@ -15,12 +15,14 @@ from troth.kernel import ids
 from troth.kernel.clock import SystemClock
 from troth.kernel.quantities import Quantities
 from troth.kernel.usage_record import Outcome, UsageRecord, UsageSource
+from troth.server.management_socket import BODY_BYTES
 from troth.server.office import Office
 from troth.store import engine
 from troth.store.transaction import Transaction
 
 MS_OF_DAY = 86_400_000
 DAY = 20_833
+DAY_OF_MONTH = (dt.date(1970, 1, 1) + dt.timedelta(days=DAY)).day - 1
 
 
 def record(number: int, **changes: str | int | UsageSource) -> UsageRecord:
@@ -108,6 +110,19 @@ def test_a_bill_is_compared_by_model_and_day(office: Office) -> None:
     }
 
 
+def test_a_bill_of_a_month_is_compared_with_all_its_days(office: Office) -> None:
+    first = reports.Told(DAY - DAY_OF_MONTH, "a", 140, 0)
+    with office.store.write() as tx:
+        write(tx)
+        usage.write(tx, [record(9, started_at_ms=(DAY + 1) * MS_OF_DAY, cost_nusd=60)])
+        usage.write(tx, [record(10, started_at_ms=(DAY + 40) * MS_OF_DAY, cost_nusd=1)])
+        found = reports.reconcile(tx, Whose("p", {}, is_monthly=True), [first])
+    lines = {each.model: each for each in found.lines}
+    assert (lines["a"].day, lines["a"].ours_nusd, lines["a"].our_requests) == (first.day, 200, 4)
+    assert lines["b"].state is State.ONLY_OURS
+    assert (found.first_day, found.last_day - found.first_day) == (first.day, 30)
+
+
 @pytest.fixture
 def troth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -141,3 +156,7 @@ def test_the_commands_end_with_1_when_there_is_something_to_look_at(troth: Comma
         assert troth.run("reports", "reconcile", "p", "bill.csv", *wrong).code == 2
     bill.write_bytes(b"\xff")
     assert troth.run("reports", "reconcile", "p", "bill.csv").code == 2
+    rows = f"{today},a,0.000001\n" + f"{today},a,0\n" * 100_000
+    bill.write_text(f"day,model,cost_usd\n{rows}", "utf-8")
+    assert bill.stat().st_size > BODY_BYTES
+    assert troth.ask(Reconciled, "reports", "reconcile", "p", "bill.csv").theirs_nusd == 1_000

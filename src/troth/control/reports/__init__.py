@@ -1,6 +1,13 @@
 """Reports for the operator: margins, providers' bills, and the ledger for an auditor."""
 
-from troth.control.reports.exports import Form, Told, form_of, known_forms, read_export
+from troth.control.reports.exports import (
+    Form,
+    Told,
+    form_for,
+    form_of,
+    known_forms,
+    read_export,
+)
 from troth.control.reports.ledger_lines import Head, batch, batches, closes, heads, opening
 from troth.control.reports.margin import WAYS, By, Margin, margins
 from troth.control.reports.reconcile import Line, Reconciled, State, Whose, reconcile
@@ -19,6 +26,7 @@ __all__ = [
     "batch",
     "batches",
     "closes",
+    "form_for",
     "form_of",
     "heads",
     "known_forms",

@@ -7,6 +7,7 @@ number passes through a float.
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -33,7 +34,9 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where in an export things stand; names in JSON are dotted, and tried in their order.
 
     `rows` are the lists that lead to a row; what stands beside an inner list belongs to its rows.
-    `until` cuts what follows a model's name.
+    `until` cuts what follows a model's name; where it `is_spoken`, as in "Claude Haiku 4.5", it is
+    brought into the form of identifiers. `is_monthly`: a row is of a month, told of its first day.
+    `hint` says what to ask the provider for where no row is about a model.
     """
 
     day: tuple[str, ...]
@@ -43,6 +46,9 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests: tuple[str, ...] = ()
     unit: str = "usd"
     until: str = ""
+    hint: str = ""
+    is_spoken: bool = False
+    is_monthly: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -57,6 +63,15 @@ class Told(msgspec.Struct, frozen=True):
 def known_forms() -> tuple[str, ...]:
     """Return the names of the shipped forms."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+
+
+def form_for(provider: str, name: str = "") -> str:
+    """Return the name of the form to read: `name`, else a provider's or its upstream's, else plain.
+
+    An upstream such as `openai-eu` is one of the provider whose name it begins with.
+    """
+    own = (provider, provider.partition("-")[0])
+    return name or next((each for each in own if each in known_forms()), "plain")
 
 
 def form_of(name: str) -> Form:
@@ -79,7 +94,8 @@ def read_export(form: Form, body: bytes) -> list[Told]:
     """
     if len(body) > SIZE_MAX:
         raise InvalidValue("export", f"give at most {SIZE_MAX} bytes")
-    rows = _json_rows(form, body) if body.lstrip()[:1] in (b"{", b"[") else _csv_rows(body)
+    is_json = body.lstrip()[:1] in (b"{", b"[")
+    rows = _json_rows(form, body) if is_json else _csv_rows(form, body)
     sums: dict[tuple[int, str], tuple[int, int]] = {}
     count = 0
     for count, row in enumerate(rows, 1):
@@ -90,13 +106,16 @@ def read_export(form: Form, body: bytes) -> list[Told]:
         sums[told.day, told.model] = (cost + told.cost_nusd, requests + told.requests)
     if not count:
         raise InvalidValue("export", "there are no rows in it")
+    if not sums:
+        raise InvalidValue("export", f"no row of it is about a model. {form.hint}".strip())
     return [Told(day, model, *sums[day, model]) for day, model in sorted(sums)]
 
 
-def _csv_rows(body: bytes) -> Iterator[Flat]:
+def _csv_rows(form: Form, body: bytes) -> Iterator[Flat]:
     try:
-        text = body.decode("utf-8-sig")
-        for row in csv.DictReader(io.StringIO(text), strict=True):
+        reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+        _demand_columns(form, {str(name).strip().lower() for name in reader.fieldnames or ()})
+        for row in reader:
             yield {
                 str(name).strip().lower(): value.strip()
                 for name, value in row.items()
@@ -104,6 +123,23 @@ def _csv_rows(body: bytes) -> Iterator[Flat]:
             }
     except (UnicodeDecodeError, csv.Error):
         raise InvalidValue("export", "it is not CSV in UTF-8 with a line of names") from None
+
+
+def _demand_columns(form: Form, present: set[str]) -> None:
+    """Refuse a file whose first line lacks a column, and say which ones were looked for.
+
+    Raises:
+        InvalidValue: what is missing, with all names that would do.
+    """
+    wanted = {"day": form.day, "model": form.model, "cost": form.cost}
+    missing = [what for what, names in wanted.items() if present.isdisjoint(names)]
+    if present and missing:
+        said = "; ".join(f"for the {what}: {_any_of(wanted[what])}" for what in missing)
+        raise InvalidValue("export", f"its first line has no column {said}")
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names)
 
 
 def _json_rows(form: Form, body: bytes) -> Iterator[Flat]:
@@ -147,16 +183,37 @@ def _told(form: Form, row: Flat, number: int) -> Told | None:
         return None
     if form.until:
         model = model.partition(form.until)[0]
-    day = _day(_first(row, form.day))
-    cost = _exact(_first(row, form.cost))
+    if form.is_spoken:
+        model = re.sub(r"[ .]+", "-", model).lower()
+    day = _day(_need(row, "day", form.day, number))
+    cost = _exact(_need(row, "cost", form.cost, number))
     requests = _exact(_first(row, form.requests) or "0") if form.requests else Fraction(0)
     for name, value in (("day", day), ("cost", cost), ("requests", requests)):
         if value is None:
-            raise InvalidValue("export", f"row {number}: its {name} is missing or cannot be read")
+            raise InvalidValue("export", f"row {number}: its {name} cannot be read")
     assert day is not None
     assert cost is not None
     assert requests is not None
+    if form.is_monthly:
+        day = first_of_month(day)
     return Told(day, model, round(cost * _UNITS[form.unit]), int(requests))
+
+
+def first_of_month(day: int) -> int:
+    """Return the first day of a day's month."""
+    return ((_EPOCH + dt.timedelta(days=day)).replace(day=1) - _EPOCH).days
+
+
+def _need(row: Flat, what: str, names: Sequence[str], number: int) -> str:
+    """Return a field of a row.
+
+    Raises:
+        InvalidValue: the row has none; the names that would do are told.
+    """
+    found = _first(row, names)
+    if not found:
+        raise InvalidValue("export", f"row {number}: its {what} is missing, {_any_of(names)}")
+    return found
 
 
 def _first(row: Flat, names: Sequence[str]) -> str:
@@ -164,7 +221,9 @@ def _first(row: Flat, names: Sequence[str]) -> str:
 
 
 def _day(text: str) -> int | None:
-    """Return the day of an ISO date or time in UTC, or of unix seconds."""
+    """Return the day of an ISO date or time in UTC, of unix seconds, or of a month as 2026.09."""
+    if len(text) == len("2026.09") and text[4] == ".":
+        text = f"{text[:4]}-{text[5:]}-01"
     if text.isascii() and text.isdecimal() and len(text) < _NUMBER_MAX:
         return int(text) // _SECONDS_OF_DAY
     try:

@@ -12,12 +12,13 @@ from typing import Final
 
 import msgspec
 
-from troth.control.reports.exports import Told
+from troth.control.reports.exports import Told, first_of_month
 from troth.store.transaction import Transaction
 
 TOLERANCE_BP: Final = 50
 _WHOLE: Final = 10_000
 _MS_OF_DAY: Final = 86_400_000
+_LONGEST_MONTH: Final = 31
 _DATE: Final = re.compile(r"-(?:\d{8}|\d{4}-\d\d-\d\d)$", re.ASCII)
 
 
@@ -80,18 +81,21 @@ class Whose(msgspec.Struct, frozen=True):
 
     `names` leads from its name of a model to ours; what it does not know keeps its name, without
     the date at its end where that helps. A difference is told above `tolerance_bp`, in hundredths
-    of a percent.
+    of a percent. Where it tells of whole months, ours are summed to them too, on their first days.
     """
 
     provider: str
     names: Mapping[str, str]
     tolerance_bp: int = TOLERANCE_BP
+    is_monthly: bool = False
 
 
 def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled:
-    """Compare an export with the roll-ups of its days."""
+    """Compare an export with the roll-ups of its days, or of its months."""
     first, last = min(each.day for each in told), max(each.day for each in told)
-    ours = _ours(tx, whose.provider, first, last)
+    if whose.is_monthly:
+        first, last = first_of_month(first), first_of_month(last + _LONGEST_MONTH) - 1
+    ours = _ours(tx, whose, first, last)
     theirs = _theirs(told, whose.names, {model for _, model in ours})
     lines = [
         _line(at, ours.get(at), theirs.get(at), whose.tolerance_bp)
@@ -111,19 +115,25 @@ def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled
     )
 
 
-def _ours(tx: Transaction, provider: str, first: int, last: int) -> dict[tuple[int, str], _Ours]:
+def _ours(tx: Transaction, whose: Whose, first: int, last: int) -> dict[tuple[int, str], _Ours]:
     rows = tx.rows(
         "SELECT day, model, sum(cost), sum(CASE WHEN usage_source = 'reported' THEN 0 ELSE cost"
         " END), sum(count) FROM rollup_supply"
         " WHERE (provider = ? OR upstream = ?) AND day BETWEEN ? AND ? GROUP BY day, model",
-        (provider, provider, first, last),
+        (whose.provider, whose.provider, first, last),
         tuple[int, str, int, int, int],
     )
-    return {
-        (day, model): _Ours(int(cost), int(estimated), int(count))
-        for day, model, cost, estimated, count in rows
-        if cost
-    }
+    sums: dict[tuple[int, str], _Ours] = {}
+    for day, model, cost, estimated, count in rows:
+        if cost:
+            at = (first_of_month(day) if whose.is_monthly else day, model)
+            former = sums.get(at, _Ours(0, 0, 0))
+            sums[at] = _Ours(
+                former.cost + int(cost),
+                former.estimated + int(estimated),
+                former.count + int(count),
+            )
+    return sums
 
 
 def _theirs(

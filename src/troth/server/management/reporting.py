@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from troth.control import accounts, reports
-from troth.kernel.errors import InvalidValue
 from troth.server.management.forms import Body, Here, answer
 
 LINES: Final = "application/x-ndjson"
@@ -17,14 +16,25 @@ _MS_OF_DAY: Final = 86_400_000
 ROUTER: Final = APIRouter()
 
 
-class NewExport(Body):
-    """A provider's export, its text whole; `form` is one of the shipped forms, else its provider's.
+class NewTold(Body):
+    """What a provider says of a model on a day since 1970, as a form of its export was read."""
 
-    A difference is told above `tolerance_bp`, in hundredths of a percent.
+    day: int = Field(ge=0, le=100_000)
+    model: str = Field(min_length=1, max_length=200)
+    cost_nusd: int = Field(ge=-(10**18), le=10**18)
+    requests: int = Field(default=0, ge=0, le=10**18)
+
+
+class NewExport(Body):
+    """A provider's export: its text whole, or what was read of it elsewhere.
+
+    `form` is one of the shipped forms, else its provider's. A difference is told above
+    `tolerance_bp`, in hundredths of a percent.
     """
 
     provider: str
-    export: str
+    export: str = ""
+    told: list[NewTold] = Field(default_factory=list)
     form: str = ""
     tolerance_bp: int = Field(default=50, ge=0, le=10_000)
 
@@ -55,13 +65,12 @@ def reconcile_provider(body: NewExport, office: Here) -> Response:
         for each in offerings
         if body.provider in {each.upstream.id, each.upstream.provider}
     ]
-    known = reports.known_forms()
-    form = body.form or (body.provider if body.provider in known else "plain")
-    told = reports.read_export(reports.form_of(form), body.export.encode())
-    if not told:
-        raise InvalidValue("export", "no row of it is about a model")
+    form = reports.form_of(reports.form_for(body.provider, body.form))
+    told = [reports.Told(**each.model_dump()) for each in body.told]
+    if not told or body.export:
+        told += reports.read_export(form, body.export.encode())
     names = {each.upstream_model: each.model.name for each in offered}
-    whose = reports.Whose(body.provider, names, body.tolerance_bp)
+    whose = reports.Whose(body.provider, names, body.tolerance_bp, form.is_monthly)
     with office.store.read() as tx:
         return answer(reports.reconcile(tx, whose, told))
 
