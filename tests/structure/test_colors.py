@@ -13,6 +13,7 @@ ASYNC_PLACES = (
     "troth.server.gateway_process",
     "troth.server.link",
     "troth.server.purses",  # the link's wallet: waits for a lease
+    "troth.server.money_line",  # and for money that running requests have
     "troth.server.listener",
     "troth.server.control_port",  # health and metrics through the wire
 )

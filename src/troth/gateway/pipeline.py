@@ -11,6 +11,7 @@ from troth.gateway.batches import forward_inputs
 from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
+from troth.gateway.patience import WhileThere
 from troth.gateway.receive import receive
 from troth.gateway.record import record
 from troth.gateway.relay import relay
@@ -35,7 +36,7 @@ async def serve(
         choice = route(ask, world, admission.price_set)
         reservation = reserve(ask, choice, caller, world, raw=raw)
         if not isinstance(reservation, Reservation):
-            reservation = await reservation
+            reservation = await WhileThere(arrival, reservation)
         journey = Journey(
             raw,
             text("req", raw),

@@ -9,7 +9,7 @@ from troth.server import database
 from troth.server.alert_terms import alert_terms
 from troth.server.code_on_disk import check_understood, fingerprint
 from troth.server.document_terms import document_settings
-from troth.server.handover import Serving, Tls
+from troth.server.handover import Serving, Tls, WaitTerms
 from troth.server.hardening import raise_descriptor_limit
 from troth.server.log_lines import Role
 from troth.server.offer import offer_of
@@ -49,7 +49,7 @@ def installation(settings: Settings) -> Installation:
 
 def serving(settings: Settings) -> Serving:
     """Return how gateways serve."""
-    server, upstream = settings.server, settings.upstream
+    server, upstream, wallet = settings.server, settings.upstream, settings.wallet
     tls = None
     if server.tls_certificate:
         tls = Tls(server.tls_certificate, server.tls_key, server.tls_floor)
@@ -63,6 +63,9 @@ def serving(settings: Settings) -> Serving:
         extra_ca=upstream.extra_ca,
         segment_bytes=settings.journal.segment_bytes,
         memory_bytes=server.memory_bytes,
+        waits=WaitTerms(
+            wallet.in_flight_wait_ms, wallet.in_flight_waiters, 4 * wallet.in_flight_waiters
+        ),
     )
 
 

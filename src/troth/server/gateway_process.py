@@ -176,7 +176,8 @@ class Gateway:
         self._keeper.start()
         terms = ShardTerms(valid_ms=handover.serving.stale_seconds * 1_000)
         shard = Shard(seat, self._journal, self._clock, terms)
-        self.purses = self.link.purses = Purses(shard, self._journal, self.link)
+        self.purses = Purses(shard, self._journal, self.link, handover.serving.waits)
+        self.link.purses = self.purses
         self.purses.beat(self.tables.beaten_ns)
 
     def _make_world(self) -> World:

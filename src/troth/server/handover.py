@@ -52,6 +52,17 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 Sign = Ready | Alive | Failed
 
 
+class WaitTerms(msgspec.Struct, frozen=True):
+    """How long a request waits for money in flight, in milliseconds, and how many may do so.
+
+    `for_one` is the most that wait for one purse, `in_all` for all of them, in one process.
+    """
+
+    wait_ms: int = 1_000
+    for_one: int = 1_000
+    in_all: int = 4_000
+
+
 class Serving(msgspec.Struct, frozen=True):
     """How a gateway serves. Durations in seconds unless the name says otherwise.
 
@@ -67,6 +78,7 @@ class Serving(msgspec.Struct, frozen=True):
     extra_ca: str = ""
     segment_bytes: int = 16 * 1024 * 1024
     memory_bytes: int = 0
+    waits: WaitTerms = WaitTerms()
 
 
 class GatewayHandover(msgspec.Struct, frozen=True):

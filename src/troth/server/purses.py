@@ -5,12 +5,13 @@ Everything is a plain call; `admit` alone may wait, and only when the shard has 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Final, Protocol, assert_never
 
 from troth.kernel.errors import CreditsExhausted, Overloaded
 from troth.ledger.shard import Journal, Shard, Short, ShortKind
-from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting
+from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting, Recall
+from troth.server.handover import WaitTerms
+from troth.server.money_line import MoneyLine, Wish
 
 POSTING_MS: Final = 20
 POSTING_COUNT: Final = 200
@@ -42,13 +43,19 @@ class Way(Protocol):
 class Purses:
     """The wallet port over one shard. Made once the seat is open."""
 
-    def __init__(self, shard: Shard, journal: Journal, way: Way) -> None:
+    def __init__(
+        self, shard: Shard, journal: Journal, way: Way, terms: WaitTerms | None = None
+    ) -> None:
+        """`terms` say how long requests wait for money in flight."""
         self._shard = shard
         self._journal = journal
         self._way = way
+        self._line = MoneyLine(shard, terms or WaitTerms(), ask=self._ask_if_up, abort=self.abort)
         self._noted: dict[bytes, list[Waiter]] = {}
         self._asked: dict[bytes, list[Waiter]] = {}
         self._is_due = False
+        """Whether the next settlement finds a flush on its way; never while somebody waits."""
+        self._is_timed = False
         self._unflushed = 0
         self._outstanding: list[int] = []
 
@@ -59,25 +66,40 @@ class Purses:
     ) -> int | Awaitable[int]:
         """Set aside between `least` and `want` nano-USD; if the lease is dry, once it is awaited.
 
+        What is awaited also waits, for a while, for money that running requests have.
+
         Raises, at once or when it is awaited:
-            CreditsExhausted: there is not so much, or only running requests have it.
+            CreditsExhausted: there is not so much, or running requests go on having it.
             Overloaded: the desk is away or the journal cannot be written.
         """
         got = self._shard.admit(reservation, purses, want, least, enough=enough)
         if isinstance(got, int):
             return got
+        wish = Wish(reservation, purses, want, least, enough)
+        if self._line.takes(got):
+            return self._stood(wish, got)
         if got.kind is not ShortKind.DRY:
             raise _refused(got)
-        admit = partial(self._shard.admit, reservation, purses, want, least, enough=enough)
-        return self._lent(got.purse, reservation, admit)
+        return self._lent(wish, got.purse)
 
-    async def _lent(
-        self, purse: bytes, reservation: bytes, admit: Callable[[], int | Short]
-    ) -> int:
-        got = await self._filled(purse, reservation, admit)
-        if not isinstance(got, int):
-            raise _refused(got)
-        return got
+    async def _lent(self, wish: Wish, purse: bytes) -> int:
+        """Wait for the desk's word on the lease."""
+        got = await self._filled(purse, wish)
+        if isinstance(got, int):
+            return got
+        if self._line.takes(got):
+            return await self._stood(wish, got)
+        raise _refused(got)
+
+    async def _stood(self, wish: Wish, short: Short) -> int:
+        """Wait for money in flight, behind those who came before."""
+        self._is_due = False
+        got = await self._line.stand(wish, short)
+        if isinstance(got, int):
+            return got
+        if got.kind is ShortKind.DRY:
+            return await self._lent(wish, got.purse)  # nobody stands there any more
+        raise _refused(got)
 
     def free(self, purses: tuple[bytes, ...]) -> int:
         """Return what all of these purses have free in this process."""
@@ -171,7 +193,10 @@ class Purses:
         filled = self._shard.apply(message)
         if self._outstanding and not self._shard.unposted_count:
             self._outstanding.clear()
+        if isinstance(message, Recall):
+            self._line.called_back(message.purse)
         if filled:
+            self._line.answered(filled)
             for waiter in self._asked.pop(filled, ()):
                 waiter()
         self.flush()
@@ -185,6 +210,7 @@ class Purses:
     def lost(self) -> None:
         """The link broke: whoever waits is told to come back later."""
         self._shard.lost()
+        self._line.lost()
         self._outstanding.clear()
         waiting = [*self._asked.values(), *self._noted.values()]
         self._asked, self._noted = {}, {}
@@ -194,7 +220,7 @@ class Purses:
 
     def flush(self) -> None:
         """Send what is due: asks, returns and settlements."""
-        self._is_due = False
+        self._is_due = self._is_timed = False
         self._unflushed = 0
         way = self._way
         if not way.is_up:
@@ -202,6 +228,8 @@ class Purses:
         self._ask()
         for given in self._shard.idle():
             way.send(given)
+            if given.amount:
+                self._line.gave(given.purse)
         while len(self._outstanding) < _OUTSTANDING_MAX:
             posting = self._shard.unposted(POSTING_COUNT)
             if posting is None:
@@ -212,8 +240,13 @@ class Purses:
     # --- waiting -------------------------------------------------------------------------------
 
     def _due(self) -> None:
-        self._is_due = True
-        asyncio.get_running_loop().call_later(POSTING_MS / 1_000, self.flush)
+        """Flush soon; while somebody waits for money, each settlement comes here and frees some."""
+        if not self._is_timed:
+            self._is_timed = True
+            asyncio.get_running_loop().call_later(POSTING_MS / 1_000, self.flush)
+        self._is_due = not self._line.count
+        if not self._is_due and self._line.freed():
+            self.flush()
 
     def _wait(self, purse: bytes, waiter: Waiter) -> None:
         """Let `waiter` try again when the desk has answered; its need is noted in the shard.
@@ -221,6 +254,9 @@ class Purses:
         A desk that is away may be back within a waiter's patience: then it is asked.
         """
         self._noted.setdefault(purse, []).append(waiter)
+        self._ask_if_up()
+
+    def _ask_if_up(self) -> None:
         if self._way.is_up:
             self._ask()
 
@@ -230,9 +266,7 @@ class Purses:
             self._way.send(ask)
             self._asked.setdefault(ask.purse, []).extend(self._noted.pop(ask.purse, ()))
 
-    async def _filled(
-        self, purse: bytes, reservation: bytes, admit: Callable[[], int | Short]
-    ) -> int | Short:
+    async def _filled(self, purse: bytes, wish: Wish) -> int | Short:
         """Wait until the desk's answers let the reservation be made, or say that it cannot.
 
         It is made in the same step in which an answer comes: what was lent for it would else be
@@ -241,12 +275,13 @@ class Purses:
         Raises:
             Overloaded: the desk was away or silent for a second.
         """
+        reservation, admit = wish.reservation, self._shard.admit
         made: asyncio.Future[int | Short] = asyncio.get_running_loop().create_future()
 
         def retry() -> None:
             if made.done():
                 return
-            got = admit()
+            got = admit(reservation, wish.purses, wish.want, wish.least, enough=wish.enough)
             if isinstance(got, Short) and got.kind is ShortKind.DRY:
                 self._noted.setdefault(got.purse, []).append(retry)
             else:

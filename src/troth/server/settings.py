@@ -132,9 +132,15 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WalletSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Credit that the first organization of a fresh folder is given, in US dollars."""
+    """Credit of a fresh folder's first organization in US dollars; waiting for money in flight.
+
+    `in_flight_wait_ms` is how long a request waits for money that others have set aside, 0 for not
+    at all; `in_flight_waiters` how many may wait for one wallet in one gateway process.
+    """
 
     demo_credit_usd: str = "5"
+    in_flight_wait_ms: int = 1_000
+    in_flight_waiters: int = 1_000
 
 
 class PriceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -302,6 +308,9 @@ def _numbers(settings: Settings) -> Iterator[tuple[tuple[str, str], int, int, in
     yield ("server", "memory_bytes"), server.memory_bytes, 0, NUMBER_MAX
     yield ("prices", "notice_days"), settings.prices.notice_days, 0, 3_650
     yield ("journal", "segment_bytes"), settings.journal.segment_bytes, SEGMENT_MIN, SEGMENT_MAX
+    wallet = settings.wallet
+    yield ("wallet", "in_flight_wait_ms"), wallet.in_flight_wait_ms, 0, 60_000
+    yield ("wallet", "in_flight_waiters"), wallet.in_flight_waiters, 0, 10_000
     for name, section in (
         ("limits", settings.limits),
         ("upstream", settings.upstream),

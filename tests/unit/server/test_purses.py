@@ -4,72 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from troth.kernel.clock import ManualClock
+from tests.builders.lent_wallet import Place, turn
 from troth.kernel.errors import CreditsExhausted, Overloaded
-from troth.ledger.shard import Journal, Shard, ShardTerms
-from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Posting
-from troth.server.purses import Purses
-
-PURSE = b"w" + bytes(16)
-SEAT = bytes(range(16))
-
-
-class Desk:
-    """The way to a desk that does nothing by itself."""
-
-    def __init__(self) -> None:
-        self.is_up = True
-        self.asks: list[LeaseAsk] = []
-        self.postings: list[Posting] = []
-
-    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
-        match message:
-            case LeaseAsk():
-                self.asks.append(message)
-            case Posting():
-                self.postings.append(message)
-            case LeaseReturn():
-                pass
-
-
-class Place:
-    """A wallet over a real journal, and the desk's answers at hand."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = ManualClock()
-        self.desk = Desk()
-        self.journal = Journal(folder, bytes(16), SEAT, 256 * 1024)
-        self.journal.keep()
-        shard = Shard(SEAT, self.journal, self.clock, ShardTerms())
-        self.purses = Purses(shard, self.journal, self.desk)
-        self.purses.beat(self.clock.monotonic_ns())
-        self.granted = 0
-
-    def lend(self, amount: int, *, is_short: bool = False, held: int = 0) -> None:
-        """Answer the last ask."""
-        ask = self.desk.asks[-1]
-        self.granted += amount - ask.offer
-        self.purses.apply(
-            Lease(
-                op=ask.op,
-                purse=PURSE,
-                epoch=1,
-                granted=self.granted,
-                is_direct=False,
-                is_short=is_short,
-                available=0,
-                held=held,
-                ends_at_ms=0,
-            )
-        )
-
-    def admit(self, number: int, want: int, least: int = 0) -> asyncio.Task[int]:
-        """Begin to reserve."""
-        return asyncio.get_running_loop().create_task(self._admitted(number, want, least))
-
-    async def _admitted(self, number: int, want: int, least: int) -> int:
-        got = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want, enough=0)
-        return got if isinstance(got, int) else await got
 
 
 @pytest.fixture
@@ -85,12 +21,6 @@ def anyio_backend() -> str:
 
 
 pytestmark = pytest.mark.anyio
-
-
-async def turn() -> None:
-    """Let all that can run, run."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 async def test_those_who_wait_reserve_in_the_step_in_which_the_lease_comes(place: Place) -> None:

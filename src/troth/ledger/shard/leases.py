@@ -64,6 +64,7 @@ class Leases:
             offer = purse.free if purse.need and not purse.is_unsure else 0
             purse.granted -= offer
             purse.free -= offer
+            purse.available += offer
             need = 0 if purse.is_unsure else purse.need or purse.bound
             asks.append(
                 LeaseAsk(
@@ -95,6 +96,7 @@ class Leases:
                 self._op = purse.op = self._op + 1
                 amount, purse.free = purse.free, 0
                 purse.granted -= amount
+                purse.available += amount
                 purse.low = -1
                 returns.append(LeaseReturn(purse.op, purse.id, purse.epoch, amount))
         return returns
