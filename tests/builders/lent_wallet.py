@@ -8,6 +8,7 @@ from troth.kernel.clock import ManualClock
 from troth.ledger.shard import Journal, Shard, ShardTerms
 from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Posting, Returned
 from troth.server.handover import WaitTerms
+from troth.server.messages import BudgetRefused
 from troth.server.purses import Purses
 
 PURSE: Final = b"w" + bytes(16)
@@ -24,8 +25,9 @@ class Desk:
         self.asks: list[LeaseAsk] = []
         self.postings: list[Posting] = []
         self.returns: list[LeaseReturn] = []
+        self.refused: list[bytes] = []
 
-    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
+    def send(self, message: LeaseAsk | LeaseReturn | Posting | BudgetRefused) -> None:
         """Keep what was sent."""
         match message:
             case LeaseAsk():
@@ -35,14 +37,15 @@ class Desk:
                 self.postings.append(message)
             case LeaseReturn():
                 self.returns.append(message)
+            case BudgetRefused(purse):
+                self.refused.append(purse)
 
 
 class Place:
     """A wallet over a real journal, and the desk's answers at hand."""
 
-    purse = PURSE
-
-    def __init__(self, folder: Path, terms: WaitTerms = NO_WAIT) -> None:
+    def __init__(self, folder: Path, terms: WaitTerms = NO_WAIT, purse: bytes = PURSE) -> None:
+        self.purse = purse
         self.clock = ManualClock()
         self.desk = Desk()
         self.journal = Journal(folder, bytes(16), SEAT, 256 * 1024)
@@ -59,7 +62,7 @@ class Place:
         self.purses.apply(
             Lease(
                 op=ask.op,
-                purse=PURSE,
+                purse=self.purse,
                 epoch=1,
                 granted=self.granted,
                 is_direct=False,
@@ -74,14 +77,14 @@ class Place:
         """Take the last return."""
         given = self.desk.returns[-1]
         self.granted -= given.amount
-        self.purses.apply(Returned(given.op, PURSE, 1, self.granted))
+        self.purses.apply(Returned(given.op, self.purse, 1, self.granted))
 
     def admit(self, number: int, want: int, least: int = 0) -> asyncio.Task[int]:
         """Begin to reserve."""
         return asyncio.get_running_loop().create_task(self._admitted(number, want, least))
 
     async def _admitted(self, number: int, want: int, least: int) -> int:
-        got = self.purses.admit(bytes([number]) * 16, (PURSE,), want, least or want, enough=0)
+        got = self.purses.admit(bytes([number]) * 16, (self.purse,), want, least or want, enough=0)
         return got if isinstance(got, int) else await got
 
     def settle(self, number: int, charge: int) -> None:

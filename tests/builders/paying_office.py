@@ -6,8 +6,9 @@ from tests.builders.payment_company import PaymentCompany, SealedEnvelope
 from tests.builders.spending_seat import SpendingSeat
 from troth.control import accounts, billing
 from troth.control.audit import Actor
-from troth.control.billing import NUSD_PER_CENT, Item, Sealer, Terms, Till, Topup, Wanted
+from troth.control.billing import NUSD_PER_CENT, Item, Terms, Till, Topup, Wanted
 from troth.kernel.clock import Clock
+from troth.kernel.sealer import Sealer
 from troth.ledger import books
 from troth.ledger.books import OperatorBook
 from troth.server.cashier import Cashier

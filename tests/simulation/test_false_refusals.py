@@ -12,6 +12,7 @@ import pytest
 from tests.builders.gateway_world import Scene, Step, key_row, model, offering, scene, streams
 from tests.builders.money_world import USD, MoneyWorld
 from troth.ledger.shard.messages import LeaseAsk, LeaseReturn, Posting
+from troth.server.messages import BudgetRefused
 from troth.server.purses import Purses
 from troth.store import engine
 
@@ -31,7 +32,8 @@ class Way:
     seat: bytes
     is_up: bool = True
 
-    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
+    def send(self, message: LeaseAsk | LeaseReturn | Posting | BudgetRefused) -> None:
+        assert not isinstance(message, BudgetRefused)  # there is no budget
         asyncio.get_running_loop().call_soon(self.desk.take, self.seat, message)
 
 

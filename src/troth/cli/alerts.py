@@ -1,15 +1,20 @@
 """`troth alerts`: who was told what."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from troth.cli.client import read
 from troth.cli.output import moment
 from troth.cli.session import Session, with_session
 
+if TYPE_CHECKING:
+    from troth.control.budgets import Alert
+
 
 @click.group()
 def alerts() -> None:
-    """Alerts of budgets (at 50, 80 and 100 percent) and of credit that will soon be used up."""
+    """Alerts of budgets (at 50, 80, 100 percent, and when one refuses), of credit and closing."""
 
 
 @alerts.command("list")
@@ -19,7 +24,6 @@ def alerts() -> None:
 def list_(session: Session, organization: str, *, limit: int) -> None:
     """List the newest alerts of an organization, or of all."""
     from troth.control.budgets import Alert
-    from troth.kernel.money import usd
 
     with session.management() as client:
         body = client.get("alerts", organization=organization, limit=limit)
@@ -28,14 +32,32 @@ def list_(session: Session, organization: str, *, limit: int) -> None:
             moment(each.created_at_ms),
             each.organization,
             each.subject,
-            f"{each.level} % of {usd(each.limit_nusd)} USD a {each.period}"
-            if each.kind == "budget"
-            else f"{usd(each.used_nusd)} USD last {each.days} days",
+            _sentence(each),
             moment(each.sent_at_ms) or "not sent",
         )
         for each in read(body, list[Alert])
     ]
     session.output.table(body, ("time", "organization", "of", "alert", "mailed"), rows)
+
+
+def _sentence(alert: "Alert") -> str:
+    from troth.control.budgets import AlertKind
+    from troth.kernel.money import usd
+
+    used, limit = usd(alert.used_nusd), usd(alert.limit_nusd)
+    match alert.kind:
+        case AlertKind.BUDGET:
+            return f"{alert.level} % of {limit} USD a {alert.period}"
+        case AlertKind.BUDGET_STOP:
+            return f"refuses requests: {used} of {limit} USD a {alert.period}"
+        case AlertKind.LOW_BALANCE:
+            return f"{used} USD last {alert.days} days"
+        case AlertKind.CREDIT_ENDS:
+            return f"{used} USD end on {moment(alert.since_ms)[:10]}"
+        case AlertKind.CLOSING:
+            return f"will be closed on {moment(alert.since_ms)}"
+        case _:
+            return f"closed, {used} USD paid back, {limit} USD of it still owed"
 
 
 @alerts.command()

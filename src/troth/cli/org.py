@@ -81,25 +81,49 @@ def zone(session: Session, organization: str, zone: str) -> None:
 
 @org.command()
 @click.argument("organization")
+@click.option("--on", "moment_", default="", metavar="TIME", help="Later, such as 2027-01-31.")
+@click.option("--keep", "is_kept", is_flag=True, help="Do not close what was to be closed later.")
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 @with_session
-def close(session: Session, organization: str, *, is_sure: bool) -> int:
+def close(
+    session: Session, organization: str, *, moment_: str, is_kept: bool, is_sure: bool
+) -> int:
     """Close an account for good: keys end, unused bought credit is refunded.
 
-    Run it again to see how far it is; the exit code is 1 until the account is closed.
+    Run it again to see how far it is; the exit code is 1 until the account is closed. With --on
+    the organization's contact is told 30, 7 and 1 days before.
     """
-    from troth.server.shown_payments import ClosedAccount
-
+    if moment_ and is_kept:
+        raise click.UsageError("give --on or --keep, not both")
+    if moment_ or is_kept:
+        return _plan(session, organization, moment_)
     if not is_sure:
         click.confirm(f"Close {organization} for good, and refund what is unused?", abort=True)
     with session.management() as client:
-        body = client.post("organizations", organization, "close")
+        return _show_closing(session, client.post("organizations", organization, "close"))
+
+
+def _plan(session: Session, organization: str, moment_: str) -> int:
+    from troth.cli.price_files import moment_of
+
+    asked: dict[str, str | int] = {"closes_at_ms": moment_of(moment_) if moment_ else 0}
+    with session.management() as client:
+        _show_closing(
+            session, client.post("organizations", organization, "close", "plan", body=asked)
+        )
+    return 0
+
+
+def _show_closing(session: Session, body: bytes) -> int:
+    from troth.server.shown_payments import ClosedAccount
+
     found = read(body, ClosedAccount)
     session.output.document(
         body,
         {
             "organization": found.organization,
-            "state": found.state,
+            "state": found.state or "open",
+            "closes on": moment(found.closes_at_ms) or "no day",
             "bought": f"{found.bought_usd} USD",
             "given": f"{found.given_usd} USD",
             "charged": f"{found.charged_usd} USD",

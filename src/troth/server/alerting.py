@@ -1,15 +1,19 @@
 """What the desk does by itself about alerts and gifts: raise them, mail them, let them end."""
 
-from troth.control import budgets
+from troth.control import accounts, billing, budgets
+from troth.control.audit import Actor
+from troth.kernel import ids
 from troth.ledger import books
 from troth.server.mail import hand_over
 from troth.server.office import DESK, Office
 
 
 def raise_alerts(office: Office) -> None:
-    """Raise an alert for each part of a budget that was passed."""
+    """Raise an alert for each part of a budget that was passed, and for each that refuses."""
+    now_ms, refused = office.clock.now_ms(), office.gateways.refused()
     with office.store.write() as tx:
-        budgets.raise_budgets(tx, office.maker, office.clock.now_ms())
+        budgets.raise_budgets(tx, office.maker, now_ms)
+        budgets.raise_stops(tx, office.maker, now_ms, refused)
 
 
 def find_low_balances(office: Office) -> None:
@@ -25,13 +29,40 @@ def find_low_balances(office: Office) -> None:
             budgets.raise_each(tx, office.maker, now_ms, news)
 
 
+def tell_endings(office: Office) -> None:
+    """Raise notices of credit that will end, of accounts that will be closed, and that were."""
+    now_ms = office.clock.now_ms()
+    with office.store.read() as tx:
+        news = budgets.ending_credit(tx, now_ms)
+        news += budgets.closing_accounts(tx, billing.planned_closings(tx), now_ms)
+        for org, ended_at_ms in billing.closed_since(tx, now_ms - budgets.FRESH_MS):
+            owner = accounts.find(tx, ids.text("org", org))
+            last = billing.statement(tx, owner)
+            paid_back, owed = last.refunded_nusd, last.owed_nusd
+            news.append(budgets.closed_account(owner.ref, ended_at_ms, paid_back, owed))
+    if news:
+        with office.store.write() as tx:
+            budgets.raise_each(tx, office.maker, now_ms, news)
+
+
+def forget_contacts(office: Office) -> None:
+    """Seal what an earlier build left open, and forget whom closed accounts have told the last."""
+    actor = Actor(billing.NOBODY, office.clock.now_ms())
+    with office.store.write() as tx:
+        budgets.seal_contacts(tx, office.sealer)
+        for org in budgets.contacts_of_closed(tx):
+            is_mailing = office.alerts.mail is not None
+            if not (is_mailing and budgets.is_waiting(tx, actor.at_ms, org)):
+                budgets.forget_contact(tx, actor, org)
+
+
 def send_mails(office: Office) -> None:
     """Hand over the mails that are due, each outside of a transaction and noted afterwards."""
     server = office.alerts.mail
     if server is None:
         return
     with office.store.read() as tx:
-        mails = budgets.due(tx, office.clock.now_ms())
+        mails = budgets.due(tx, office.sealer, office.clock.now_ms())
     for mail in mails:
         now_ms = office.clock.now_ms()
         is_taken = hand_over(mail, server, now_ms)

@@ -1,19 +1,16 @@
 """Who takes payments for an office, and on which terms."""
 
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from troth.control.billing import Sealer, Terms, Till
+from troth.control.billing import Terms, Till
 from troth.control.billing.ports import Envelope, Payments
-from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import Entropy, IdMaker
+from troth.kernel.sealer import Sealer
 from troth.server.payment_company import open_envelope, open_payments
 from troth.server.payment_settings import PaymentSettings, PaymentTerms, payment_terms
-
-KEY_FILE: Final = "payments.key"
-_KEY_BYTES: Final = 32
+from troth.server.sealing import PAYMENTS_KEY, sealing_key
 
 
 class Cashier(msgspec.Struct, frozen=True):
@@ -34,7 +31,7 @@ def open_cashier(
     """
     if terms is None:
         return None
-    till = till_of(terms, sealing_key(folder, entropy), maker, entropy)
+    till = till_of(terms, sealing_key(folder, PAYMENTS_KEY, entropy), maker, entropy)
     return Cashier(open_payments(terms), open_envelope(terms), till)
 
 
@@ -47,25 +44,6 @@ def cashier_of_settings(
         Misconfigured: the company's library or the sealing key cannot be used.
     """
     return open_cashier(payment_terms(settings), folder, maker, entropy)
-
-
-def sealing_key(folder: Path, entropy: Entropy) -> bytes:
-    """Return the key of this data folder, made when it is first asked for.
-
-    Raises:
-        Misconfigured: it cannot be read or written, or is damaged.
-    """
-    file = folder / KEY_FILE
-    try:
-        if not file.exists():
-            file.touch(mode=0o600, exist_ok=True)
-            file.write_bytes(entropy(_KEY_BYTES))
-        key = file.read_bytes()
-    except OSError:
-        raise Misconfigured(f"cannot read or write {file}; check who owns the folder") from None
-    if len(key) != _KEY_BYTES:
-        raise Misconfigured(f"{file} is damaged; restore it from a backup")
-    return key
 
 
 def till_of(terms: PaymentTerms, key: bytes, maker: IdMaker, entropy: Entropy) -> Till:

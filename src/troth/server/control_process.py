@@ -16,6 +16,7 @@ from troth.kernel.clock import Clock, SystemClock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
+from troth.kernel.sealer import Sealer
 from troth.ledger.books import Teller, TellerTerms
 from troth.server import database
 from troth.server.cashier import Cashier, open_cashier
@@ -33,6 +34,7 @@ from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
 from troth.server.payment_duties import payment_duties
 from troth.server.records import write_usage
+from troth.server.sealing import people_sealer
 from troth.server.shelf import stock_of
 from troth.server.webhooks import webhooks
 from troth.store import engine
@@ -58,8 +60,10 @@ def run(line: socket.socket) -> int:
         with store.write() as transaction:
             stock = stock_of(transaction, handover.catalog, clock.now_ms())
             supply.remember(transaction, stock.catalog, clock.now_ms())
-        cashier = open_cashier(
-            handover.payments, Path(handover.data_directory), IdMaker(clock), system_entropy
+        folder = Path(handover.data_directory)
+        seals = (
+            people_sealer(folder, system_entropy),
+            open_cashier(handover.payments, folder, IdMaker(clock), system_entropy),
         )
     except Misconfigured as wrong:
         tell(line, Failed(wrong.problem))
@@ -68,7 +72,7 @@ def run(line: socket.socket) -> int:
     desk = _desk(store, handover, clock, log, deployment=deployment, metrics=metrics)
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
-    office = _office(store, handover, clock, desk, cashier=cashier)
+    office = _office(store, handover, clock, desk, seals=seals)
     port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
     port.serve(socket.socket(fileno=handover.port), webhooks(office, log))
     management = ManagementServer(application(office), socket.socket(fileno=handover.management))
@@ -128,8 +132,9 @@ def _office(
     clock: Clock,
     desk: Desk,
     *,
-    cashier: Cashier | None,
+    seals: tuple[Sealer, Cashier | None],
 ) -> Office:
+    sealer, cashier = seals
     return Office(
         store=store,
         clock=clock,
@@ -140,6 +145,7 @@ def _office(
         notice_days=handover.notice_days,
         sales=desk,
         gateways=desk,
+        sealer=sealer,
         is_serving=True,
         warnings=tuple(handover.warnings),
         alerts=handover.alerts,

@@ -28,6 +28,7 @@ from troth.server.messages import (
     Applied,
     Beat,
     BrokenLink,
+    BudgetRefused,
     Counters,
     Hello,
     KeyAsk,
@@ -83,6 +84,7 @@ class Desk:
         self._metrics = metrics
         self._shelf = Shelf(Stock(terms.catalog), terms.credentials)
         self._links: dict[bytes, DeskLink] = {}
+        self._refused: dict[bytes, int] = {}
         self._money = Lock()
         self._tables = Lock()
         self._applied = Condition()
@@ -187,6 +189,8 @@ class Desk:
                         self._applied.notify_all()
                 case Counters():
                     self._metrics.take(link.slot % self._terms.slots, link.owner, message)
+                case BudgetRefused(purse):
+                    self._refused[purse] = self._clock.now_ms()
                 case KeyAsk() | ReadAsk():
                     self._reads.ask(link, message)
                 case _:
@@ -307,6 +311,11 @@ class Desk:
             with self._store.write() as transaction:
                 sent = self._teller.call_back(transaction, purse)
             self._deliver(sent)
+
+    def refused(self) -> Mapping[bytes, int]:
+        """Return which budgets refused a request since the last call, and when (unix ms)."""
+        refused, self._refused = self._refused, {}
+        return refused
 
     def _behind(self, generation: int) -> tuple[int, ...]:
         """Return the places where not everybody has said that a generation is in force.

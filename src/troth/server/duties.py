@@ -17,7 +17,14 @@ from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
 from troth.ledger import books
-from troth.server.alerting import expire_credit, find_low_balances, raise_alerts, send_mails
+from troth.server.alerting import (
+    expire_credit,
+    find_low_balances,
+    forget_contacts,
+    raise_alerts,
+    send_mails,
+    tell_endings,
+)
 from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
@@ -77,6 +84,8 @@ DUTIES: Final = (
     Duty(DutyName.EXPIRE_CREDIT, 60_000, expire_credit),
     Duty(DutyName.RAISE_ALERTS, 15_000, raise_alerts),
     Duty(DutyName.LOW_BALANCES, 600_000, find_low_balances),
+    Duty(DutyName.TELL_ENDINGS, 60_000, tell_endings),
+    Duty(DutyName.FORGET_CONTACTS, 60_000, forget_contacts),
 )
 """What only the database is needed for, in the order of a turn."""
 

@@ -7,6 +7,7 @@ from troth.server.cashier import cashier_of_settings
 from troth.server.document_terms import document_settings, document_terms
 from troth.server.offer import Offer
 from troth.server.office import NoGateways, Office
+from troth.server.sealing import people_sealer
 from troth.server.settings import Settings
 from troth.store.engine import Store
 
@@ -28,6 +29,7 @@ def office_of(settings: Settings, offer: Offer, store: Store) -> Office:
         key_defaults=settings.keys,
         notice_days=settings.prices.notice_days,
         gateways=NoGateways(),
+        sealer=people_sealer(settings.folder, system_entropy),
         warnings=offer.warnings,
         alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
         cashier=cashier_of_settings(

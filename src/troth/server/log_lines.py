@@ -151,6 +151,8 @@ class DutyName(Code):
     RENEW_PRICES = "renew_prices"
     RAISE_ALERTS = "raise_alerts"
     LOW_BALANCES = "low_balances"
+    TELL_ENDINGS = "tell_endings"
+    FORGET_CONTACTS = "forget_contacts"
     SEND_MAILS = "send_mails"
     EXPIRE_CREDIT = "expire_credit"
     CHARGE_CARDS = "charge_cards"

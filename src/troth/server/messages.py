@@ -168,6 +168,12 @@ class SeriesCount(msgspec.Struct, frozen=True, array_like=True, gc=False):
     count: int
 
 
+class BudgetRefused(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Up, once a minute for each: what is left of this budget did not pay for a request."""
+
+    purse: bytes
+
+
 class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Up, each second: totals since the process started, and gauges as they are.
 
@@ -195,6 +201,7 @@ Up = (
     | KeyAsk
     | ReadAsk
     | Counters
+    | BudgetRefused
     | money.OpenSeat
     | money.LeaseAsk
     | money.LeaseReturn

@@ -1,6 +1,6 @@
 """What management works with: the store, the clock, the catalog, and word to the gateways."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -9,6 +9,7 @@ from troth.catalog.load import Catalog
 from troth.control.documents import Terms as DocumentTerms
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
+from troth.kernel.sealer import Sealer
 from troth.server.cashier import Cashier
 from troth.server.handover import AlertTerms
 from troth.server.settings import KeySettings
@@ -36,6 +37,10 @@ class Gateways(Protocol):
 
     def call_back(self, purse: bytes) -> None:
         """Ask them to give back what they have of a purse and do not need now."""
+        ...
+
+    def refused(self) -> Mapping[bytes, int]:
+        """Return which budgets have refused a request since the last call, and when (unix ms)."""
         ...
 
 
@@ -66,6 +71,10 @@ class NoGateways:
         """Ask nobody."""
         del purse
 
+    def refused(self) -> Mapping[bytes, int]:
+        """Nothing was refused."""
+        return {}
+
     @property
     def mark(self) -> tuple[int, ...]:
         """Nothing is sold."""
@@ -82,7 +91,7 @@ class Office(msgspec.Struct, frozen=True):
 
     `warnings` say what of the settings is not served, and why. `catalog` is what is configured;
     what was accepted since is in the database. `notice_days` is how long before a rise is known.
-    `cashier` takes payments, if anybody does.
+    `cashier` takes payments, if anybody does. `sealer` seals what names a person.
     """
 
     store: Store
@@ -92,6 +101,7 @@ class Office(msgspec.Struct, frozen=True):
     catalog: Catalog
     key_defaults: KeySettings
     gateways: Gateways
+    sealer: Sealer
     is_serving: bool = False
     warnings: tuple[str, ...] = ()
     sales: Sales = NoGateways()

@@ -11,12 +11,15 @@ from troth.kernel.errors import CreditsExhausted, Overloaded
 from troth.ledger.shard import Journal, Shard, Short, ShortKind
 from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting, Recall
 from troth.server.handover import WaitTerms
+from troth.server.messages import BudgetRefused
 from troth.server.money_line import MoneyLine, Wish
 
 POSTING_MS: Final = 20
 POSTING_COUNT: Final = 200
 _PATIENCE_SECONDS: Final = 1.0
 _OUTSTANDING_MAX: Final = 32
+_TELL_SECONDS: Final = 60.0
+_TOLD_MAX: Final = 4_096
 _SOURCES: Final = {
     b"w": "wallet",
     b"k": "key_budget",
@@ -35,7 +38,7 @@ class Way(Protocol):
         """Whether the desk can be asked now."""
         ...
 
-    def send(self, message: LeaseAsk | LeaseReturn | Posting) -> None:
+    def send(self, message: LeaseAsk | LeaseReturn | Posting | BudgetRefused) -> None:
         """Send a message up."""
         ...
 
@@ -58,6 +61,7 @@ class Purses:
         self._is_timed = False
         self._unflushed = 0
         self._outstanding: list[int] = []
+        self._told: dict[bytes, float] = {}
 
     # --- a request -----------------------------------------------------------------------------
 
@@ -79,7 +83,7 @@ class Purses:
         if self._line.takes(got):
             return self._stood(wish, got)
         if got.kind is not ShortKind.DRY:
-            raise _refused(got)
+            raise self._refusal(got)
         return self._lent(wish, got.purse)
 
     async def _lent(self, wish: Wish, purse: bytes) -> int:
@@ -89,7 +93,7 @@ class Purses:
             return got
         if self._line.takes(got):
             return await self._stood(wish, got)
-        raise _refused(got)
+        raise self._refusal(got)
 
     async def _stood(self, wish: Wish, short: Short) -> int:
         """Wait for money in flight, behind those who came before."""
@@ -99,7 +103,20 @@ class Purses:
             return got
         if got.kind is ShortKind.DRY:
             return await self._lent(wish, got.purse)  # nobody stands there any more
-        raise _refused(got)
+        raise self._refusal(got)
+
+    def _refusal(self, short: Short) -> CreditsExhausted | Overloaded:
+        """Return why the money is not there; of a budget that refuses the desk hears, too."""
+        error = _refused(short)
+        is_budget = isinstance(error, CreditsExhausted) and error.source.endswith("_budget")
+        if is_budget and self._way.is_up:
+            now = asyncio.get_running_loop().time()
+            if len(self._told) >= _TOLD_MAX:
+                self._told.clear()
+            if now - self._told.get(short.purse, -_TELL_SECONDS) >= _TELL_SECONDS:
+                self._told[short.purse] = now
+                self._way.send(BudgetRefused(short.purse))
+        return error
 
     def free(self, purses: tuple[bytes, ...]) -> int:
         """Return what all of these purses have free in this process."""

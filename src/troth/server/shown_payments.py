@@ -112,7 +112,10 @@ def shown_standing(found: Standing) -> AutomaticTopup:
 
 
 class ClosedAccount(msgspec.Struct, frozen=True):
-    """An account's last statement, in dollars; the parts sum to `balance_usd`."""
+    """An account's last statement, in dollars; the parts sum to `balance_usd`.
+
+    `closes_at_ms` is when an account will be closed for which that is planned, else 0.
+    """
 
     organization: str
     state: str
@@ -126,6 +129,7 @@ class ClosedAccount(msgspec.Struct, frozen=True):
     ended_usd: str
     balance_usd: str
     owed_usd: str
+    closes_at_ms: int = 0
 
 
 def shown_statement(found: Statement) -> ClosedAccount:
@@ -143,6 +147,7 @@ def shown_statement(found: Statement) -> ClosedAccount:
         ended_usd=usd(found.ended_nusd),
         balance_usd=usd(found.balance_nusd),
         owed_usd=usd(found.owed_nusd),
+        closes_at_ms=found.closes_at_ms,
     )
 
 

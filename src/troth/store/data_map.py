@@ -96,7 +96,7 @@ _BUDGETS: Final[Mapping[str, Mapping[str, DataClass]]] = {
         "id kind org subject period since level used_nusd limit_nusd days created_at sent_at tries"
         " next_at",
     ),
-    "alert_contact": _all(DataClass.ACCOUNT, "org address language"),
+    "alert_contact": _all(DataClass.ACCOUNT, "org address_sealed is_sealed language"),
     "campaign": _all(DataClass.OPERATION, "ref name cap_nusd granted_nusd created_at"),
     "code": _all(
         DataClass.OPERATION,
@@ -138,6 +138,7 @@ _PAYMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     ),
     "payout": _all(DataClass.BILLING, "ref cents state arrives_at"),
     "closing": _all(DataClass.BILLING, "org state began_at ended_at"),
+    "closing_plan": _all(DataClass.ACCOUNT, "org closes_at planned_at"),
 }
 
 _DOCUMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {

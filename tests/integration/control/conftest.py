@@ -12,6 +12,7 @@ from tests.builders.postgres_cluster import Cluster, running
 from troth.control.audit import Actor
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker, system_entropy
+from troth.kernel.sealer import Sealer
 from troth.server.offer import offer_of
 from troth.server.office import NoGateways, Office
 from troth.server.settings import ProviderSettings, Settings
@@ -58,6 +59,7 @@ def office(url: str, clock: ManualClock) -> Iterator[Office]:
             catalog=offer_of(settings).catalog,
             key_defaults=settings.keys,
             gateways=NoGateways(),
+            sealer=Sealer(b"p" * 32, system_entropy, "people"),
         )
 
 

@@ -71,7 +71,8 @@ def told(office: Office) -> list[Alert]:
 
 def contact(office: Office, actor: Actor, owner: Organization, language: Language = "en") -> None:
     with office.store.write() as tx:
-        budgets.set_contact(tx, actor, owner, ("billing@example.org", language))
+        given = ("billing@example.org", language)
+        budgets.set_contact(tx, actor, owner, given, sealer=office.sealer)
 
 
 @pytest.mark.parametrize("mode", [Mode.HARD, Mode.ALERT])
@@ -248,15 +249,17 @@ def test_what_is_no_address_is_refused(office: Office, actor: Actor, ada: Organi
     wrong = ("x", "a@b\r\nBcc: c@d", "a b@c", "<a@b>", "a@b,c@d", "a@", "a@" + "b" * 260)
     for address in wrong:
         with office.store.write() as tx, pytest.raises(InvalidValue) as caught:
-            budgets.set_contact(tx, actor, ada, (address, "en"))
+            budgets.set_contact(tx, actor, ada, (address, "en"), sealer=office.sealer)
         assert caught.value.param == "address"
 
 
 def test_a_contact_is_changed_and_ended(office: Office, actor: Actor, ada: Organization) -> None:
     with office.store.write() as tx:
-        assert budgets.contact(tx, ada).address == ""
+        assert budgets.contact(tx, ada, office.sealer).address == ""
         for given in ("a@example.org", "b@example.org"):
-            budgets.set_contact(tx, actor, ada, (given, "fr"))
-        assert budgets.contact(tx, ada) == budgets.Contact(ada.ref, "b@example.org", "fr")
-        budgets.set_contact(tx, actor, ada, ("", "en"))
-        assert budgets.contact(tx, ada).address == ""
+            budgets.set_contact(tx, actor, ada, (given, "fr"), sealer=office.sealer)
+        assert budgets.contact(tx, ada, office.sealer) == budgets.Contact(
+            ada.ref, "b@example.org", "fr"
+        )
+        budgets.set_contact(tx, actor, ada, ("", "en"), sealer=office.sealer)
+        assert budgets.contact(tx, ada, office.sealer).address == ""

@@ -8,19 +8,21 @@ from typing_extensions import override
 
 from tests.builders.paying_office import TERMS, PayingOffice
 from troth.control import billing
-from troth.control.billing import NUSD_PER_CENT, Asked, Sealer
+from troth.control.billing import NUSD_PER_CENT, Asked
 from troth.kernel.clock import ManualClock
 from troth.kernel.content import Content
 from troth.kernel.errors import InvariantBroken, Misconfigured
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
+from troth.kernel.sealer import Sealer
 from troth.ledger import books
-from troth.server.cashier import cashier_of_settings, sealing_key
+from troth.server.cashier import cashier_of_settings
 from troth.server.duties import Duties
 from troth.server.office import NoGateways, Office
 from troth.server.payment_duties import payment_duties
 from troth.server.payment_settings import PaymentSettings
 from troth.server.payments import outgoing
+from troth.server.sealing import PAYMENTS_KEY, sealing_key
 from troth.server.webhooks import Webhooks
 
 MINUTE = 60_000
@@ -178,14 +180,14 @@ def test_more_webhooks_than_can_wait_are_asked_for_again(paying: PayingOffice) -
 
 
 def test_the_sealing_key_is_made_once_and_kept_for_its_owner(tmp_path: Path) -> None:
-    key = sealing_key(tmp_path, system_entropy)
-    assert sealing_key(tmp_path, system_entropy) == key
+    key = sealing_key(tmp_path, PAYMENTS_KEY, system_entropy)
+    assert sealing_key(tmp_path, PAYMENTS_KEY, system_entropy) == key
     assert (tmp_path / "payments.key").stat().st_mode & 0o777 == 0o600
     (tmp_path / "payments.key").write_bytes(b"short")
     with pytest.raises(Misconfigured, match="is damaged; restore it from a backup"):
-        sealing_key(tmp_path, system_entropy)
+        sealing_key(tmp_path, PAYMENTS_KEY, system_entropy)
     with pytest.raises(Misconfigured, match="check who owns the folder"):
-        sealing_key(tmp_path / "nowhere", system_entropy)
+        sealing_key(tmp_path / "nowhere", PAYMENTS_KEY, system_entropy)
 
 
 def test_a_sealed_reference_that_was_changed_is_not_believed() -> None:

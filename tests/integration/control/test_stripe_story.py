@@ -10,11 +10,12 @@ from tests.builders.spending_seat import SpendingSeat
 from tests.builders.stripe_world import StripeWorld
 from troth.control import accounts, billing
 from troth.control.audit import Actor
-from troth.control.billing import NUSD_PER_CENT, Asked, Reconciled, Sealer, Till, Wanted
+from troth.control.billing import NUSD_PER_CENT, Asked, Reconciled, Till, Wanted
 from troth.control.billing import Terms as TillTerms
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import TrothError
 from troth.kernel.payment_errors import BadSignature, PaymentsDown
+from troth.kernel.sealer import Sealer
 from troth.ledger import books
 from troth.proof.twin.fake_stripe.draw import Draw
 from troth.proof.twin.fake_stripe.terms import ApiFaults, Terms, WebhookFaults

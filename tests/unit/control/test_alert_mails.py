@@ -2,26 +2,48 @@
 
 import pytest
 
-from troth.control.budgets import Language, mail
-from troth.control.budgets.mails import Told, dollars
+from troth.control.budgets import Alert, AlertKind, Language, mail
+from troth.control.budgets.mails import dollars
 
-TOLD = Told("org_1", "prj_2", "month", 0, 80, 1_234_567_890, 2_000_000_000, 0, 60_000)
-
-
-@pytest.mark.parametrize("language", ["en", "de", "fr"])
-def test_every_sentence_is_filled(language: Language) -> None:
-    for told in (TOLD, Told("org_1", "org_1", "", 0, 7, 5_000_000_000, 0, 3, 60_000)):
-        made = mail(told, "alert_1", "a@example.org", language)
-        assert "{" not in made.subject + made.text
-        assert "\n" not in made.subject
-        assert "org_1" in made.text
-        assert "1970-01-01 00:01 UTC" in made.text
-        assert str(told.level if told.period else told.days) in made.subject
+LANGUAGES: tuple[Language, ...] = ("en", "de", "fr")
+USED = 1_234_567_890
 
 
-def test_languages_differ() -> None:
-    languages: tuple[Language, ...] = ("en", "de", "fr")
-    assert len({mail(TOLD, "i", "a", language).text for language in languages}) == 3
+def alert(kind: AlertKind, *, period: str = "", since: int = 60_000, at: int = 60_000) -> Alert:
+    limit = 2_000_000_000
+    return Alert("alert_1", kind, "org_1", "prj_2", period, since, 80, USED, limit, 3, at, 0, 0, 0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", list(AlertKind))
+def test_every_sentence_is_filled(kind: AlertKind, language: Language) -> None:
+    made = mail(alert(kind, period="month"), "a@example.org", language)
+    assert made.id == "alert_1"
+    assert "{" not in made.subject + made.text
+    assert "\n" not in made.subject
+    assert "org_1" in made.text
+    assert "1970-01-01 00:01 UTC" in made.text
+    assert "1.23456789" in made.text
+
+
+def test_each_says_its_own_in_each_language() -> None:
+    said = [mail(alert(kind), "a", language) for kind in AlertKind for language in LANGUAGES]
+    assert len({(each.subject, each.text) for each in said}) == len(AlertKind) * len(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (AlertKind.BUDGET, "80 % of a budget is used"),
+        (AlertKind.BUDGET_STOP, "A budget refuses requests"),
+        (AlertKind.LOW_BALANCE, "Days of credit left: 3"),
+        (AlertKind.CREDIT_ENDS, "Credit ends on 2027-01-15"),
+        (AlertKind.CLOSING, "This account will be closed on 2027-01-15"),
+        (AlertKind.CLOSED, "This account is closed"),
+    ],
+)
+def test_a_subject_says_what_happened(kind: AlertKind, subject: str) -> None:
+    assert mail(alert(kind, since=1_800_000_000_000), "a", "en").subject == subject
 
 
 @pytest.mark.parametrize(
@@ -40,8 +62,8 @@ def test_dollars_are_exact(nusd: int, shown: str) -> None:
 
 def test_a_period_says_when_it_began_and_one_without_end_does_not() -> None:
     since = 1_800_000_000_000
-    month = Told("org_1", "org_1", "month", since, 50, 1, 2, 0, since)
-    assert "Period: month, since 2027-01-15 08:00 UTC\n" in mail(month, "i", "a", "en").text
-    assert "seit 2027-01-15 08:00 UTC\n" in mail(month, "i", "a", "de").text
-    total = Told("org_1", "org_1", "total", 0, 50, 1, 2, 0, since)
-    assert "Period: in all\n" in mail(total, "i", "a", "en").text
+    month = alert(AlertKind.BUDGET, period="month", since=since)
+    assert "Period: month, since 2027-01-15 08:00 UTC\n" in mail(month, "a", "en").text
+    assert "seit 2027-01-15 08:00 UTC\n" in mail(month, "a", "de").text
+    total = alert(AlertKind.BUDGET, period="total", since=0)
+    assert "Period: in all\n" in mail(total, "a", "en").text

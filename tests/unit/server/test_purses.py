@@ -139,3 +139,30 @@ async def test_a_disk_that_fails_ends_the_process(place: Place) -> None:
     place.lend(1_000)
     with pytest.raises(Overloaded):
         await waiting
+
+
+@pytest.mark.parametrize(("letter", "told"), [(b"k", 1), (b"p", 1), (b"o", 1), (b"w", 0)])
+async def test_the_desk_hears_once_a_minute_that_a_budget_refuses(
+    tmp_path: Path, letter: bytes, told: int
+) -> None:
+    purse = letter + bytes(16)
+    place = Place(tmp_path, purse=purse)
+    for number in range(3):
+        waiting = place.admit(number, 10)
+        await turn()
+        place.lend(0, is_short=True)
+        with pytest.raises(CreditsExhausted):
+            await waiting
+    assert place.desk.refused == [purse] * told
+    place.journal.close()
+
+
+async def test_a_budget_that_running_requests_hold_has_not_refused(tmp_path: Path) -> None:
+    place = Place(tmp_path, purse=b"k" + bytes(16))
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(0, is_short=True, held=20)
+    with pytest.raises(CreditsExhausted) as caught:
+        await waiting
+    assert (caught.value.source, place.desk.refused) == ("in_flight", [])
+    place.journal.close()

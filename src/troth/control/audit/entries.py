@@ -47,6 +47,8 @@ class Action(Code):
     PAYMENT_RESOLVE = "payment.resolve"
     ORGANIZATION_CLOSE = "organization.close"
     ORGANIZATION_CLOSED = "organization.closed"
+    CLOSING_PLAN = "closing.plan"
+    CLOSING_DROP = "closing.drop"
     PARTY_CHANGE = "party.change"
     PARTY_ERASE = "party.erase"
     DOCUMENT_CREDIT = "document.credit"

@@ -1,6 +1,7 @@
 """Closing an account: keys off, leases back, bought credit refunded, gifts back, wallet at zero."""
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -10,11 +11,15 @@ from troth.control.audit import Action, Actor, append
 from troth.control.billing.automatic import drop_card
 from troth.control.billing.disputes import read_disputes
 from troth.control.billing.refunds import Asked, RefundState, begin_refund, read_refunds
-from troth.control.billing.terms import NUSD_PER_CENT, Till, automatic
+from troth.control.billing.terms import MS_OF_DAY, NUSD_PER_CENT, Till, automatic
 from troth.kernel import ids
+from troth.kernel.errors import InvalidValue
 from troth.ledger import books
 from troth.ledger.books import Kind, LotKind
 from troth.store.transaction import Transaction
+
+PLAN_MS_MAX: Final = 3_653 * MS_OF_DAY
+_PLAN: Final = tuple[bytes, int]
 
 
 class ClosingState(Enum):
@@ -28,8 +33,8 @@ class ClosingState(Enum):
 class Statement(msgspec.Struct, frozen=True):
     """All that went through a wallet, in nano-USD. The parts sum to `balance_nusd`.
 
-    `state` is empty for an account that is not being closed. `refunded_nusd` has left the wallet;
-    `owed_nusd` of it waits to be paid by hand.
+    `state` is empty for an account that is not being closed, `closes_at_ms` 0 for one that will
+    not be. `refunded_nusd` has left the wallet; `owed_nusd` of it waits to be paid by hand.
     """
 
     organization: str
@@ -44,6 +49,48 @@ class Statement(msgspec.Struct, frozen=True):
     ended_nusd: int
     balance_nusd: int
     owed_nusd: int
+    closes_at_ms: int = 0
+
+
+def plan_closing(tx: Transaction, actor: Actor, owner: Organization, closes_at_ms: int) -> None:
+    """Let an account be closed at a time to come; another time takes the place of the first.
+
+    Raises:
+        InvalidValue: the time is not to come, or the account is being closed already.
+    """
+    if not actor.at_ms < closes_at_ms <= actor.at_ms + PLAN_MS_MAX:
+        raise InvalidValue("closes_at_ms", "give a time to come, within ten years")
+    if tx.row("SELECT 1 FROM closing WHERE org = ?", (owner.raw,)) is not None:
+        raise InvalidValue("organization", "this account is closed, or being closed")
+    tx.execute(
+        "INSERT INTO closing_plan (org, closes_at, planned_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (org) DO UPDATE SET closes_at = excluded.closes_at,"
+        " planned_at = excluded.planned_at",
+        (owner.raw, closes_at_ms, actor.at_ms),
+    )
+    append(tx, actor, Action.CLOSING_PLAN, owner.ref)
+
+
+def drop_closing_plan(tx: Transaction, actor: Actor, owner: Organization) -> None:
+    """Let an account go on that was to be closed.
+
+    Raises:
+        InvalidValue: nothing was planned.
+    """
+    if not tx.execute("DELETE FROM closing_plan WHERE org = ?", (owner.raw,)):
+        raise InvalidValue("organization", "no closing is planned for this account")
+    append(tx, actor, Action.CLOSING_DROP, owner.ref)
+
+
+def planned_closings(tx: Transaction) -> list[tuple[bytes, int]]:
+    """Return which accounts will be closed, and when (unix milliseconds)."""
+    return tx.rows("SELECT org, closes_at FROM closing_plan ORDER BY closes_at", (), _PLAN)
+
+
+def closed_since(tx: Transaction, since_ms: int) -> list[tuple[bytes, int]]:
+    """Return which accounts were closed since a time, and when."""
+    statement = "SELECT org, ended_at FROM closing WHERE state = 'closed' AND ended_at >= ?"
+    return tx.rows(statement, (since_ms,), _PLAN)
 
 
 def begin_closing(tx: Transaction, actor: Actor, owner: Organization) -> tuple[str, ...]:
@@ -55,6 +102,7 @@ def begin_closing(tx: Transaction, actor: Actor, owner: Organization) -> tuple[s
     )
     if not touched:
         return ()
+    tx.execute("DELETE FROM closing_plan WHERE org = ?", (owner.raw,))
     append(tx, actor, Action.ORGANIZATION_CLOSE, owner.ref)
     live = [key for key in keys.of_organization(tx, owner.raw) if not key.revoked_at_ms]
     for key in live:
@@ -142,6 +190,7 @@ def statement(tx: Transaction, owner: Organization) -> Statement:
         balance_nusd=sum(lot.rest for lot in lots),
         owed_nusd=sum(each.sent_cents for each in refunds if each.state is RefundState.BY_HAND)
         * NUSD_PER_CENT,
+        closes_at_ms=dict(planned_closings(tx)).get(owner.raw, 0),
     )
 
 

@@ -1,25 +1,20 @@
 """What all flows of payments are bound by: the operator's terms, and how references are kept."""
 
 from collections.abc import Callable
-from hashlib import sha256
-from hmac import compare_digest
-from hmac import new as hmac_of
 from typing import Final, Literal
 
 import msgspec
 
 from troth.control.audit import Actor
-from troth.kernel.errors import InvalidValue, invariant
+from troth.kernel.errors import InvalidValue
 from troth.kernel.money import NANO
+from troth.kernel.sealer import Sealer
 
 NUSD_PER_CENT: Final = NANO // 100
 MS_OF_HOUR: Final = 3_600_000
 MS_OF_DAY: Final = 24 * MS_OF_HOUR
 NOBODY: Final = -1
 """The uid of what happens by itself: a webhook, a duty."""
-_NONCE_BYTES: Final = 16
-_MARK_BYTES: Final = 16
-_BLOCK_BYTES: Final = 32
 
 
 def automatic(now_ms: int) -> Actor:
@@ -44,55 +39,6 @@ class Terms(msgspec.Struct, frozen=True):
     refund_fee: Literal["operator", "organization"] = "operator"
     paid_expiry_days: int = 0
     tax_part: str = ""
-
-
-class Sealer:
-    """Keeps references so that only this installation can read them, with nothing but HMAC.
-
-    A reference is added to a stream of HMAC-SHA256 over a random nonce and a counter; HMAC with a
-    second key over both says that nothing was changed. A mark is a keyed hash: the same reference
-    has the same mark, and nobody without the key can try references out.
-    """
-
-    __slots__ = ("_entropy", "_mark", "_stream", "_tag")
-
-    def __init__(self, key: bytes, entropy: Callable[[int], bytes]) -> None:
-        self._entropy = entropy
-        self._stream, self._tag, self._mark = (
-            hmac_of(key, b"troth payments " + use, sha256).digest()
-            for use in (b"stream", b"tag", b"mark")
-        )
-
-    def mark(self, reference: str) -> bytes:
-        """Return a reference's keyed hash, 16 bytes."""
-        return hmac_of(self._mark, reference.encode(), sha256).digest()[:_MARK_BYTES]
-
-    def seal(self, reference: str) -> bytes:
-        """Return a reference as it may be kept."""
-        nonce = self._entropy(_NONCE_BYTES)
-        sealed = nonce + self._mix(nonce, reference.encode())
-        return sealed + self._sign(sealed)
-
-    def unseal(self, sealed: bytes) -> str:
-        """Return a reference that was sealed here.
-
-        Raises:
-            InvariantBroken: it was changed, or sealed with another key.
-        """
-        inner, tag = sealed[:-_BLOCK_BYTES], sealed[-_BLOCK_BYTES:]
-        invariant(compare_digest(self._sign(inner), tag), "a sealed reference is as it was sealed")
-        return self._mix(inner[:_NONCE_BYTES], inner[_NONCE_BYTES:]).decode()
-
-    def _sign(self, sealed: bytes) -> bytes:
-        return hmac_of(self._tag, sealed, sha256).digest()
-
-    def _mix(self, nonce: bytes, text: bytes) -> bytes:
-        blocks = range(-(-len(text) // _BLOCK_BYTES))
-        stream = b"".join(
-            hmac_of(self._stream, nonce + block.to_bytes(4, "big"), sha256).digest()
-            for block in blocks
-        )
-        return bytes(a ^ b for a, b in zip(text, stream, strict=False))
 
 
 class Till(msgspec.Struct, frozen=True):

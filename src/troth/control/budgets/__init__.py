@@ -1,19 +1,29 @@
 """Budgets of organizations, projects and keys, and what somebody is told of them."""
 
+from troth.control.budgets.alert import Alert, AlertKind, News
 from troth.control.budgets.alerts import (
-    Alert,
-    Contact,
-    contact,
+    FRESH_MS,
     due,
+    is_waiting,
     low_balances,
     on_list,
     raise_budgets,
     raise_each,
+    raise_stops,
     sent,
-    set_contact,
     unsent,
 )
-from troth.control.budgets.mails import Language, Mail, mail
+from troth.control.budgets.contacts import (
+    Contact,
+    Language,
+    contact,
+    contacts_of_closed,
+    forget_contact,
+    seal_contacts,
+    set_contact,
+)
+from troth.control.budgets.endings import closed_account, closing_accounts, ending_credit
+from troth.control.budgets.mails import Mail, mail
 from troth.control.budgets.rules import (
     Budget,
     Owner,
@@ -31,19 +41,28 @@ from troth.control.budgets.rules import (
 )
 
 __all__ = [
+    "FRESH_MS",
     "Alert",
+    "AlertKind",
     "Budget",
     "Contact",
     "Language",
     "Mail",
+    "News",
     "Owner",
     "OwnerKind",
     "Wanted",
+    "closed_account",
+    "closing_accounts",
     "contact",
+    "contacts_of_closed",
     "drawn_on",
     "drop",
     "due",
+    "ending_credit",
+    "forget_contact",
     "inherit",
+    "is_waiting",
     "limits",
     "listed",
     "low_balances",
@@ -54,6 +73,8 @@ __all__ = [
     "purses",
     "raise_budgets",
     "raise_each",
+    "raise_stops",
+    "seal_contacts",
     "sent",
     "set_budget",
     "set_contact",

@@ -4,20 +4,19 @@ They are a table first. A mail is made from its row, sent outside of every trans
 afterwards: a process that dies in between sends it again, under the same id.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from troth.control.accounts import Organization
-from troth.control.audit import Action, Actor, append
-from troth.control.budgets.mails import Language, Mail, Told, mail
+from troth.control.budgets.alert import Alert, AlertKind, News
+from troth.control.budgets.contacts import Language, opened
+from troth.control.budgets.mails import Mail, mail
 from troth.control.budgets.rules import owner_of
 from troth.control.usage import paces
 from troth.kernel import ids
-from troth.kernel.errors import InvalidValue
 from troth.kernel.ids import IdMaker
+from troth.kernel.sealer import Sealer
 from troth.ledger import books
 from troth.store.transaction import Transaction
 
@@ -27,53 +26,7 @@ FRESH_MS: Final = 3 * MS_OF_DAY
 """An alert older than this is news no more: it is listed and not mailed."""
 _BACK_OFF_MS: Final = 60_000
 _BATCH: Final = 50
-_ADDRESS: Final = re.compile(r"[^@\s<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
-_ADDRESS_LENGTH_MAX: Final = 254
-
-
-class Alert(msgspec.Struct, frozen=True):
-    """What somebody is told. `level` is percent of a limit, or the days that were asked to be told.
-
-    `used_nusd` is what a budget has used, or what is left in a wallet. `sent_at_ms` is 0 until it
-    was mailed, `next_at_ms` is 0 when it will not be tried again.
-    """
-
-    id: str
-    kind: str
-    organization: str
-    subject: str
-    period: str
-    since_ms: int
-    level: int
-    used_nusd: int
-    limit_nusd: int
-    days: int
-    created_at_ms: int
-    sent_at_ms: int
-    tries: int
-    next_at_ms: int
-
-
-class Contact(msgspec.Struct, frozen=True):
-    """Where an organization's alerts go; an empty address for nowhere."""
-
-    organization: str
-    address: str
-    language: Language
-
-
-class News(msgspec.Struct, frozen=True):
-    """What there is to tell; the same kind, subject, period, time and level is told once."""
-
-    kind: str
-    org: str
-    subject: str
-    period: str
-    since: int
-    level: int
-    used: int
-    limit: int
-    days: int
+_WHOLE: Final = 100
 
 
 def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
@@ -85,11 +38,44 @@ def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
             continue  # dropped since, or a budget of nothing, which nobody passes
         org, subject, period = owner
         new = News(
-            "budget", org, subject, period, each.starts_at, each.percent, each.spent,
+            AlertKind.BUDGET, org, subject, period, each.starts_at, each.percent, each.spent,
             each.limit_nusd, 0,
         )  # fmt: skip
         raised += _raise(transaction, new, maker.raw(), now_ms)
     return raised
+
+
+def raise_stops(
+    transaction: Transaction, maker: IdMaker, now_ms: int, stopped: Mapping[bytes, int]
+) -> int:
+    """Raise an alert for each hard budget that has refused a request, once a period.
+
+    `stopped` says when each purse refused last (unix milliseconds). Who was told that the whole of
+    a budget is used knows that it refuses.
+    """
+    raised = 0
+    for purse, at_ms in stopped.items():
+        owner, rule = owner_of(transaction, purse), books.rule(transaction, purse)
+        now = books.running(transaction, purse, at_ms)
+        if owner is None or rule is None or now is None or rule.mode is not books.Mode.HARD:
+            continue  # dropped or changed since
+        org, subject, period = owner
+        if rule.limit_nusd and not _is_told_whole(transaction, subject, period, now.starts_at):
+            stop = News(
+                AlertKind.BUDGET_STOP, org, subject, period, now.starts_at, _WHOLE, now.spent,
+                rule.limit_nusd, 0,
+            )  # fmt: skip
+            raised += _raise(transaction, stop, maker.raw(), now_ms)
+    return raised
+
+
+def _is_told_whole(transaction: Transaction, subject: str, period: str, since: int) -> bool:
+    row = transaction.row(
+        "SELECT 1 FROM alert WHERE kind = ? AND subject = ? AND period = ? AND since = ?"
+        " AND level = ?",
+        (AlertKind.BUDGET.value, subject, period, since, _WHOLE),
+    )
+    return row is not None
 
 
 def low_balances(transaction: Transaction, now_ms: int, days_min: int) -> list[News]:
@@ -103,7 +89,8 @@ def low_balances(transaction: Transaction, now_ms: int, days_min: int) -> list[N
         days = pace.days_of(wallet.posted, first, now_ms)
         if days < days_min:
             org = ids.text("org", pace.org)
-            found.append(News("low_balance", org, org, "", last, days_min, wallet.posted, 0, days))
+            low = AlertKind.LOW_BALANCE
+            found.append(News(low, org, org, "", last, days_min, wallet.posted, 0, days))
     return found
 
 
@@ -129,7 +116,7 @@ def _raise(transaction: Transaction, new: News, raw: bytes, now_ms: int) -> int:
         " ON CONFLICT DO NOTHING",
         (
             raw,
-            new.kind,
+            new.kind.value,
             ids.raw_of("org", new.org),
             *msgspec.structs.astuple(new)[2:],
             now_ms,
@@ -143,9 +130,10 @@ SELECT id, kind, alert.org, subject, period, since, level, used_nusd, limit_nusd
   coalesce(sent_at, 0), tries, coalesce(next_at, 0)"""
 _LISTED: Final = f"{_COLUMNS} FROM alert"
 _DUE: Final = f"""
-{_COLUMNS}, address, language FROM alert JOIN alert_contact ON alert_contact.org = alert.org
+{_COLUMNS}, address_sealed, is_sealed, language
+FROM alert JOIN alert_contact ON alert_contact.org = alert.org
 WHERE next_at <= ? AND created_at > ? ORDER BY id LIMIT ?"""
-_Row = tuple[bytes, str, bytes, str, str, int, int, int, int, int, int, int, int, int]
+_Row = tuple[bytes, AlertKind, bytes, str, str, int, int, int, int, int, int, int, int, int]
 
 
 def _alert(row: _Row) -> Alert:
@@ -161,27 +149,25 @@ def on_list(transaction: Transaction, limit: int, org_raw: bytes | None = None) 
     return [_alert(row) for row in rows]
 
 
-def due(transaction: Transaction, now_ms: int) -> list[Mail]:
+def due(transaction: Transaction, sealer: Sealer, now_ms: int) -> list[Mail]:
     """Return the mails to send now, the oldest first, a few at a time."""
     rows = transaction.rows(_DUE, (now_ms, now_ms - FRESH_MS, _BATCH))
-    alerts = msgspec.convert([row[:-2] for row in rows], list[_Row])
-    places = msgspec.convert([row[-2:] for row in rows], list[tuple[str, Language]])
-    return [_mail(_alert(alert), *place) for alert, place in zip(alerts, places, strict=True)]
+    alerts = msgspec.convert([row[:-3] for row in rows], list[_Row])
+    places = msgspec.convert([row[-3:] for row in rows], list[tuple[bytes, int, Language]])
+    return [
+        mail(_alert(alert), address, language)
+        for alert, (kept, is_sealed, language) in zip(alerts, places, strict=True)
+        if (address := opened(sealer, kept, is_sealed))
+    ]
 
 
-def _mail(alert: Alert, address: str, language: Language) -> Mail:
-    told = Told(
-        organization=alert.organization,
-        subject=alert.subject,
-        period=alert.period,
-        since_ms=alert.since_ms,
-        level=alert.level,
-        used_nusd=alert.used_nusd,
-        limit_nusd=alert.limit_nusd,
-        days=alert.days,
-        at_ms=alert.created_at_ms,
+def is_waiting(transaction: Transaction, now_ms: int, org_raw: bytes) -> bool:
+    """Tell whether a mail to an organization is still to be sent."""
+    row = transaction.row(
+        "SELECT 1 FROM alert WHERE org = ? AND next_at IS NOT NULL AND created_at > ?",
+        (org_raw, now_ms - FRESH_MS),
     )
-    return mail(told, alert.id, address, language)
+    return row is not None
 
 
 def sent(transaction: Transaction, alert_id: str, now_ms: int) -> None:
@@ -201,39 +187,3 @@ def unsent(transaction: Transaction, alert_id: str, now_ms: int) -> None:
     tries = row[0] if row else TRIES_MAX
     next_at = now_ms + (_BACK_OFF_MS << (tries - 1)) if tries < TRIES_MAX else None
     transaction.execute("UPDATE alert SET next_at = ? WHERE id = ?", (next_at, raw))
-
-
-def set_contact(
-    transaction: Transaction, actor: Actor, owner: Organization, given: tuple[str, Language]
-) -> Contact:
-    """Say where an organization's alerts go, in which language; an empty address ends it.
-
-    Raises:
-        InvalidValue: this is no address.
-    """
-    address, language = given
-    if address and (
-        len(address) > _ADDRESS_LENGTH_MAX
-        or not address.isascii()
-        or not address.isprintable()
-        or not _ADDRESS.fullmatch(address)
-    ):
-        raise InvalidValue("address", "give one mail address, such as billing@example.org")
-    transaction.execute("DELETE FROM alert_contact WHERE org = ?", (owner.raw,))
-    if address:
-        transaction.execute(
-            "INSERT INTO alert_contact (org, address, language) VALUES (?, ?, ?)",
-            (owner.raw, address, language),
-        )
-    append(transaction, actor, Action.ALERT_CONTACT, owner.ref)
-    return Contact(owner.ref, address, language)
-
-
-def contact(transaction: Transaction, owner: Organization) -> Contact:
-    """Return where an organization's alerts go."""
-    row = transaction.row(
-        "SELECT address, language FROM alert_contact WHERE org = ?",
-        (owner.raw,),
-        tuple[str, Language],
-    )
-    return Contact(owner.ref, *(row or ("", "en")))

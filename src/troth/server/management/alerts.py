@@ -33,7 +33,7 @@ def list_alerts(
 def show_contact(name: str, office: Here) -> Response:
     """Show where an organization's alerts go."""
     with office.store.read() as tx:
-        return answer(budgets.contact(tx, accounts.named(tx, name)))
+        return answer(budgets.contact(tx, accounts.named(tx, name), office.sealer))
 
 
 @ROUTER.post("/organizations/{name:path}/contact")
@@ -41,4 +41,5 @@ def set_contact(name: str, body: NewContact, office: Here, by: By) -> Response:
     """Say where an organization's alerts go."""
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
-        return answer(budgets.set_contact(tx, by, owner, (body.address, body.language)))
+        wanted = (body.address, body.language)
+        return answer(budgets.set_contact(tx, by, owner, wanted, sealer=office.sealer))

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from troth.control import accounts, audit, documents
+from troth.control import accounts, audit, budgets, documents
 from troth.kernel.errors import InvalidValue, Missing
 from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.management.forms import JSON, LIST_MAX, Body, By, Here, answer, dollars
@@ -50,10 +50,11 @@ def show_details(name: str, office: Here) -> Response:
 
 @ROUTER.post("/organizations/{name:path}/details/erase")
 def erase_details(name: str, office: Here, by: By) -> Response:
-    """Forget who an organization is; documents that the law keeps stay as they are."""
+    """Forget who an organization is and whom it tells; documents that the law keeps stay."""
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
         is_erased = documents.erase(tx, by, owner)
+        is_erased = budgets.forget_contact(tx, by, owner.raw) or is_erased
         kept = len(documents.listed(tx, owner.raw, LIST_MAX))
     return answer(Erased(owner.ref, is_erased, kept))
 

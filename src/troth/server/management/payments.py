@@ -35,6 +35,12 @@ class AutomaticRule(Body):
     month_cap_usd: str
 
 
+class ClosingPlan(Body):
+    """When to close an account (unix milliseconds), 0 for not at all."""
+
+    closes_at_ms: int
+
+
 @ROUTER.post("/organizations/{name:path}/topups")
 def start_topup(name: str, body: NewTopup, office: Here, by: By) -> Response:
     """Make a page on which a top-up can be paid."""
@@ -120,6 +126,22 @@ def drop_card(name: str, office: Here, by: By) -> Response:
 def close_organization(name: str, office: Here, by: By) -> Response:
     """Close an account: keys off, unused bought credit back; again to see how far it is."""
     return answer(shown.shown_statement(outgoing.start_closing(office, by, name)))
+
+
+@ROUTER.post("/organizations/{name:path}/close/plan")
+def plan_closing(name: str, body: ClosingPlan, office: Here, by: By) -> Response:
+    """Let an account be closed at a time to come; its contact hears of it 30, 7 and 1 days before.
+
+    0 lets it go on.
+    """
+    incoming.cashier_of(office)
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        if body.closes_at_ms:
+            billing.plan_closing(tx, by, owner, body.closes_at_ms)
+        else:
+            billing.drop_closing_plan(tx, by, owner)
+        return answer(shown.shown_statement(billing.statement(tx, owner)))
 
 
 @ROUTER.get("/payments/queue")

@@ -9,6 +9,7 @@ from troth.control.audit import Actor
 from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
+from troth.kernel import ids
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown
 from troth.ledger import books
@@ -90,19 +91,28 @@ def start_closing(office: Office, actor: Actor, name: str) -> Statement:
         PaymentsOff, Missing: nothing changed.
     """
     cashier = cashier_of(office)
-    with office.store.write() as tx:
-        owner = accounts.named(tx, name)
-        ended = billing.begin_closing(tx, actor, owner)
-    office.gateways.refresh(ended, (owner.ref,))
+    owner = _begin_closing(office, actor, name)
     with suppress(Locked):
         _close(office, cashier, owner.raw)
     with office.store.read() as tx:
         return billing.statement(tx, accounts.find(tx, owner.ref))
 
 
+def _begin_closing(office: Office, actor: Actor, name: str) -> accounts.Organization:
+    with office.store.write() as tx:
+        owner = accounts.named(tx, name)
+        ended = billing.begin_closing(tx, actor, owner)
+    office.gateways.refresh(ended, (owner.ref,))
+    return owner
+
+
 def close_accounts(office: Office) -> None:
-    """Go on with each account that is being closed."""
-    cashier = cashier_of(office)
+    """Begin with each account whose time has come, and go on with those that are being closed."""
+    cashier, now_ms = cashier_of(office), office.clock.now_ms()
+    with office.store.read() as tx:
+        due = [org for org, at_ms in billing.planned_closings(tx) if at_ms <= now_ms]
+    for org in due:
+        _begin_closing(office, Actor(billing.NOBODY, now_ms), ids.text("org", org))
     with office.store.read() as tx:
         orgs = billing.closings(tx)
     for org in orgs:
