@@ -17,9 +17,10 @@ from troth.control.budgets import Alert, AlertKind, Wanted
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.ids import system_entropy
+from troth.kernel.periods import Period
 from troth.kernel.sealer import Sealer
 from troth.ledger import books
-from troth.ledger.books import Credit, LotKind, Mode, Period
+from troth.ledger.books import Credit, LotKind, Mode
 from troth.server.alerting import (
     expire_credit,
     forget_contacts,
