@@ -15,15 +15,21 @@ from typing import Final
 
 from troth.kernel.ids import Entropy
 
-ERASING: Final[Mapping[str, str]] = {
-    "PYTHONMALLOC": "malloc",
-    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.mmap_threshold=262144",
-}
-"""The environment of a process whose freed memory is overwritten.
+_BLOCKS: Final = "glibc.malloc.mmap_threshold=262144:glibc.malloc.trim_threshold=16777216"
+STEADY: Final[Mapping[str, str]] = {"GLIBC_TUNABLES": _BLOCKS}
+"""The environment of a process that frees and takes much memory all the time.
 
 Large blocks are given back to the system when they are freed. By itself the library would raise
-that bound to the largest block it has seen, and keep the buffers of closed TLS connections.
+that bound to the largest block it has seen, and keep the buffers of closed TLS connections. Up to
+16 MiB of what smaller ones leave at the end of its memory stays: giving back 64 kB bodies one by
+one, and asking for them again, had each request pay for sixty pages.
 """
+
+ERASING: Final[Mapping[str, str]] = {
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": f"{_BLOCKS}:glibc.malloc.perturb=165",
+}
+"""The same for a process whose freed memory is overwritten."""
 
 _PR_SET_DUMPABLE: Final = 4
 _SIZES: Final = (200, 4_096, 40_000)

@@ -11,7 +11,7 @@ from troth.ledger.shard import JOURNAL_SUFFIX
 from troth.server.child import Place
 from troth.server.document_settings import DocumentSettings
 from troth.server.handover import NO_LISTENER, AlertTerms, ControlHandover, GatewayHandover, Serving
-from troth.server.hardening import ERASING
+from troth.server.hardening import ERASING, STEADY
 from troth.server.log_lines import Role
 from troth.server.payment_settings import PaymentTerms
 from troth.server.settings import KeySettings
@@ -67,7 +67,7 @@ def _gateway(installation: Installation, sockets: Sockets, slot: int, listener: 
         "troth.server.gateway_process",
         handover,
         tuple(each for each in (listener, sockets.rates) if each != NO_LISTENER),
-        {**_PLAIN, **ERASING} if serving.erase_on_free else dict(_PLAIN),
+        {**_PLAIN, **(ERASING if serving.erase_on_free else STEADY)},
     )
 
 

@@ -14,7 +14,7 @@ from tests.builders.wire_sockets import certificate
 from tests.journeys.patience import wait_until
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import system_entropy
-from troth.server.hardening import ERASING, SmallBlocks, residue
+from troth.server.hardening import ERASING, STEADY, SmallBlocks, residue
 from troth.server.settings import DataSettings, ServerSettings, Settings
 from troth.server.sockets import Address, alone_in, open_sockets
 
@@ -52,6 +52,25 @@ def test_small_blocks_keep_what_they_held_until_they_are_overwritten() -> None:
     command = [sys.executable, "-c", KEPT]
     shown = subprocess.check_output(command, env=dict(ERASING), text=True)
     assert shown.strip() == "[True, False]"
+
+
+PAGES = (
+    "import resource\n"
+    "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+    "def body(): return [bytes(64_000) for _ in range(5)]\n"
+    "body(); before = faults()\n"
+    "for _ in range(100): body()\n"
+    "print((faults() - before) // 100)\n"
+)
+
+
+def test_a_body_of_common_size_asks_the_system_for_no_pages() -> None:
+    command = [sys.executable, "-c", PAGES]
+    shown = [
+        int(subprocess.check_output(command, env=dict(environment), text=True))
+        for environment in (STEADY, ERASING, {})
+    ]
+    assert shown[0] == shown[1] == 0 < shown[2]
 
 
 def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:

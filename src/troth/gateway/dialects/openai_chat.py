@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from troth.gateway.dialects import plain_chat
+from troth.gateway.dialects import large_chat, plain_chat
 from troth.gateway.dialects.checks import (
     Check,
     any_value,
@@ -102,7 +102,8 @@ def read(body: bytes) -> Ask:
         BadRequest: malformed JSON, a missing or wrong field.
         RefusedByPolicy: a field that needs content at rest.
     """
-    plain = plain_chat.read(body)
+    is_small = len(body) <= plain_chat.LARGEST
+    plain = plain_chat.read(body) if is_small else large_chat.read(body)
     if plain is not None:
         return plain
     fields, pieces = read_object(body)

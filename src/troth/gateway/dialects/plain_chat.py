@@ -60,25 +60,30 @@ class PlainChat(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
 GIVEN_ON: Final = PlainChat.__struct_fields__[PlainChat.__struct_fields__.index("messages") :]
 """The fields that an upstream gets as they are: no provider may drop or change one of them."""
 
-_LARGEST: Final = 4_096
-"""Bytes beyond which counting quotes costs more than the long way, which compares whole pieces."""
-_MESSAGES: Final = b'"messages":'
-_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode: Final = msgspec.json.Decoder(PlainChat).decode
-_encode: Final = msgspec.json.Encoder().encode
+LARGEST: Final = 4_096
+"""Bytes beyond which `large_chat` needs less of a look."""
+MESSAGES: Final = b'"messages":'
+FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+decode: Final = msgspec.json.Decoder(PlainChat).decode
+encode: Final = msgspec.json.Encoder().encode
 
 
 def read(body: bytes) -> Ask | None:
     """Return the request, or None when it must be read the long way."""
-    if len(body) > _LARGEST or (b"\\" in body and b"\\u" in body):
+    if b"\\" in body and b"\\u" in body:
         return None
     try:
-        asked = _decode(body)
-    except _FAULTS:
+        asked = decode(body)
+    except FAULTS:
         return None
-    written = _encode(asked)
+    written = encode(asked)
     if written.count(b'"') != body.count(b'"'):
         return None
+    return ask_of(asked, written[written.index(MESSAGES) : -1])
+
+
+def ask_of(asked: PlainChat, given_on: bytes) -> Ask:
+    """Return the request; `given_on` is what of it goes to an upstream as it is."""
     size = 0
     for turn in asked.messages:
         content = turn.content
@@ -95,5 +100,5 @@ def read(body: bytes) -> Ask | None:
         needs=_NO_NEEDS,
         size=InputSize(size, len(asked.messages)),
         plain=asked,
-        given_on=written[written.index(_MESSAGES) : -1],
+        given_on=given_on,
     )
