@@ -42,6 +42,7 @@ class Upstream(asyncio.BufferedProtocol):
     """The protocol of one connection. `touched_ns`: when it last received something (coarse)."""
 
     __slots__ = (
+        "_body",
         "_call",
         "_fault",
         "_has_ended",
@@ -70,6 +71,7 @@ class Upstream(asyncio.BufferedProtocol):
         self._lane = lane
         self._pulse = lane.pulse
         self._parser = httptools.HttpResponseParser(self)
+        self._body: bytes | None = None
         self._call: Call | None = None
         self._receiver = NOBODY
         self.is_lost = False
@@ -136,20 +138,25 @@ class Upstream(asyncio.BufferedProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
+        view = VIEW[:nbytes]
         if self._call is None:
-            VIEW[:nbytes] = ZEROS[:nbytes]
+            view[:] = ZEROS[:nbytes]
             self._transport.abort()  # nothing was asked
             return
         self.touched_ns = self._pulse.now_ns
         if not self._has_head:
             self._head_bytes += nbytes
         try:
-            self._parser.feed_data(VIEW[:nbytes])
+            self._parser.feed_data(view)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._needs_look = True
             self._fault = self._fault or Failure.MALFORMED
         finally:
-            VIEW[:nbytes] = ZEROS[:nbytes]
+            view[:] = ZEROS[:nbytes]
+        body = self._body
+        if body is not None:
+            self._body = None
+            self._receiver.piece(body)
         if self._needs_look:
             self._look()
 
@@ -213,9 +220,14 @@ class Upstream(asyncio.BufferedProtocol):
         self._receiver.head(status, headers)
 
     def on_body(self, data: bytes) -> None:
-        """Hand on a piece of the body."""
-        if self._has_head:
-            self._receiver.piece(data)
+        """Keep a piece of the body: all that one read brings is handed on as one.
+
+        So a stream in arrears catches up, for what was read late leaves in one write.
+        """
+        if self._body is not None:
+            self._body += data  # at most 64 KiB
+        elif self._has_head:
+            self._body = data
 
     def on_message_complete(self) -> None:
         """Note the end of the message."""

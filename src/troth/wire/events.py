@@ -42,7 +42,7 @@ def comment(text: bytes = b"") -> bytes:
 
 
 class Splitter:
-    """Splits one stream into events."""
+    """Splits one stream into events. `is_between`: what was read ends exactly behind an event."""
 
     __slots__ = (
         "_after_cr",
@@ -51,12 +51,12 @@ class Splitter:
         "_data_bytes",
         "_event_bytes",
         "_first",
-        "_is_between",
         "_line_bytes",
         "_name",
         "_partial",
         "_partial_bytes",
         "_whole_bytes",
+        "is_between",
     )
 
     def __init__(self, line_bytes: int = LINE_BYTES, event_bytes: int = EVENT_BYTES) -> None:
@@ -71,7 +71,7 @@ class Splitter:
         self._data_bytes = 0
         self._after_cr = False
         self._at_start = True
-        self._is_between = False  # exactly between two events
+        self.is_between = False
 
     def single(self, data: bytes) -> bytes:
         """Return the data of the one plain event that these bytes are, else b"" and take nothing.
@@ -79,7 +79,7 @@ class Splitter:
         Plain is a line of data without a name, and no more. Then `feed` need not see them.
         """
         if (
-            self._is_between
+            self.is_between
             and data[:6] == b"data: "
             and data.find(b"\n") == len(data) - 2
             and data[-1:] == b"\n"
@@ -97,7 +97,7 @@ class Splitter:
         """
         events: list[Event] = []
         if (
-            self._is_between
+            self.is_between
             and data[-2:] == b"\n\n"
             and len(data) <= self._whole_bytes
             and b"\r" not in data
@@ -144,7 +144,7 @@ class Splitter:
             self._partial.append(data[at:])
             self._partial_bytes += len(data) - at
             self._limit(self._partial_bytes, self._line_bytes)
-        self._is_between = not (self._partial or self._data or self._name or self._after_cr)
+        self.is_between = not (self._partial or self._data or self._name or self._after_cr)
 
     def _without_bom(self, data: bytes) -> bytes:
         """Return the start of the stream without its mark; nothing while it may still be one."""

@@ -50,6 +50,7 @@ class Sink:
 
     __slots__ = (
         "_closes",
+        "_flows",
         "_head",
         "_mode",
         "_on_paused",
@@ -70,6 +71,7 @@ class Sink:
         self._transport = transport
         self._request = request
         self._closes = False
+        self._flows = False  # in chunks, behind the head
         self._head: bytes | None = None
         self._mode = _CHUNKED
         self._on_paused: Callable[[], None] | None = None
@@ -118,14 +120,12 @@ class Sink:
         """Send one piece as one chunk; an empty one is nothing."""
         if not self.is_open or not data:
             return
-        size = len(data)
-        if self._mode == _CHUNKED and self._head is None:
-            if size <= JOINED_BYTES:
-                self._transport.write(b"%x\r\n%b\r\n" % (size, data))
-            else:
-                self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
-        else:
+        if not self._flows:
             self._transport.write(self._framed(data))
+        elif len(data) <= JOINED_BYTES:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
 
     def finish(self, tail: bytes = b"") -> None:
         """Send the last piece, if any, and the end."""
@@ -182,6 +182,7 @@ class Sink:
         head = self._head
         if head is not None:
             self._head = None
+            self._flows = mode == _CHUNKED
             self.begun = True
             data = head + data
         return data

@@ -20,6 +20,7 @@ from troth.gateway.dialects.chat_shapes import (
 from troth.gateway.dialects.chat_writer import ChatWriter
 from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.progress import Progress
+from troth.gateway.dialects.usual_event import EVENT_END, UsualEvent
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
@@ -27,9 +28,10 @@ from troth.providers.counting import openai_quantities
 from troth.wire.events import Event, Splitter, StreamTooLarge
 
 _DONE: Final = b"[DONE]"
+_END: Final = b"\n\n"
 _NULL: Final = b"null"
 _UNASKED_USAGE: Final = b',"usage":null}'
-_NULL_USAGE: Final = _UNASKED_USAGE + b"\n\n"
+_NULL_USAGE: Final = _UNASKED_USAGE + _END
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode: Final = msgspec.json.Decoder(Chunk).decode
@@ -46,8 +48,8 @@ class ChatStream(Progress):
         "_is_exact",
         "_is_over",
         "_reasoning_inside",
-        "_single",
-        "_split",
+        "_splitter",
+        "_usual",
         "_wants_usage",
         "_writer",
     )
@@ -55,9 +57,8 @@ class ChatStream(Progress):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are used where the events are ours."""
         super().__init__()
-        splitter = Splitter()
-        self._split = splitter.feed
-        self._single = splitter.single
+        self._splitter = Splitter()
+        self._usual = UsualEvent()
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
         self._is_over = False
         self._expected = ask.choices
@@ -73,20 +74,37 @@ class ChatStream(Progress):
     @override
     def piece(self, data: bytes) -> bytes:
         """Take bytes of the upstream's body; return events for the client."""
-        if self.failure is not None:
-            return b""
-        if self._is_exact and self._writer.is_named:
-            shown = self._straight(data)
+        if self._splitter.is_between:
+            shown = self._usual.shown(data, self)
             if shown:
                 return shown
+        if self.failure is not None:
+            return b""
+        if self._is_exact and self._writer.is_named and data.endswith(_END):
+            blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
+            return b"".join([self._one(block + _END) for block in blocks])
+        return self._split(data)
+
+    def _one(self, data: bytes) -> bytes:
+        """Return what one event becomes."""
+        return self._usual.shown(data, self) or self._straight(data) or self._split(data)
+
+    def _split(self, data: bytes) -> bytes:
+        """Take bytes of any form; return what their events become."""
         try:
-            events = self._split(data)
+            events = self._splitter.feed(data)
         except StreamTooLarge:
             self.fail()
             return b""
         if len(events) == 1:
             return self._event(events[0])
         return b"".join(map(self._event, events))
+
+    @override
+    def fail(self) -> None:
+        """Note that the upstream sent what is no answer: nothing more is shown."""
+        super().fail()
+        self._usual.forget()
 
     @override
     def ended(self) -> bool:
@@ -110,8 +128,8 @@ class ChatStream(Progress):
 
         What is not just a piece of content is left to `_event`, and not counted here.
         """
-        text = self._single(data)
-        if not text or self._is_over:
+        text = self._splitter.single(data)
+        if not text or self._is_over or self.failure is not None:
             return b""
         try:
             chunk = _decode_piece(text)
@@ -120,13 +138,15 @@ class ChatStream(Progress):
         [choice] = chunk.choices
         if not 0 <= choice.index < self._expected:
             return b""
+        drops = 0
         if chunk.usage is None and not self._wants_usage:
             if not data.endswith(_NULL_USAGE):
                 return b""
-            data = data[: -len(_NULL_USAGE)] + b"}\n\n"
+            drops = len(_NULL_USAGE)
         content = choice.delta.content
+        self._usual.learn(data, content, drops)
         self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
-        return data
+        return data[:-drops] + EVENT_END if drops else data
 
     def _event(self, event: Event) -> bytes:
         """Return what one event of the upstream becomes; what is no event of a chat fails."""
@@ -135,6 +155,7 @@ class ChatStream(Progress):
             return b""
         if data == _DONE:
             self._is_over = True
+            self._usual.forget()
             return b""
         try:
             chunk = _decode(data)
