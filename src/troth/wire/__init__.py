@@ -3,8 +3,9 @@
 Listening side: `server` accepts, `connection` orders requests and answers, `framing` and `chunks`
 refuse what is ambiguous, `arrival` is a request on its way in, `sink` its way back.
 Answering side: `pool` keeps connections to origins, `client` is one of them, `call` one request on
-it, `dial` and `resolver` open it. `events` reads and writes server-sent events, `limits` has every
-number. Read `connection` and `client` first: all else serves them.
+it, `dial` and `resolver` open it. Either side over TLS: `handshake` first, then `secured`.
+`events` reads and writes server-sent events, `limits` has every number. Read `connection` and
+`client` first: all else serves them.
 """
 
 from troth.wire.arrival import Arrival, BodyRefused, ClientLeft

@@ -3,11 +3,14 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 
 from troth.wire.call import Call
 from troth.wire.client import Lane, Upstream
+from troth.wire.handshake import Calling
 from troth.wire.origin import Failure, Origin
 from troth.wire.resolver import Address, Resolver
+from troth.wire.secured import Cut
 
 
 class DialFailed(Exception):
@@ -41,17 +44,17 @@ class Dialer:
         except OSError:
             raise DialFailed(Failure.RESOLVE) from None
         sock = await self._open(addresses)
-        if self._tls is not None:
+        upstream = Upstream(lane)
+        if self._tls is None:
+            await _start(lambda: upstream, sock, Failure.CONNECT)
+        else:
             call.securing()
-        try:
-            _, upstream = await asyncio.get_running_loop().create_connection(
-                lambda: Upstream(lane),
-                sock=sock,
-                ssl=self._tls,
-                server_hostname=origin.server_name if self._tls is not None else None,
-            )
-        except OSError:  # ssl.SSLError is one
-            raise DialFailed(Failure.TLS) from None
+            calling = Calling(self._tls, origin.server_name, lambda: upstream)
+            await _start(lambda: calling, sock, Failure.TLS)
+            try:
+                await calling.stands()
+            except Cut:
+                raise DialFailed(Failure.TLS) from None
         if upstream.is_lost:
             raise DialFailed(Failure.RESET)
         return upstream
@@ -74,3 +77,13 @@ class Dialer:
                     sock.close()
             return sock
         raise DialFailed(Failure.CONNECT)
+
+
+async def _start(
+    protocol: Callable[[], asyncio.BufferedProtocol], sock: socket.socket, failure: Failure
+) -> None:
+    """Let the loop read a connected socket."""
+    try:
+        await asyncio.get_running_loop().create_connection(protocol, sock=sock)
+    except OSError:
+        raise DialFailed(failure) from None

@@ -14,6 +14,7 @@ from troth.wire.arrival import Arrival
 from troth.wire.connection import Connection
 from troth.wire.errand import Errand
 from troth.wire.framing import Head, HeadReader
+from troth.wire.handshake import Arriving
 from troth.wire.limits import ServerLimits
 from troth.wire.roles import Accepted, Refuse
 from troth.wire.sink import Sink
@@ -77,13 +78,17 @@ class Server:
         if _is_loopback(str(sock.getsockname()[0])):
             self.hosts = frozenset()
         self._listener = await loop.create_server(
-            lambda: Connection(self),
+            self._connection if self._tls is None else partial(self._arriving, self._tls),
             sock=sock,
             backlog=self.limits.backlog,
-            ssl=self._tls,
-            ssl_handshake_timeout=self.limits.headers_ms / 1000 if self._tls is not None else None,
         )
         self._tick()
+
+    def _connection(self) -> Connection:
+        return Connection(self)
+
+    def _arriving(self, tls: ssl.SSLContext) -> Arriving:
+        return Arriving(tls, self, self.limits.headers_ms, self._connection)
 
     def close_listener(self) -> None:
         """Accept no more; each connection closes with its next answer."""
