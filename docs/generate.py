@@ -111,8 +111,16 @@ _COLUMNS = 96
 
 
 def context_of(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    """Return a command's context, as wide as the page."""
-    return click.Context(command, parent, name, terminal_width=_COLUMNS, max_content_width=_COLUMNS)
+    """Return a command's context, as wide as the page and else as when it is run.
+
+    A command keeps the help option of its first context: another one's names would stay for good.
+    """
+    settings = {
+        **command.context_settings,
+        "terminal_width": _COLUMNS,
+        "max_content_width": _COLUMNS,
+    }
+    return click.Context(command, parent, name, **settings)
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:
