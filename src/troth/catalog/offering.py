@@ -9,13 +9,17 @@ from troth.catalog.price import Sheet
 
 Dialect = Literal["openai", "anthropic", "simulated"]
 Cancel = Literal["stops", "bills_full"]
+DataTerm = Literal["no_collection", "no_retention"]
+"""What holds for a prompt at an upstream: nobody trains on it or keeps it to do so; nobody keeps it
+at all beyond the request."""
 
 
 class Upstream(msgspec.Struct, frozen=True):
     """An address of a provider. Comes from configuration only; durations in milliseconds.
 
     `provider` picks the table of deviations (`openai`, `groq`, `llamacpp`, ...); `base_path` has
-    no slash at its end; `credential` names the secret that the snapshot carries.
+    no slash at its end; `credential` names the secret that the snapshot carries. `data_terms` hold
+    for all that is sent there.
     """
 
     id: str
@@ -32,6 +36,7 @@ class Upstream(msgspec.Struct, frozen=True):
     buffered_ms: int = 600_000
     between_ms: int = 60_000
     whole_ms: int = 1_800_000
+    data_terms: frozenset[DataTerm] = frozenset()
 
 
 class Offering(msgspec.Struct, frozen=True):

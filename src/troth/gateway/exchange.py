@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from troth.catalog.model import Endpoint, Feature
+from troth.catalog.offering import DataTerm
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 
@@ -34,7 +35,8 @@ class Ask(msgspec.Struct):
     `kept` are the fields that may be forwarded; `max_tokens` is 0 when the caller set none;
     `dropped` names hints and counts unknown fields that have no effect. `encoded` holds each field
     as our encoder writes it, so that nothing is serialized twice. A `plain` request was read in
-    one step: `given_on` is all that goes to an upstream of its dialect, as one piece.
+    one step: `given_on` is all that goes to an upstream of its dialect, as one piece. `terms` are
+    what the caller demands for the prompt, beside what the deployment promises.
     """
 
     endpoint: Endpoint
@@ -52,6 +54,7 @@ class Ask(msgspec.Struct):
     kept: Fields | None = None
     plain: msgspec.Struct | None = None
     given_on: bytes = b""
+    terms: frozenset[DataTerm] = frozenset()
 
     @property
     def fields(self) -> Fields:

@@ -4,10 +4,11 @@ from typing import Final
 
 import msgspec
 
-from troth.catalog.offering import Offering
+from troth.catalog.offering import DataTerm, Offering
 from troth.gateway.ports import Credentials
 from troth.kernel.errors import invariant
 from troth.providers import Provider, heading, provider_of
+from troth.providers.data_terms import told
 from troth.routing import Breaker, Health, RetryBudget
 from troth.wire import Deadlines
 
@@ -68,7 +69,7 @@ class Outlets:
             offering=offering,
             provider=provider,
             headings={path: heading(upstream, path, credential) for path in paths},
-            model=b'{"model":' + msgspec.json.encode(offering.upstream_model),
+            model=beginning(offering),
             limit=b',"%b":' % provider.limit_field.encode(),
             told=_told(offering.model.name, upstream.provider),
             streamed=Deadlines(upstream.connect_ms, upstream.tls_ms, upstream.first_byte_ms, *rest),
@@ -79,6 +80,12 @@ class Outlets:
             budget=self._health.budget(upstream.provider),
             batch=provider.embedding_batch if batch is None else batch,
         )
+
+
+def beginning(offering: Offering, terms: frozenset[DataTerm] = frozenset()) -> bytes:
+    """Return how a body begins: the model's name there, and the terms that hold for the prompt."""
+    name = msgspec.json.encode(offering.upstream_model)
+    return b'{"model":%b%b' % (name, told(offering, terms))
 
 
 def _told(model: str, provider: str) -> bytes:

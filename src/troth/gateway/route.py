@@ -1,12 +1,20 @@
 """Stage 4. Who shall answer? The offerings of the model, healthy ones first."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import unsupported
 from troth.gateway.exchange import Ask
 from troth.gateway.world import World
-from troth.kernel.errors import ModelNotFound, UnpricedFeature, UnsupportedParameter
+from troth.kernel.errors import (
+    ModelNotFound,
+    NoEligibleProvider,
+    UnpricedFeature,
+    UnsupportedParameter,
+)
+from troth.providers.data_terms import can_keep
 
 _UNIT_OF = {"audio_input": "input_audio", "audio_output": "output_audio"}
 _PARAM_OF = {"audio_input": "messages", "audio_output": "modalities"}
@@ -25,21 +33,33 @@ def route(ask: Ask, world: World, price_set: str = "") -> Choice:
         ModelNotFound: no such model, or none that serves this endpoint.
         UnsupportedParameter: the model exists, but no offering can do what the request needs.
         UnpricedFeature: what the request needs has no price.
+        NoEligibleProvider: no offering keeps what the caller demands for the prompt.
     """
     offered = world.offerings.of(ask.model, price_set)
     if not offered or not _serves(offered[0], ask):
         raise ModelNotFound("model")
     fitting = tuple(offered)
     if ask.plain is None:
-        fitting = tuple([offering for offering in offered if unsupported(ask, offering) is None])
-    if not fitting:
-        raise UnsupportedParameter(unsupported(ask, offered[0]))
+        fitting = _fitting(ask, offered)
     if not ask.needs and len(fitting) == 1:
         return Choice(fitting)
     for need in ask.needs & _UNIT_OF.keys():
         if not fitting[0].sale.is_priced(_UNIT_OF[need]):
             raise UnpricedFeature(_PARAM_OF[need])
     return Choice(_healthy_first(fitting, world))
+
+
+def _fitting(ask: Ask, offered: Sequence[Offering]) -> tuple[Offering, ...]:
+    """Return the offerings that can do what is asked and keep what is demanded for the prompt."""
+    keeping = offered
+    if ask.terms:
+        keeping = [offering for offering in offered if can_keep(offering, ask.terms)]
+        if not keeping:
+            raise NoEligibleProvider("provider")
+    fitting = tuple([offering for offering in keeping if unsupported(ask, offering) is None])
+    if not fitting:
+        raise UnsupportedParameter(unsupported(ask, keeping[0]))
+    return fitting
 
 
 def _serves(offering: Offering, ask: Ask) -> bool:

@@ -3,7 +3,7 @@
 A model without a price, or at a provider without a key, is not served; `warnings` say so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,10 +11,10 @@ import msgspec
 
 from troth.catalog import load
 from troth.catalog.load import Catalog, ModelTable
-from troth.catalog.offering import Dialect, Upstream
+from troth.catalog.offering import DataTerm, Dialect, Upstream
 from troth.kernel.errors import Misconfigured
 from troth.kernel.secret import Secret
-from troth.server.settings import KEY_VARIABLES, ProviderSettings, Settings
+from troth.server.settings import KEY_VARIABLES, OWN_SERVERS, ProviderSettings, Settings
 
 COMPANIES: Final[Mapping[str, str]] = {
     "openai": "https://api.openai.com/v1",
@@ -26,6 +26,7 @@ COMPANIES: Final[Mapping[str, str]] = {
 }
 """Where each company answers; the simulated one is never dialed."""
 
+_KEEP_TERMS: Final = frozenset({*OWN_SERVERS, "simulated", "openrouter"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -113,7 +114,21 @@ def upstream(name: str, provider: ProviderSettings) -> Upstream:
         buffered_ms=provider.buffered_ms,
         between_ms=provider.between_ms,
         whole_ms=provider.whole_ms,
+        data_terms=frozenset(_data_terms(provider)),
     )
+
+
+def _data_terms(provider: ProviderSettings) -> Iterator[DataTerm]:
+    """Yield what holds for prompts there.
+
+    Unless it is set otherwise, that is both where no other company gets them, and where each
+    request can say so. Of all others nothing is known but what the operator's contract says.
+    """
+    is_kept = provider.kind in _KEEP_TERMS
+    if provider.data_collection == "deny" or (not provider.data_collection and is_kept):
+        yield "no_collection"
+    if is_kept if provider.zdr is None else provider.zdr:
+        yield "no_retention"
 
 
 def _dialect(kind: str) -> Dialect:

@@ -90,7 +90,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `url` is the company's own address when empty; a server of your own (llama.cpp, vLLM, Ollama)
     needs one. `shipped_models` offers the models of the catalog that comes with Troth; `margin`, a
-    share such as "0.20", is what their prices are raised by.
+    share such as "0.20", is what their prices are raised by. `data_collection` and `zdr` (zero data
+    retention) are what holds for prompts there; empty: as the kind says.
     """
 
     kind: Kind
@@ -99,6 +100,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: str = ""
     shipped_models: bool = True
     margin: str = ""
+    data_collection: Literal["", "allow", "deny"] = ""
+    zdr: bool | None = None
     connect_ms: int = 3_000
     tls_ms: int = 5_000
     first_byte_ms: int = 60_000

@@ -59,3 +59,14 @@ def test_a_model_without_a_price_is_named() -> None:
     offer = offer_of(settings)
     assert "priced" in offer.catalog.offerings
     assert any("Model 'unpriced' has no price" in warning for warning in offer.warnings)
+
+
+def test_what_holds_for_prompts_follows_from_kind_or_contract() -> None:
+    both = {"no_collection", "no_retention"}
+    assert upstream("a", ProviderSettings(kind="openrouter")).data_terms == both
+    assert upstream("a", ProviderSettings(kind="vllm", url="http://a/v1")).data_terms == both
+    assert upstream("a", ProviderSettings(kind="groq")).data_terms == set()
+    agreed = ProviderSettings(kind="groq", data_collection="deny")
+    assert upstream("a", agreed).data_terms == {"no_collection"}
+    loose = ProviderSettings(kind="openrouter", data_collection="allow", zdr=False)
+    assert upstream("a", loose).data_terms == set()

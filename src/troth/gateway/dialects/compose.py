@@ -10,7 +10,7 @@ from typing import Final
 from troth.catalog.offering import Offering
 from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask, Fields
-from troth.gateway.outlet import Outlet
+from troth.gateway.outlet import Outlet, beginning
 from troth.providers import anthropic_dialect, openai_dialect
 from troth.providers.forms import way_of_form, with_form_as_tool
 from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, untranslatable
@@ -114,7 +114,7 @@ def _chat(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
         end.append(b"%b%d" % (outlet.limit, max_tokens))
     if ask.streamed:
         end.append(_STREAM_WITH_USAGE)
-    return _parts(outlet, end)
+    return _parts(ask, outlet, end)
 
 
 def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:
@@ -132,7 +132,7 @@ def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:
     end.append(b',"max_tokens":%d' % max_tokens)
     if ask.streamed:
         end.append(_STREAM)
-    return _parts(outlet, end)
+    return _parts(ask, outlet, end)
 
 
 def _embeddings(ask: Ask, outlet: Outlet) -> list[bytes]:
@@ -147,14 +147,15 @@ def _embeddings(ask: Ask, outlet: Outlet) -> list[bytes]:
         if wanted == "base64" and is_exact
         else b',"encoding_format":"float"'
     )
-    return _parts(outlet, end)
+    return _parts(ask, outlet, end)
 
 
 def _pieces(fields: Fields) -> dict[str, bytes]:
     return {name: encode(value) for name, value in fields.items()}
 
 
-def _parts(outlet: Outlet, end: Iterable[bytes]) -> list[bytes]:
+def _parts(ask: Ask, outlet: Outlet, end: Iterable[bytes]) -> list[bytes]:
     """Return a body that begins with the model's name at the upstream."""
-    parts = [outlet.model, *end, b"}"]
+    first = beginning(outlet.offering, ask.terms) if ask.terms else outlet.model
+    parts = [first, *end, b"}"]
     return parts if sum(map(len, parts)) > _LARGE else [b"".join(parts)]

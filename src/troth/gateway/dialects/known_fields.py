@@ -95,7 +95,7 @@ TOLD: Final = frozenset(
         "web_search_options",
     }
 )
-"""Known fields without effect here; the answer names them."""
+"""Known fields without effect here; the answer names them. Of `provider`, two have one."""
 
 STATEFUL: Final = frozenset(
     {"container", "context_management", "conversation", "mcp_servers", "previous_response_id"}

@@ -130,6 +130,7 @@ def read(body: bytes) -> Ask:
         encoded=pieces,
         asks_reasoning=not kept.keys().isdisjoint(_ASKS_REASONING),
         kept=kept,
+        terms=frozenset(tally.terms),
     )
 
 

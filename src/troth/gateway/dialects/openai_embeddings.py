@@ -49,6 +49,7 @@ def read(body: bytes) -> Ask:
         unknown_count=tally.unknown,
         encoded=pieces,
         kept=kept,
+        terms=frozenset(tally.terms),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from troth.catalog.model import Feature
+from troth.catalog.offering import DataTerm
 from troth.gateway.dialects.checks import utf8_bytes
 from troth.gateway.exchange import Fields, InputSize
 
@@ -21,6 +22,7 @@ class Tally:
         "images",
         "messages",
         "needs",
+        "terms",
         "text_bytes",
         "tokens",
         "tool_bytes",
@@ -38,6 +40,7 @@ class Tally:
         self.tokens = 0
         self.asks_cache = False
         self.needs = set[Feature]()
+        self.terms = set[DataTerm]()
         self.dropped: list[str] = []
         self.unknown = 0
         self.unknown_nested = 0

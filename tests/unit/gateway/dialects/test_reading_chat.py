@@ -102,7 +102,7 @@ def test_fields_without_effect_are_told_or_counted_and_never_kept() -> None:
         metadata={"a": "b"},
         store=True,
         safety_identifier="s",
-        provider={"zdr": True},
+        provider={"order": ["a"], "zdr": False},
         models=["x"],
         api_base="http://elsewhere",
         price=0,
@@ -112,6 +112,7 @@ def test_fields_without_effect_are_told_or_counted_and_never_kept() -> None:
     assert ask.fields.keys() == {"model", "messages"}
     assert set(ask.dropped) == {"provider", "models"}
     assert ask.unknown_count == 3
+    assert not ask.terms
 
 
 def test_unknown_fields_inside_messages_are_taken_out() -> None:
