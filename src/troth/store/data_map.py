@@ -33,7 +33,9 @@ _LEDGER: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "budget": _all(
         DataClass.BILLING, "purse starts_at ends_at mode limit_nusd spent held first_epoch warned"
     ),
-    "lot": _all(DataClass.BILLING, "id book kind granted spent returned expires_at created_at"),
+    "lot": _all(
+        DataClass.BILLING, "id book kind granted spent returned expires_at created_at is_open"
+    ),
     "entry": _all(DataClass.BILLING, "id desk batch kind dr cr amount lot corrects day at"),
     "batch": _all(
         DataClass.BILLING,
@@ -168,7 +170,7 @@ DATA_MAP: Final[dict[str, Mapping[str, DataClass]]] = {
 """Table to column to class."""
 
 _COLUMNS: Final = {
-    "sqlite": "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
+    "sqlite": "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c "
     "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
     "postgresql": "SELECT table_name::text, column_name::text FROM information_schema.columns "
     "WHERE table_schema = current_schema()",

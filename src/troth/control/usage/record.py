@@ -1,6 +1,6 @@
 """Usage records become rows and roll-ups, in the transaction that posts their charges."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 from typing import Final
 
@@ -91,14 +91,16 @@ def write(
     if places is None:
         places = [Place(each.started_at_ms // MS_OF_DAY, 0, 0, 0) for each in records]
     both = list(zip(records, places, strict=True))
-    transaction.insert(_USAGE, [_row(record, place) for record, place in both])
+    raws = {org: _raw("org", org) for org in {each.org for each in records}}
+    raws |= {key: _raw("key", key) for key in {each.key for each in records}}
+    transaction.insert(_USAGE, [_row(record, place, raws) for record, place in both])
     sums: dict[_Cell, _Sums] = {}
     supplied: dict[tuple[int, str, str, str, str], _Sums] = {}
     for record, place in both:
         cell = (
             _hour(record, place.day),
-            _raw("org", record.org),
-            _raw("key", record.key),
+            raws[record.org],
+            raws[record.key],
             record.model_served,
         )
         added = _summed(record)
@@ -153,11 +155,11 @@ def _summed(record: UsageRecord) -> _Sums:
     )
 
 
-def _row(record: UsageRecord, place: Place) -> Row:
+def _row(record: UsageRecord, place: Place, raws: Mapping[str, bytes]) -> Row:
     return (
         _raw("req", record.request),
-        _raw("org", record.org),
-        _raw("key", record.key),
+        raws[record.org],
+        raws[record.key],
         record.project,
         record.endpoint,
         record.model_asked,

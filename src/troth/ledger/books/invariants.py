@@ -8,7 +8,7 @@ from troth.store.transaction import Column, Transaction
 _PURSES: Final = """
 SELECT 'I8 a wallet is not the rest of its lots' FROM {books} kind = 'wallet' AND posted <> (
   SELECT coalesce(sum(granted - spent - returned), 0) FROM lot
-  WHERE lot.book = book.id AND granted > spent + returned)
+  WHERE lot.book = book.id AND is_open = 1)
 UNION SELECT 'I11 held of a wallet is not what is lent' FROM {books} held <> (
   SELECT coalesce(sum(granted - settled), 0) FROM lease WHERE lease.purse = book.id)
 UNION SELECT 'I11 held of a budget is not what is lent' FROM {budgets} held <> (

@@ -52,7 +52,7 @@ def lots(tx: Transaction, org: bytes) -> list[Lot]:
 def ended(tx: Transaction, now_ms: int, limit: int) -> list[Lot]:
     """Return lots whose time is over with something left, wallet by wallet."""
     return tx.rows(
-        _SELECT + "expires_at <= ? AND granted > spent + returned ORDER BY book, id LIMIT ?",
+        _SELECT + "expires_at <= ? AND is_open = 1 ORDER BY book, id LIMIT ?",
         (now_ms, limit),
         Lot,
     )
@@ -103,7 +103,7 @@ def draw(tx: Transaction, wanted: Mapping[bytes, int]) -> list[Draw]:
 def _open(tx: Transaction, wallets: list[bytes]) -> list[Draw]:
     return tx.bulk_rows(
         "SELECT lot.book, lot.id, granted - spent - returned FROM {rows} AS d"
-        " JOIN lot ON lot.book = d.column1 WHERE granted > spent + returned"
+        " JOIN lot ON lot.book = d.column1 WHERE is_open = 1"
         " ORDER BY lot.book, CASE kind WHEN 'paid' THEN 1 ELSE 0 END,"
         " CASE WHEN expires_at IS NULL THEN 1 ELSE 0 END, expires_at, created_at, lot.id",
         (Column.BLOB,),
