@@ -69,18 +69,27 @@ class Client:
         """
         return self._call("GET", parts, urlencode(query), b"")
 
-    def post(self, *parts: str, body: msgspec.Struct | dict[str, str | int] | None = None) -> bytes:
-        """Change something; return what came of it.
+    def post(
+        self,
+        *parts: str,
+        body: msgspec.Struct | dict[str, str | int] | None = None,
+        once: str = "",
+    ) -> bytes:
+        """Change something; return what came of it. The same `once` is done once.
 
         Raises:
             Refused, Found, Unreachable: with the reason.
         """
-        return self._call("POST", parts, "", msgspec.json.encode(body) if body else b"")
+        content = msgspec.json.encode(body) if body else b""
+        return self._call("POST", parts, "", content, once=once)
 
-    def _call(self, method: str, parts: tuple[str, ...], query: str, body: bytes) -> bytes:
+    def _call(
+        self, method: str, parts: tuple[str, ...], query: str, body: bytes, *, once: str = ""
+    ) -> bytes:
         target = "/" + "/".join(quote(part, safe="") for part in parts)
         connection = _UnixConnection(self._path)
         headers = {"content-type": "application/json"} if body else {}
+        headers |= {"idempotency-key": once} if once else {}
         try:
             connection.request(method, f"{target}?{query}" if query else target, body, headers)
             response = connection.getresponse()

@@ -7,6 +7,10 @@ from troth.cli.output import moment
 from troth.cli.session import Session, with_session
 from troth.cli.sure import asks
 
+_ONCE = click.option(
+    "--once", default="", metavar="KEY", help="For a day, the same key is done once."
+)
+
 
 @click.group()
 def wallet() -> None:
@@ -39,14 +43,15 @@ def credit(session: Session, organization: str, *, usd: str, key: str, is_demo: 
 @click.argument("organization")
 @click.argument("usd")
 @click.option("--save-card", "saves_card", is_flag=True, help="Keep the card for automatic top-up.")
+@_ONCE
 @with_session
-def topup(session: Session, organization: str, *, usd: str, saves_card: bool) -> None:
+def topup(session: Session, organization: str, *, usd: str, saves_card: bool, once: str) -> None:
     """Make a page on which USD of credit can be paid; credit comes when it is."""
     from troth.server.payments.incoming import Page
 
     asked: dict[str, str | int] = {"amount_usd": usd, "saves_card": saves_card}
     with session.management() as client:
-        body = client.post("organizations", organization, "topups", body=asked)
+        body = client.post("organizations", organization, "topups", body=asked, once=once)
     page = read(body, Page)
     ends = moment(page.expires_at_ms)
     session.output.document(body, {"pay here": page.url, "until": ends, "top-up": page.topup})
@@ -57,15 +62,16 @@ def topup(session: Session, organization: str, *, usd: str, saves_card: bool) ->
 @click.argument("organization")
 @click.argument("usd", default="")
 @click.option("--by-hand", is_flag=True, help="Pay it back another way: it waits in the queue.")
+@_ONCE
 @asks("Give bought credit of {organization} back to where it was paid from?")
 @with_session
-def refund(session: Session, organization: str, *, usd: str, by_hand: bool) -> None:
+def refund(session: Session, organization: str, *, usd: str, by_hand: bool, once: str) -> None:
     """Give USD of bought credit back to where it was paid from; all that is unused without USD."""
     from troth.server.shown_payments import Payment
 
     asked: dict[str, str | int] = {"amount_usd": usd, "by_hand": by_hand}
     with session.management() as client:
-        body = client.post("organizations", organization, "refunds", body=asked)
+        body = client.post("organizations", organization, "refunds", body=asked, once=once)
     rows = [(each.ref, each.state, each.usd, each.of) for each in read(body, list[Payment])]
     session.output.table(body, ("refund", "state", "USD", "of top-up"), rows)
 

@@ -10,6 +10,13 @@ class BadSignature(BadRequest):
     sentence = "The signature does not belong to this message."
 
 
+class KeyReused(BadRequest):
+    """A name that a caller gave to one deed came again with another."""
+
+    code = "idempotency_key_reused"
+    sentence = "This key was given to another request. Take a new one for each."
+
+
 class PaymentsOff(BadRequest):
     """The operator has not set who takes payments."""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from troth.control import supply, usage
+from troth.control import deeds, supply, usage
 from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
@@ -63,6 +63,12 @@ def forget_guards(office: Office) -> None:
             gone = books.forget_guards(tx, office.clock.now_ms(), _GUARDS_A_STEP)
 
 
+def forget_deeds(office: Office) -> None:
+    """Drop the names that callers gave to deeds a day ago."""
+    with office.store.write() as tx:
+        deeds.forget(tx, office.clock.now_ms())
+
+
 def renew_prices(office: Office) -> None:
     """Put in force what was accepted for a moment that has come, and tell the gateways."""
     now_ms = office.clock.now_ms()
@@ -86,6 +92,7 @@ DUTIES: Final = (
     Duty(DutyName.LOW_BALANCES, 600_000, find_low_balances),
     Duty(DutyName.TELL_ENDINGS, 60_000, tell_endings),
     Duty(DutyName.FORGET_CONTACTS, 60_000, forget_contacts),
+    Duty(DutyName.FORGET_DEEDS, 600_000, forget_deeds),
 )
 """What only the database is needed for, in the order of a turn."""
 

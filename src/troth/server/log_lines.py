@@ -153,6 +153,7 @@ class DutyName(Code):
     LOW_BALANCES = "low_balances"
     TELL_ENDINGS = "tell_endings"
     FORGET_CONTACTS = "forget_contacts"
+    FORGET_DEEDS = "forget_deeds"
     SEND_MAILS = "send_mails"
     EXPIRE_CREDIT = "expire_credit"
     CHARGE_CARDS = "charge_cards"

@@ -140,6 +140,7 @@ _PAYMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     ),
     "payout": _all(DataClass.BILLING, "ref cents state arrives_at"),
     "closing": _all(DataClass.BILLING, "org state began_at ended_at"),
+    "deed": _all(DataClass.ACCOUNT, "mark form made at"),
     "closing_plan": _all(DataClass.ACCOUNT, "org closes_at planned_at"),
 }
 

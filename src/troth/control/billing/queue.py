@@ -107,14 +107,15 @@ def open_items(tx: Transaction) -> list[Item]:
     return _read(tx, "WHERE resolved_at IS NULL ORDER BY raised_at, id", ())
 
 
-def find_item(tx: Transaction, ref: str) -> Item:
-    """Return an open item.
+def find_item(tx: Transaction, ref: str, *, is_open: bool = True) -> Item:
+    """Return an open item; without `is_open` also one that was resolved.
 
     Raises:
         Missing: there is none, or it was resolved.
     """
     raw = ids.raw_of("itm", ref)
-    found = _read(tx, "WHERE id = ? AND resolved_at IS NULL", (raw,)) if raw else []
+    where = "WHERE id = ? AND resolved_at IS NULL" if is_open else "WHERE id = ?"
+    found = _read(tx, where, (raw,)) if raw else []
     if not found:
         raise Missing("item")
     return found[0]

@@ -1,14 +1,16 @@
 """What the management endpoints share: who calls, what they get, how a fault is told."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
 from troth.control import audit
+from troth.control.deeds import Once
 from troth.kernel.errors import (
     BadRequest,
     InvalidValue,
@@ -49,6 +51,18 @@ def _actor(request: Request, office: Annotated[Office, Depends(_office)]) -> aud
     return audit.Actor(request.client.port if request.client else -1, office.clock.now_ms())
 
 
+def _key(idempotency_key: Annotated[str, Header()] = "") -> str:
+    """Return what the caller calls this request, so that it is done once however often it comes.
+
+    Raises:
+        InvalidValue: it is too long, or has other than visible ASCII characters.
+    """
+    if not re.fullmatch(r"[!-~]{0,255}", idempotency_key):
+        raise InvalidValue("idempotency-key", "give at most 255 visible ASCII characters")
+    return idempotency_key
+
+
+Key = Annotated[str, Depends(_key)]
 Here = Annotated[Office, Depends(_office)]
 By = Annotated[audit.Actor, Depends(_actor)]
 
@@ -59,6 +73,11 @@ class Fault(msgspec.Struct, frozen=True):
     code: str
     message: str
     param: str | None = None
+
+
+def once(key: str, what: str, body: Body | None = None) -> Once:
+    """Return a caller's name for a deed, with all that is asked for."""
+    return Once(key, f"{what} {body.model_dump_json()}" if body else what)
 
 
 def answer(document: msgspec.Struct | list[msgspec.Struct], status: int = 200) -> Response:

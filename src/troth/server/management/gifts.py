@@ -4,11 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from troth.control import accounts, promotions, usage
-from troth.server.management.forms import Body, By, Here, answer, dollars
+from troth.control import accounts, deeds, promotions, usage
+from troth.server.management.forms import Body, By, Here, Key, answer, dollars, once
 from troth.server.shown import Redeemed, UptimeCredits
 
 ROUTER: Final = APIRouter()
+_CODES: Final = "codes"
 
 
 class NewCode(Body):
@@ -47,8 +48,8 @@ def list_codes(office: Here) -> Response:
 
 
 @ROUTER.post("/codes")
-def create_code(body: NewCode, office: Here, by: By) -> Response:
-    """Make a code; this answer is the only place that ever holds it."""
+def create_code(body: NewCode, office: Here, by: By, key: Key) -> Response:
+    """Make a code; this answer is the only place that ever holds it: a repeat has not its text."""
     terms = promotions.CodeTerms(
         amount_nusd=dollars("amount_usd", body.amount_usd),
         uses_max=body.uses_max,
@@ -58,8 +59,14 @@ def create_code(body: NewCode, office: Here, by: By) -> Response:
         cap_nusd=dollars("cap_usd", body.cap_usd),
     )
     minted = (office.maker.raw(), office.entropy(promotions.CODE_BYTES))
+    named = once(key, "codes", body)
     with office.store.write() as tx:
-        return answer(promotions.create(tx, by, minted, terms), 201)
+        made = deeds.claim(tx, office.sealer, named, _CODES, now_ms=by.at_ms)
+        if made is not None:
+            return answer(next(each for each in promotions.on_list(tx) if each.ref in made), 201)
+        code = promotions.create(tx, by, minted, terms)
+        deeds.note(tx, office.sealer, named, _CODES, made=[code.ref])
+    return answer(code, 201)
 
 
 @ROUTER.post("/codes/{reference}/revoke")
@@ -70,14 +77,18 @@ def revoke_code(reference: str, office: Here, by: By) -> Response:
 
 
 @ROUTER.post("/organizations/{name:path}/redeem")
-def redeem_code(name: str, body: GivenCode, office: Here, by: By) -> Response:
+def redeem_code(name: str, body: GivenCode, office: Here, by: By, *, key: Key) -> Response:
     """Give an organization what a code is worth; five tries a minute."""
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
         promotions.attempt(tx, owner, by.at_ms)
+    named = once(key, "redeem", body)
     with office.store.write() as tx:
-        amount = promotions.redeem(tx, by, owner, promotions.digest_of(body.code))
-    return answer(Redeemed(owner.ref, amount))
+        made = deeds.claim(tx, office.sealer, named, owner.ref, now_ms=by.at_ms)
+        if made is None:
+            made = [str(promotions.redeem(tx, by, owner, promotions.digest_of(body.code)))]
+            deeds.note(tx, office.sealer, named, owner.ref, made=made)
+    return answer(Redeemed(owner.ref, int(made[0])))
 
 
 @ROUTER.post("/uptime")

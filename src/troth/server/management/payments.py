@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from troth.control import accounts, audit, billing
 from troth.control.billing import Asked, Rule, Wanted, checked_cents
 from troth.server import shown_payments as shown
-from troth.server.management.forms import LIST_MAX, Body, By, Here, answer, dollars
+from troth.server.management.forms import LIST_MAX, Body, By, Here, Key, answer, dollars, once
 from troth.server.payments import balance, incoming, outgoing
 
 ROUTER: Final = APIRouter()
@@ -42,10 +42,11 @@ class ClosingPlan(Body):
 
 
 @ROUTER.post("/organizations/{name:path}/topups")
-def start_topup(name: str, body: NewTopup, office: Here, by: By) -> Response:
-    """Make a page on which a top-up can be paid."""
+def start_topup(name: str, body: NewTopup, office: Here, by: By, *, key: Key) -> Response:
+    """Make a page on which a top-up can be paid; the same key, the same page."""
     cents = checked_cents("amount_usd", dollars("amount_usd", body.amount_usd))
-    return answer(incoming.start_topup(office, by, name, Wanted(cents, body.saves_card)), 201)
+    wanted, named = Wanted(cents, body.saves_card), once(key, "topups", body)
+    return answer(incoming.start_topup(office, by, name, wanted, once=named), 201)
 
 
 @ROUTER.post("/topups/{ref}/check")
@@ -69,12 +70,13 @@ def list_payments(
 
 
 @ROUTER.post("/organizations/{name:path}/refunds")
-def start_refund(name: str, body: NewRefund, office: Here, by: By) -> Response:
-    """Give bought credit back to where it was paid from."""
+def start_refund(name: str, body: NewRefund, office: Here, by: By, *, key: Key) -> Response:
+    """Give bought credit back to where it was paid from; the same key, the same refunds."""
     cents = None
     if body.amount_usd:
         cents = checked_cents("amount_usd", dollars("amount_usd", body.amount_usd))
-    begun = outgoing.start_refund(office, by, name, Asked(cents, body.by_hand))
+    asked, named = Asked(cents, body.by_hand), once(key, "refunds", body)
+    begun = outgoing.start_refund(office, by, name, asked, once=named)
     return answer([shown.shown_refund(each) for each in begun], 201)
 
 
@@ -152,9 +154,9 @@ def show_queue(office: Here) -> Response:
 
 
 @ROUTER.post("/payments/queue/{ref}/resolve")
-def resolve_item(ref: str, office: Here, by: By) -> Response:
-    """See to an item and take it off the list."""
-    return answer(shown.shown_item(balance.resolve(office, by, ref)))
+def resolve_item(ref: str, office: Here, by: By, key: Key) -> Response:
+    """See to an item and take it off the list; the same key, the same item."""
+    return answer(shown.shown_item(balance.resolve(office, by, ref, once(key, f"resolve {ref}"))))
 
 
 @ROUTER.post("/payments/reconcile")

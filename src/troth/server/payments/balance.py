@@ -1,13 +1,15 @@
 """Our books beside the company's, and what waits for a person."""
 
-from troth.control import billing
+from troth.control import billing, deeds
 from troth.control.audit import Actor
 from troth.control.billing import Item, ItemKind, Paid, Reconciled
+from troth.control.deeds import NEVER, Once
 from troth.kernel.errors import InvalidValue
 from troth.server.office import Office
 from troth.server.payments.incoming import ROUND, cashier_of, paid_of
 
 _SKEW_S = 60
+_QUEUE = "queue"
 
 
 def reconcile(office: Office) -> Reconciled:
@@ -34,20 +36,24 @@ def reconcile(office: Office) -> Reconciled:
         return billing.reconciled(tx)
 
 
-def resolve(office: Office, actor: Actor, ref: str) -> Item:
+def resolve(office: Office, actor: Actor, ref: str, once: Once = NEVER) -> Item:
     """See to an item and take it off the list.
 
     A payment whose amount differed is credited as it was paid; a refund to be paid by hand is
     noted as paid; of anything else a person says that it is in order.
 
     Raises:
-        PaymentsOff, PaymentsDown, Missing, InvalidValue: it is as it was.
+        PaymentsOff, PaymentsDown, Missing, InvalidValue, KeyReused: it is as it was.
     """
     cashier = cashier_of(office)
     with office.store.read() as tx:
+        if deeds.known(tx, office.sealer, once, _QUEUE) is not None:
+            return billing.find_item(tx, ref, is_open=False)
         item = billing.find_item(tx, ref)
     paid = paid_of(office, item.subject) if item.kind == ItemKind.AMOUNT_MISMATCH else None
     with office.store.write() as tx:
+        if deeds.claim(tx, office.sealer, once, _QUEUE, now_ms=actor.at_ms) is not None:
+            return billing.find_item(tx, ref, is_open=False)
         if paid is not None:
             _accept(office, paid)
             billing.apply_payment(tx, cashier.till, paid, actor.at_ms, is_accepted=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from troth.control import accounts, billing
+from troth.control import accounts, billing, deeds
 from troth.control.audit import Actor
 from troth.control.billing import (
     MS_OF_DAY,
@@ -29,6 +29,7 @@ from troth.control.billing.ports import (
     Refund,
     SavedCharge,
 )
+from troth.control.deeds import NEVER, Once
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown, PaymentsOff
 from troth.server.cashier import Cashier
@@ -73,17 +74,24 @@ def cashier_of(office: Office) -> Cashier:
     return office.cashier
 
 
-def start_topup(office: Office, actor: Actor, name: str, wanted: Wanted) -> Page:
-    """Make a page on which an organization's top-up can be paid.
+def start_topup(
+    office: Office, actor: Actor, name: str, wanted: Wanted, *, once: Once = NEVER
+) -> Page:
+    """Make a page on which an organization's top-up can be paid; asked again, the same page.
 
     Raises:
-        PaymentsOff, PaymentsDown, Missing, InvalidValue: nothing was asked of anybody.
+        PaymentsOff, PaymentsDown, Missing, InvalidValue, KeyReused: nothing was asked of anybody.
     """
     cashier = cashier_of(office)
     terms = cashier.till.terms
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
-        topup = billing.begin_topup(tx, cashier.till, actor, owner, wanted=wanted)
+        made = deeds.claim(tx, office.sealer, once, owner.ref, now_ms=actor.at_ms)
+        if made is None:
+            topup = billing.begin_topup(tx, cashier.till, actor, owner, wanted=wanted)
+            deeds.note(tx, office.sealer, once, owner.ref, made=[topup.ref])
+        else:
+            topup = billing.find_topup(tx, *made)
         payer, _ = billing.saved_card(tx, cashier.till, owner.raw)
     page = cashier.company.checkout(
         CheckoutAsk(

@@ -4,11 +4,12 @@ from contextlib import suppress
 from threading import Event
 from typing import Final
 
-from troth.control import accounts, billing
+from troth.control import accounts, billing, deeds
 from troth.control.audit import Actor
 from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
+from troth.control.deeds import NEVER, Once
 from troth.kernel import ids
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown
@@ -22,22 +23,30 @@ _RECALL_TURNS: Final = 50
 _RECALL_TURN_SECONDS: Final = 0.02
 
 
-def start_refund(office: Office, actor: Actor, name: str, asked: Asked) -> list[Refund]:
+def start_refund(
+    office: Office, actor: Actor, name: str, asked: Asked, *, once: Once = NEVER
+) -> list[Refund]:
     """Give bought credit back; what the company does not answer now is driven by the duty.
 
+    Asked again, it returns the refunds of the first time as they stand now.
+
     Raises:
-        PaymentsOff, Missing, InvalidValue: nothing left the wallet.
+        PaymentsOff, Missing, InvalidValue, KeyReused: nothing left the wallet.
     """
     cashier = cashier_of(office)
     with office.store.read() as tx:
         owner = accounts.named(tx, name)
     _recall(office, owner.raw)
     with office.store.write() as tx:
-        begun = billing.begin_refund(tx, cashier.till, actor, owner, asked=asked)
+        begun = deeds.claim(tx, office.sealer, once, owner.ref, now_ms=actor.at_ms)
+        if begun is None:
+            made = billing.begin_refund(tx, cashier.till, actor, owner, asked=asked)
+            begun = [each.ref for each in made]
+            deeds.note(tx, office.sealer, once, owner.ref, made=begun)
     with suppress(Locked):  # it has begun: a duty goes on
         drive_refunds(office)
     with office.store.read() as tx:
-        return [billing.find_refund(tx, each.ref) for each in begun]
+        return [billing.find_refund(tx, ref) for ref in begun]
 
 
 def _recall(office: Office, org: bytes) -> None:

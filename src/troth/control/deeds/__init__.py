@@ -1,0 +1,5 @@
+"""What a caller asked for under a name of its own: asked again, it is not done again."""
+
+from troth.control.deeds.once import KEPT_MS, NEVER, Once, claim, forget, known, note
+
+__all__ = ["KEPT_MS", "NEVER", "Once", "claim", "forget", "known", "note"]
