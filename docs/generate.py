@@ -8,7 +8,7 @@ import click
 
 from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
-from troth.kernel import errors, payment_errors
+from troth.kernel import errors, payment_errors, receipt_errors
 from troth.server.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -44,7 +44,7 @@ without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
 """
 
 
-OURS = frozenset((errors.__name__, payment_errors.__name__))
+OURS = frozenset(each.__name__ for each in (errors, payment_errors, receipt_errors))
 
 
 def leaves(root: type[errors.TrothError]) -> Iterator[type[errors.TrothError]]:

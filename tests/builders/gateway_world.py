@@ -23,6 +23,7 @@ from troth.kernel import api_keys
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import CreditsExhausted
 from troth.kernel.ids import IdMaker
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.kernel.secret import Secret
 from troth.kernel.usage_record import UsageRecord, decode
 from troth.providers import UpstreamRequest
@@ -217,10 +218,13 @@ class TestReads:
     def __init__(self) -> None:
         self.receipts: dict[str, bytes] = {}
         self.asked: list[Question] = []
+        self.is_over = False
 
     async def read(self, question: Question) -> bytes | None:
         assert (question.org, question.key) == (ORG, KEY)
         self.asked.append(question)
+        if self.is_over:
+            raise ReceiptExpired
         return self.receipts.get(question.subject)
 
 

@@ -174,6 +174,7 @@ class Reads(Protocol):
 
         Raises:
             ReceiptNotPosted: the request ended here and is not posted yet.
+            ReceiptExpired: the time of such a receipt is over.
             Unavailable: the desk does not answer.
         """
         ...

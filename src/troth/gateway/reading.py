@@ -55,6 +55,7 @@ async def own(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
     Raises:
         Missing: no such receipt of this key.
         ReceiptNotPosted: the request ended and is not posted yet.
+        ReceiptExpired: the time of such a receipt is over.
         Forbidden: this key may not read the wallet.
         MissingParameter, InvalidValue: the query.
     """

@@ -8,6 +8,7 @@ from typing import Final
 from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT, ClientDialect
 from troth.gateway.endpoints.table import dialect_of
 from troth.kernel import errors
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.wire import Head, Sink
 
 Headers = list[tuple[bytes, bytes]]
@@ -19,6 +20,7 @@ STATUSES: Final[dict[type[errors.TrothError], int]] = {
     errors.CreditsExhausted: 402,
     errors.Forbidden: 403,
     errors.Missing: 404,
+    ReceiptExpired: 410,
     errors.MethodNotAllowed: 405,
     errors.RequestTimeout: 408,
     errors.BodyTooLarge: 413,

@@ -44,6 +44,7 @@ def installation(settings: Settings) -> Installation:
         payments=payment_terms(settings.payments),
         alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
         documents=document_settings(settings),
+        usage_days=settings.data.usage_days,
     )
 
 

@@ -113,7 +113,14 @@ def _desk(
 ) -> Desk:
     stale_seconds = handover.serving.stale_seconds
     teller = Teller(TellerTerms(valid_ms=stale_seconds * 1_000), IdMaker(clock).raw, write_usage)
-    terms = Terms(deployment, handover.slots, stale_seconds, handover.catalog, handover.credentials)
+    terms = Terms(
+        deployment,
+        handover.slots,
+        stale_seconds,
+        handover.catalog,
+        handover.credentials,
+        handover.usage_days,
+    )
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 
 
@@ -149,6 +156,7 @@ def _office(
         is_serving=True,
         warnings=tuple(handover.warnings),
         alerts=handover.alerts,
+        usage_days=handover.usage_days,
         cashier=cashier,
         documents=document_terms(handover.documents),
     )

@@ -53,6 +53,7 @@ _MS: Final = 1_000_000
 class Terms(msgspec.Struct, frozen=True):
     """Whose journals may be replayed here, how many gateways there are, when they distrust us.
 
+    `usage_days` is how long the rows of single requests are kept, 0 for always.
     `catalog` and `credentials` (by upstream) are what gateways sell and with what they pay.
     """
 
@@ -61,6 +62,7 @@ class Terms(msgspec.Struct, frozen=True):
     stale_seconds: int
     catalog: Catalog
     credentials: Mapping[str, str]
+    usage_days: int = 0
 
 
 class Desk:
@@ -93,7 +95,7 @@ class Desk:
         self._threads: list[Thread] = []
         self._door: Thread | None = None
         self._attending: set[DeskLink] = set()
-        self._reads = DeskReads(store, clock, self._introduce)
+        self._reads = DeskReads(store, clock, self._introduce, terms.usage_days)
         self._generation = clock.now_ms()
         self._count = 0
         self._answered_ns = 0

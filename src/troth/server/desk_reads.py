@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
-from troth.control import keys
+from troth.control import keys, usage
 from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.secret import Secret
@@ -26,9 +26,17 @@ class DeskReads:
     """Answers until `stop`."""
 
     def __init__(
-        self, store: Store, clock: Clock, introduce: Callable[[DeskLink, str], None]
+        self,
+        store: Store,
+        clock: Clock,
+        introduce: Callable[[DeskLink, str], None],
+        usage_days: int = 0,
     ) -> None:
-        """`introduce` tells a gateway of a key that it has not been told of."""
+        """`introduce` tells a gateway of a key that it has not been told of.
+
+        `usage_days` is how long receipts are kept, 0 for always.
+        """
+        self._usage_days = usage_days
         self._introduce = introduce
         self._store = store
         self._clock = clock
@@ -74,9 +82,13 @@ class DeskReads:
 
     def _read(self, link: DeskLink, ask: ReadAsk) -> None:
         try:
+            now_ms = self._clock.now_ms()
             with self._store.read() as transaction:
-                document = answer_to(transaction, ask.question, self._clock.now_ms())
-            found = Found.MISSING if document is None else Found.FOUND
+                document = answer_to(transaction, ask.question, now_ms)
+            found = Found.FOUND
+            if document is None:
+                is_over = usage.is_over(ask.question.subject, self._usage_days, now_ms)
+                found = Found.EXPIRED if is_over else Found.MISSING
             link.send([ReadAnswer(ask.ask, found, document or b"")])
         except (Locked, TrothError):
             link.send([ReadAnswer(ask.ask, Found.FAILED)])

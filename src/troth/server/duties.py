@@ -12,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from troth.control import deeds, supply, usage
+from troth.control import supply
 from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.log import Log
-from troth.ledger import books
 from troth.server.alerting import (
     expire_credit,
     find_low_balances,
@@ -25,6 +24,7 @@ from troth.server.alerting import (
     send_mails,
     tell_endings,
 )
+from troth.server.day_duties import close_days, forget_deeds, forget_guards, forget_usage
 from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
@@ -34,7 +34,6 @@ from troth.store.transaction import Locked
 _MS: Final = 1_000_000
 _STOP_SECONDS: Final = 5
 _LONGEST_PAUSE_MS: Final = 60_000
-_GUARDS_A_STEP: Final = 5_000
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -43,30 +42,6 @@ class Duty(msgspec.Struct, frozen=True):
     name: DutyName
     every_ms: int
     work: Callable[[Office], None]
-
-
-def close_days(office: Office) -> None:
-    """Close each day that is over, and freeze its sums in the same transaction."""
-    closed: int | None = 0
-    while closed is not None:
-        with office.store.write() as tx:
-            closed = books.close_day(tx, office.clock.now_ms())
-            if closed is not None:
-                usage.freeze(tx, closed)
-
-
-def forget_guards(office: Office) -> None:
-    """Drop what guards against a second posting of journals that nobody replays any more."""
-    gone = _GUARDS_A_STEP
-    while gone == _GUARDS_A_STEP:
-        with office.store.write() as tx:
-            gone = books.forget_guards(tx, office.clock.now_ms(), _GUARDS_A_STEP)
-
-
-def forget_deeds(office: Office) -> None:
-    """Drop the names that callers gave to deeds a day ago."""
-    with office.store.write() as tx:
-        deeds.forget(tx, office.clock.now_ms())
 
 
 def renew_prices(office: Office) -> None:
@@ -93,6 +68,7 @@ DUTIES: Final = (
     Duty(DutyName.TELL_ENDINGS, 60_000, tell_endings),
     Duty(DutyName.FORGET_CONTACTS, 60_000, forget_contacts),
     Duty(DutyName.FORGET_DEEDS, 600_000, forget_deeds),
+    Duty(DutyName.FORGET_USAGE, 3_600_000, forget_usage),
 )
 """What only the database is needed for, in the order of a turn."""
 

@@ -143,6 +143,7 @@ class ControlHandover(msgspec.Struct, frozen=True):
     payments: PaymentTerms | None = None
     alerts: AlertTerms = AlertTerms()
     documents: DocumentSettings = DocumentSettings()
+    usage_days: int = 0
 
 
 _SIGN: Final = msgspec.msgpack.Decoder(Sign)

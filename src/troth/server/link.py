@@ -14,6 +14,7 @@ from troth.kernel.clock import Clock
 from troth.kernel.errors import Overloaded, RateLimited, ReceiptNotPosted, Unavailable
 from troth.kernel.ids import raw_of
 from troth.kernel.log import Log
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.kernel.secret import Secret
 from troth.ledger.shard import messages as money
 from troth.server.log_lines import LinkDown, LinkRefused, LinkUp, PriceSetRefused
@@ -323,6 +324,7 @@ class LinkedReads:
 
         Raises:
             ReceiptNotPosted: the request ended here and is not posted yet.
+            ReceiptExpired: the time of such a receipt is over.
             Overloaded: the desk does not answer.
         """
         number = self._link.number()
@@ -335,6 +337,8 @@ class LinkedReads:
             return answer.document
         if answer.found is Found.FAILED:
             raise Overloaded
+        if answer.found is Found.EXPIRED:
+            raise ReceiptExpired
         raw = raw_of("req", question.subject)
         purses = self._link.purses
         if raw is not None and purses is not None and purses.is_unposted(raw):

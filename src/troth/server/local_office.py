@@ -29,6 +29,7 @@ def office_of(settings: Settings, offer: Offer, store: Store) -> Office:
         key_defaults=settings.keys,
         notice_days=settings.prices.notice_days,
         gateways=NoGateways(),
+        usage_days=settings.data.usage_days,
         sealer=people_sealer(settings.folder, system_entropy),
         warnings=offer.warnings,
         alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),

@@ -154,6 +154,7 @@ class DutyName(Code):
     TELL_ENDINGS = "tell_endings"
     FORGET_CONTACTS = "forget_contacts"
     FORGET_DEEDS = "forget_deeds"
+    FORGET_USAGE = "forget_usage"
     SEND_MAILS = "send_mails"
     EXPIRE_CREDIT = "expire_credit"
     CHARGE_CARDS = "charge_cards"

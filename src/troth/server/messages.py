@@ -146,6 +146,7 @@ class Found(Code):
 
     FOUND = "found"
     MISSING = "missing"
+    EXPIRED = "expired"
     FAILED = "failed"
 
 

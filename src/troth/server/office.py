@@ -91,6 +91,7 @@ class Office(msgspec.Struct, frozen=True):
 
     `warnings` say what of the settings is not served, and why. `catalog` is what is configured;
     what was accepted since is in the database. `notice_days` is how long before a rise is known.
+    `usage_days` is how long the rows of single requests are kept, 0 for always.
     `cashier` takes payments, if anybody does. `sealer` seals what names a person.
     """
 
@@ -108,4 +109,5 @@ class Office(msgspec.Struct, frozen=True):
     notice_days: int = 14
     cashier: Cashier | None = None
     alerts: AlertTerms = AlertTerms()
+    usage_days: int = 0
     documents: DocumentTerms = DocumentTerms()

@@ -36,6 +36,7 @@ class Installation(msgspec.Struct, frozen=True):
     payments: PaymentTerms | None = None
     alerts: AlertTerms = AlertTerms()
     documents: DocumentSettings = DocumentSettings()
+    usage_days: int = 0
 
 
 def gateway_place(installation: Installation, sockets: Sockets, slot: int) -> Place:
@@ -93,6 +94,7 @@ def control_place(installation: Installation, sockets: Sockets) -> Place:
         notice_days=installation.notice_days,
         payments=installation.payments,
         alerts=installation.alerts,
+        usage_days=installation.usage_days,
         documents=installation.documents,
     )
     return Place(

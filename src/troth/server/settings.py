@@ -42,6 +42,9 @@ Kind = Literal[
 ]
 
 NUMBER_MAX: Final = 2**62
+USAGE_DAYS_MIN: Final = 32
+"""A month must be stated before its rows go."""
+_DAYS_MAX: Final = 36_600
 SEGMENT_MIN: Final = 1 << 20
 SEGMENT_MAX: Final = 1 << 30
 OWN_SERVERS: Final = ("llamacpp", "vllm", "ollama")
@@ -74,9 +77,13 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one folder that is written to; relative to the file that names it."""
+    """The one folder that is written to; relative to the file that names it.
+
+    `usage_days` is how long the rows of single requests, their receipts, are kept; 0 for always.
+    """
 
     folder: str = "troth-data"
+    usage_days: int = 0
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -292,6 +299,9 @@ def _check(settings: Settings, layers: Layers, asked: tuple[str, ...]) -> None:
 
 
 def _check_money(settings: Settings, layers: Layers) -> None:
+    if settings.data.usage_days and not USAGE_DAYS_MIN <= settings.data.usage_days <= _DAYS_MAX:
+        reach = f"must be 0 for always, or from {USAGE_DAYS_MIN} to {_DAYS_MAX}"
+        raise Misconfigured(f"{layers.place(('data', 'usage_days'))}: 'data.usage_days' {reach}.")
     if nusd_of(settings.wallet.demo_credit_usd) is None:
         where = layers.place(("wallet", "demo_credit_usd"))
         raise Misconfigured(f"{where}: 'wallet.demo_credit_usd' must be US dollars, like \"5\".")

@@ -18,7 +18,7 @@ from troth.control.promotions import Code
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.payment_errors import KeyReused, PaymentsDown
-from troth.server.duties import forget_deeds
+from troth.server.day_duties import forget_deeds
 from troth.server.management import application
 from troth.server.management_socket import ManagementServer
 from troth.server.office import Office

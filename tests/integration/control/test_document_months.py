@@ -20,8 +20,8 @@ from troth.kernel.usage_record import Outcome, UsageRecord, UsageSource, encode
 from troth.ledger import books
 from troth.ledger.books import LotKind, Posted
 from troth.ledger.shard import Short
+from troth.server.day_duties import close_days
 from troth.server.document_duties import issue_months
-from troth.server.duties import close_days
 from troth.server.office import Office
 from troth.server.records import write_usage
 from troth.store.transaction import Transaction

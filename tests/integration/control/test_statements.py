@@ -17,7 +17,7 @@ from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
 from troth.ledger.books import LotKind
-from troth.server.duties import close_days
+from troth.server.day_duties import close_days
 from troth.server.office import Office
 
 MS_OF_DAY = 86_400_000

@@ -12,6 +12,7 @@ from troth.gateway.ports import Question, Reading
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import Overloaded, RateLimited, ReceiptNotPosted
 from troth.kernel.log import Log
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.kernel.secret import Secret
 from troth.ledger.shard import Journal, Shard, ShardTerms
 from troth.ledger.shard import messages as money
@@ -201,7 +202,8 @@ async def test_a_broken_link_is_made_again_with_a_new_snapshot(tmp_path: Path) -
 
 async def test_receipts_are_found_missing_or_not_posted_yet(tmp_path: Path) -> None:
     async with linked(tmp_path) as place:
-        answers = iter([ReadAnswer(1, Found.FOUND, b"{}"), ReadAnswer(2, Found.MISSING, b"")] * 2)
+        results = (Found.FOUND, Found.MISSING, Found.EXPIRED)
+        answers = iter([ReadAnswer(1, found, b"{}") for found in results] * 2)
 
         def read(message: Up) -> list[Down]:
             if not isinstance(message, ReadAsk):
@@ -212,6 +214,8 @@ async def test_receipts_are_found_missing_or_not_posted_yet(tmp_path: Path) -> N
         place.desk.script = read
         assert await place.reads.read(QUESTION) == b"{}"
         assert await place.reads.read(QUESTION) is None
+        with pytest.raises(ReceiptExpired):
+            await place.reads.read(QUESTION)
         with purses(place, tmp_path) as held:
             place.link.purses = held
             await place.reads.read(QUESTION)

@@ -116,3 +116,14 @@ async def test_what_a_pinned_set_does_not_sell_is_not_listed() -> None:
     stage.keys.price_set = "old"
     assert msgspec.json.decode((await read(stage, "/v1/models")).body)["data"] == []
     assert (await read(stage, "/v1/models/m")).status == 404
+
+
+@pytest.mark.parametrize("headers", [{}, {b"anthropic-version": b"2023-06-01"}])
+async def test_a_receipt_whose_time_is_over_is_gone(headers: dict[bytes, bytes]) -> None:
+    stage = scene()
+    stage.reads.is_over = True
+    shown = await stage.ask(b"", f"/v1/receipts/{REQUEST}", method="GET", headers=headers)
+    assert shown.status == 410
+    assert shown.headers["x-should-retry"] == "false"
+    assert shown.error.get("code", "receipt_expired") == "receipt_expired"
+    assert shown.error["type"] in {"invalid_request_error", "not_found_error"}

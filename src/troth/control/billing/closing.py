@@ -87,6 +87,11 @@ def planned_closings(tx: Transaction) -> list[tuple[bytes, int]]:
     return tx.rows("SELECT org, closes_at FROM closing_plan ORDER BY closes_at", (), _PLAN)
 
 
+def due_closings(tx: Transaction, now_ms: int) -> list[str]:
+    """Return the references of accounts whose time to be closed has come."""
+    return [ids.text("org", org) for org, at_ms in planned_closings(tx) if at_ms <= now_ms]
+
+
 def closed_since(tx: Transaction, since_ms: int) -> list[tuple[bytes, int]]:
     """Return which accounts were closed since a time, and when."""
     statement = "SELECT org, ended_at FROM closing WHERE state = 'closed' AND ended_at >= ?"

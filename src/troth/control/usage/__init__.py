@@ -6,6 +6,7 @@ from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest, of_key
 from troth.control.usage.record import Place, write
+from troth.control.usage.retention import forget, is_over
 from troth.control.usage.rollups import (
     GROUPINGS,
     Grouping,
@@ -35,8 +36,10 @@ __all__ = [
     "disagreeing",
     "document",
     "find",
+    "forget",
     "freeze",
     "holds",
+    "is_over",
     "key_sums",
     "latest",
     "month_of",

@@ -21,17 +21,22 @@ from troth.kernel.errors import (
     Unavailable,
 )
 from troth.kernel.money import nusd_of
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.server.office import Office
 
 LIST_MAX: Final = 1_000
 JSON: Final = "application/json"
 _STATUSES: Final[Mapping[type[TrothError], int]] = {
+    ReceiptExpired: 410,
     Missing: 404,
     BadRequest: 422,
     RateLimited: 429,
     Unavailable: 503,
     InvariantBroken: 500,
 }
+
+
+_NOT_FOUND: Final = 404
 
 
 class Body(BaseModel):
@@ -95,7 +100,7 @@ def refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, TrothError)
     status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
     sentence = error.message
-    if isinstance(error, Missing) and error.param:
+    if isinstance(error, Missing) and error.param and status == _NOT_FOUND:
         sentence = f"There is no such {error.param}."
     if isinstance(error, InvariantBroken):
         sentence = f"The books do not agree: {error.rule}."

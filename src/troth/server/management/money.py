@@ -2,18 +2,15 @@
 
 from typing import Final
 
-import msgspec
 from fastapi import APIRouter, Response
 
 from troth.control import accounts, audit, deeds, reports, usage
 from troth.kernel.errors import InvalidValue
-from troth.kernel.payment_errors import KeyReused
 from troth.ledger import books
 from troth.server.management import payments
 from troth.server.management.forms import Body, By, Here, Key, answer, dollars, once
 from troth.server.office import DESK
 from troth.server.shown import Verified, shown_wallet
-from troth.store.transaction import Transaction
 
 ROUTER: Final = APIRouter()
 ROUTER.include_router(payments.ROUTER)
@@ -50,24 +47,11 @@ def credit_wallet(name: str, body: NewCredit, office: Here, by: By, *, key: Key)
         named = once(key, "credits", body)
         is_done = deeds.claim(tx, office.sealer, named, owner.ref, now_ms=by.at_ms) is not None
         if not is_done:
-            _check_same(tx, wanted)
+            deeds.refuse_other_credit(tx, wanted)
             if books.credit(tx, wanted, DESK, by.at_ms):
                 action = audit.Action.WALLET_CREDIT
                 audit.append(tx, by, action, owner.ref, amount_nusd=amount)
     return show_wallet(owner.ref, office)
-
-
-def _check_same(tx: Transaction, wanted: books.Credit) -> None:
-    """Refuse a key that has named another credit than this.
-
-    Raises:
-        KeyReused: it has.
-    """
-    lots = {each.id: (each.granted, each.kind) for each in books.lots(tx, wanted.org)}
-    for kind in books.LotKind:
-        made = lots.get(msgspec.structs.replace(wanted, kind=kind).lot)
-        if made not in {None, (wanted.amount, wanted.kind)}:
-            raise KeyReused("key")
 
 
 @ROUTER.post("/ledger/verify")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from troth import __version__
 from troth.control import accounts, audit, keys, supply, usage
 from troth.kernel.errors import Missing
+from troth.kernel.receipt_errors import ReceiptExpired
 from troth.server.management.forms import JSON, LIST_MAX, Here, answer
 from troth.server.records import receipt_document
 from troth.server.shown import State, shown_models
@@ -64,7 +65,8 @@ def show_receipt(request_id: str, office: Here) -> Response:
     with office.store.read() as tx:
         document = receipt_document(tx, "", "", request_id)
     if document is None:
-        raise Missing("receipt")
+        is_over = usage.is_over(request_id, office.usage_days, office.clock.now_ms())
+        raise ReceiptExpired if is_over else Missing("receipt")
     return Response(document, media_type=JSON)
 
 

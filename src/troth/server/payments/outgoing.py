@@ -10,7 +10,6 @@ from troth.control.billing import Asked, ClosingState, Refund, RefundState, Stat
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
 from troth.control.deeds import NEVER, Once
-from troth.kernel import ids
 from troth.kernel.errors import Missing
 from troth.kernel.payment_errors import PaymentsDown
 from troth.ledger import books
@@ -119,9 +118,9 @@ def close_accounts(office: Office) -> None:
     """Begin with each account whose time has come, and go on with those that are being closed."""
     cashier, now_ms = cashier_of(office), office.clock.now_ms()
     with office.store.read() as tx:
-        due = [org for org, at_ms in billing.planned_closings(tx) if at_ms <= now_ms]
-    for org in due:
-        _begin_closing(office, Actor(billing.NOBODY, now_ms), ids.text("org", org))
+        due = billing.due_closings(tx, now_ms)
+    for ref in due:
+        _begin_closing(office, Actor(billing.NOBODY, now_ms), ref)
     with office.store.read() as tx:
         orgs = billing.closings(tx)
     for org in orgs:

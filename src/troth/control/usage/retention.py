@@ -1,0 +1,45 @@
+"""How long rows of single requests stay. A request's id begins with its time: nothing else is kept.
+
+When a row has gone, nothing says that it was ever there. An id of a time that is over is answered
+alike, whoever asks and whether there was such a request or not.
+"""
+
+from typing import Final
+
+from troth.control.usage.record import MS_OF_DAY
+from troth.kernel.ids import RAW_BYTES, made_at_ms, raw_of
+from troth.store.transaction import Transaction
+
+_TIME_BYTES: Final = 6
+_GUARDED_DAYS: Final = 9
+"""A row is posted this many days after its request at the latest; its day must be closed."""
+
+
+def is_over(request: str, days: int, now_ms: int) -> bool:
+    """Tell whether a request is so old that its row is kept no more; 0 `days` for never."""
+    raw = raw_of("req", request)
+    return raw is not None and days > 0 and made_at_ms(raw) < _first_ms(days, now_ms)
+
+
+def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
+    """Drop rows whose time is over, `limit` at most; return how many.
+
+    Sums by the hour and the day stay, and so do the charges in the books, which name no request.
+    """
+    opened = transaction.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
+    if opened is None or days <= 0:
+        return 0
+    first_ms = min(_first_ms(days, now_ms), (opened[0] - _GUARDED_DAYS) * MS_OF_DAY)
+    if first_ms <= 0:
+        return 0
+    first = first_ms.to_bytes(_TIME_BYTES, "big") + bytes(RAW_BYTES - _TIME_BYTES)
+    return transaction.execute(
+        "DELETE FROM usage WHERE request IN"
+        " (SELECT request FROM usage WHERE request < ? ORDER BY request LIMIT ?)",
+        (first, limit),
+    )
+
+
+def _first_ms(days: int, now_ms: int) -> int:
+    """Return the start of the first day (UTC) whose rows are kept."""
+    return (now_ms // MS_OF_DAY - days) * MS_OF_DAY
