@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Payments: list, check, queue, resolve, reconcile.",
     ),
     "credits": ("troth.cli.credits:owed", "Credit that is owed: uptime."),
+    "status": ("troth.cli.status:status", "Uptime and maintenance: show, plan, cancel."),
     "codes": ("troth.cli.codes:codes", "Codes for credit: create, list, revoke, redeem."),
     "models": ("troth.cli.models:models", "What is offered, where and at which price."),
     "prices": ("troth.cli.prices:prices", "Prices: show, import a proposal, accept, pin."),

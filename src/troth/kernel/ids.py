@@ -12,7 +12,7 @@ from troth.kernel.clock import Clock
 
 Kind = Literal[
     "org", "key", "req", "prj", "top", "lot", "seat", "usr", "code", "camp", "alert",
-    "rfd", "dsp", "itm",
+    "rfd", "dsp", "itm", "mnt",
 ]  # fmt: skip
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -11,6 +11,7 @@ from troth.kernel.secret import Secret
 _DAYS_MAX: Final = 90
 _PORT_MAX: Final = 65_535
 _WHOLE: Final = 100
+_HOURS_MAX: Final = 720
 
 
 class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,10 +39,17 @@ class UptimeTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UptimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the terms promise for downtime; nothing while `credit_below_percent` is empty."""
+    """What the terms promise for downtime; nothing while `credit_below_percent` is empty.
+
+    `credit` says whether credit that is owed is applied by itself or waits for a person;
+    `maintenance` whether what was announced `maintenance_notice_hours` ahead counts as downtime.
+    """
 
     credit_below_percent: str = ""
     tiers: dict[str, UptimeTier] = msgspec.field(default_factory=dict)
+    credit: Literal["propose", "apply"] = "propose"
+    maintenance: Literal["counts", "excluded"] = "counts"
+    maintenance_notice_hours: int = 24
 
 
 def alert_faults(
@@ -58,6 +66,8 @@ def alert_faults(
         yield ("mail", "username"), "and 'mail.password' go together"
     if mail.username and mail.security == "none":
         yield ("mail", "security"), 'must be "starttls" or "tls" where there is a password'
+    if not 0 <= uptime.maintenance_notice_hours <= _HOURS_MAX:
+        yield ("uptime", "maintenance_notice_hours"), f"must be from 0 to {_HOURS_MAX}"
     yield from _uptime_faults(uptime.credit_below_percent, uptime.tiers)
 
 

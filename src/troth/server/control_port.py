@@ -16,7 +16,9 @@ _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _UNAVAILABLE: Final = 503
 _PLAIN: Final = b"text/plain"
-_PATHS: Final = frozenset(("/healthz", "/readyz", "/metrics"))
+_JSON: Final = b"application/json"
+_PATHS: Final = frozenset(("/healthz", "/readyz", "/metrics", "/status.json"))
+_UNREADY: Final = (_UNAVAILABLE, _PLAIN, b"not ready\n")
 HOOK_PATH: Final = "/hooks/stripe"
 HOOK_BYTES_MAX: Final = 256 * 1024
 _SIGNATURE: Final = b"stripe-signature"
@@ -38,12 +40,19 @@ class ControlPort:
     """Health and metrics, in a thread with a loop of its own."""
 
     def __init__(
-        self, is_ready: Callable[[], bool], metrics: Callable[[], bytes], kind: str, clock: Clock
+        self,
+        is_ready: Callable[[], bool],
+        metrics: Callable[[], bytes],
+        kind: str,
+        clock: Clock,
+        *,
+        status: Callable[[], bytes] = bytes,
     ) -> None:
-        """`kind` is the content type of what `metrics` returns."""
+        """`kind` is the content type of what `metrics` returns; `status` is the public page."""
         self._is_ready = is_ready
         self._metrics = metrics
         self._kind = kind.encode()
+        self._status = status
         self._clock = clock
         self._started = Event()
         self._ended: Callable[[], None] = self._started.set
@@ -87,10 +96,12 @@ class ControlPort:
         match head.path:
             case "/healthz":
                 return _OK, _PLAIN, b"ok\n"
-            case "/readyz" if self._is_ready():
-                return _OK, _PLAIN, b"ok\n"
             case "/readyz":
-                return _UNAVAILABLE, _PLAIN, b"not ready\n"
+                is_ready = self._is_ready()
+                return (_OK, _PLAIN, b"ok\n") if is_ready else _UNREADY
+            case "/status.json":
+                page = self._status()
+                return (_OK, _JSON, page) if page else _UNREADY
             case "/metrics":
                 return _OK, self._kind, self._metrics()
             case _:

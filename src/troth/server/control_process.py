@@ -36,6 +36,8 @@ from troth.server.payment_duties import payment_duties
 from troth.server.records import write_usage
 from troth.server.sealing import people_sealer
 from troth.server.shelf import stock_of
+from troth.server.uptime_duties import uptime_duties
+from troth.server.uptime_meter import UptimeMeter
 from troth.server.webhooks import webhooks
 from troth.store import engine
 
@@ -73,18 +75,18 @@ def run(line: socket.socket) -> int:
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
     office = _office(store, handover, clock, desk, seals=seals)
-    port = ControlPort(lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock)
+    meter = UptimeMeter(metrics.pulse)
+    port = ControlPort(
+        lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock, status=lambda: meter.page
+    )
     port.serve(socket.socket(fileno=handover.port), webhooks(office, log))
     management = ManagementServer(application(office), socket.socket(fileno=handover.management))
     management.start()
-    duties = _duties(office, log)
+    duties = _duties(office, log, meter)
     tell(line, Ready(is_erasing=False))
     _wait(line)
-    for each in duties:
-        each.stop()
-    management.stop()
-    port.stop()
-    desk.stop()
+    for stop in (*(each.stop for each in duties), management.stop, port.stop, desk.stop):
+        stop()
     store.close()
     return _GO
 
@@ -124,9 +126,14 @@ def _desk(
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 
 
-def _duties(office: Office, log: Log) -> list[Duties]:
+def _duties(office: Office, log: Log, meter: UptimeMeter) -> list[Duties]:
     """Start what is done by itself, in threads that do not wait for each other."""
-    threads = [DUTIES, SLOW_DUTIES, *([payment_duties(log)] if office.cashier else [])]
+    threads = [
+        DUTIES,
+        SLOW_DUTIES,
+        uptime_duties(meter),
+        *([payment_duties(log)] if office.cashier else []),
+    ]
     started = [Duties(office, each, clock=office.clock, log=log) for each in threads]
     for each in started:
         each.start()

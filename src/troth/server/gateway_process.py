@@ -267,16 +267,15 @@ class Gateway:
         server = self._server
         if purses is None or server is None:
             return
+        is_ready = purses.is_writable and not server.is_draining
+        if self._world is not None:
+            self._world.is_ready = is_ready
+            is_ready = is_ready and self._world.keys.is_fresh
         self.link.send(
             messages.Counters(
                 requests=[
                     messages.SeriesCount(
-                        each.endpoint,
-                        each.model,
-                        each.provider,
-                        each.status,
-                        each.reason,
-                        count,
+                        each.endpoint, each.model, each.provider, each.status, each.reason, count
                     )
                     for each, count in counters.requests.items()
                 ],
@@ -291,10 +290,9 @@ class Gateway:
                 upstream_connections=self.ways.pool.connections,
                 reservations=purses.open_count,
                 unposted=purses.unposted_count,
+                is_ready=is_ready,
             )
         )
-        if self._world is not None:
-            self._world.is_ready = purses.is_writable and not server.is_draining
 
 
 async def _pause(ms: int) -> None:

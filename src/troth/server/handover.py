@@ -110,15 +110,25 @@ class MailServer(msgspec.Struct, frozen=True):
     sender: str
 
 
+class AvailabilityTerms(msgspec.Struct, frozen=True):
+    """How long ahead maintenance is announced, whether it is left out, what follows from it all."""
+
+    maintenance_notice_ms: int = 86_400_000
+    is_maintenance_excluded: bool = False
+    is_credit_applied: bool = False
+
+
 class AlertTerms(msgspec.Struct, frozen=True):
     """What the control process tells by: the days, and the mail server if there is one.
 
-    `uptime` maps percent of uptime in nano-percent to the percent of charges credited below it.
+    `uptime` maps percent of uptime in nano-percent to the percent of charges credited below it,
+    and `availability` says how it is measured and whether that credit is applied by itself.
     """
 
     low_balance_days: int = 7
     mail: MailServer | None = None
     uptime: tuple[tuple[int, int], ...] = ()
+    availability: AvailabilityTerms = AvailabilityTerms()
 
 
 class ControlHandover(msgspec.Struct, frozen=True):

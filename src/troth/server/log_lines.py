@@ -166,6 +166,8 @@ class DutyName(Code):
     REMIND_PAYMENTS = "remind_payments"
     ISSUE_RECEIPTS = "issue_receipts"
     ISSUE_MONTHS = "issue_months"
+    MEASURE_UPTIME = "measure_uptime"
+    CREDIT_DOWNTIME = "credit_downtime"
 
 
 class DutyFailed(Event, frozen=True):

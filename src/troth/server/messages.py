@@ -179,7 +179,8 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Up, each second: totals since the process started, and gauges as they are.
 
     `first_byte` counts by the bounds of `gateway.counters`, with the sum in milliseconds;
-    `events` are by codes of ours, `above_bound` are tokens by model.
+    `events` are by codes of ours, `above_bound` are tokens by model; `is_ready` is what
+    `/readyz` says.
     """
 
     requests: list[SeriesCount]
@@ -194,6 +195,7 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     reservations: int
     unposted: int
     above_bound: dict[str, int] = {}
+    is_ready: bool = True
 
 
 Up = (

@@ -10,6 +10,7 @@ from itertools import accumulate
 from threading import Lock
 from typing import Final
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -35,6 +36,16 @@ _GAUGES: Final = (
 _KEPT_LIVES: Final = 64
 
 Labels = tuple[str, str, str, str, str]
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How often gateways said that they are ready, and by endpoint their calls and failures.
+
+    Each only grows; whoever wants to know of a time compares two.
+    """
+
+    beats: int
+    calls: dict[str, tuple[int, int]]
 
 
 class Totals:
@@ -87,12 +98,14 @@ class Metrics(Collector):
         self._lives: dict[bytes, Life] = {}
         self._slots: set[int] = set()
         self._restarts = 0
+        self._beats = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     def take(self, slot: int, life: bytes, report: Counters) -> None:
         """Take the report of a process at a place; another `life` is another process."""
         with self._lock:
+            self._beats += report.is_ready
             known = self._lives.get(life)
             if known is not None:
                 known.report, known.is_linked = report, True
@@ -109,6 +122,25 @@ class Metrics(Collector):
             if known is not None:
                 known.is_linked = False
 
+    def pulse(self) -> Pulse:
+        """Return how gateways are, as far as they have said."""
+        with self._lock:
+            totals = self._totals()
+            beats = self._beats
+        calls: dict[str, tuple[int, int]] = {}
+        for (endpoint, _, _, status, _), count in totals.requests.items():
+            whole, failed = calls.get(endpoint, (0, 0))
+            calls[endpoint] = (whole + count, failed + count * (status == "5xx"))
+        return Pulse(beats, calls)
+
+    def _totals(self) -> Totals:
+        """Return the sums of all gateways that ever reported."""
+        totals = Totals()
+        _merge(totals, self._past)
+        for life in self._lives.values():
+            totals.add(life.report)
+        return totals
+
     def _forget_oldest(self) -> None:
         """Keep only the sums of processes that ended long ago."""
         gone = [name for name, life in self._lives.items() if not life.is_linked]
@@ -123,10 +155,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the families, each summed over all gateways that ever reported."""
         with self._lock:
-            totals = Totals()
-            _merge(totals, self._past)
-            for life in self._lives.values():
-                totals.add(life.report)
+            totals = self._totals()
             present = [(life.slot, life.report) for life in self._lives.values() if life.is_linked]
             restarts = self._restarts
         yield from _counted(totals)

@@ -8,6 +8,7 @@ from troth.catalog.load import Catalog
 from troth.control import keys, promotions, reports
 from troth.kernel.money import usd
 from troth.ledger import books
+from troth.server.status_page import StatusPage
 
 
 class State(msgspec.Struct, frozen=True):
@@ -203,6 +204,16 @@ class Redeemed(msgspec.Struct, frozen=True):
 
     organization: str
     amount_nusd: int
+
+
+class ShownStatus(msgspec.Struct, frozen=True):
+    """The public page, and what its last month owes to how many that were not credited yet."""
+
+    page: StatusPage
+    month: str = ""
+    downtime_ms: int = 0
+    owed_to: int = 0
+    owed_nusd: int = 0
 
 
 class UptimeCredits(msgspec.Struct, frozen=True):

@@ -107,6 +107,11 @@ _BUDGETS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     ),
     "redemption": _all(DataClass.BILLING, "code org at"),
     "redeem_attempt": _all(DataClass.ACCOUNT, "org minute count"),
+    "availability": _all(DataClass.OPERATION, "day endpoint up upstream"),
+    "maintenance": _all(
+        DataClass.OPERATION,
+        "ref announced_at starts_at ends_at is_emergency cancelled_at",
+    ),
     "uptime_credit": _all(DataClass.BILLING, "month org amount_nusd downtime_ms at"),
 }
 

@@ -18,7 +18,8 @@ from troth.control.promotions import Code
 from troth.control.usage import Statement, Total
 from troth.kernel import api_keys
 from troth.kernel.clock import SystemClock
-from troth.server.shown import ShownKey, ShownModel, ShownWallet, Verified
+from troth.server.shown import ShownKey, ShownModel, ShownStatus, ShownWallet, Verified
+from troth.server.status_page import Maintenance
 
 
 @pytest.fixture
@@ -231,6 +232,25 @@ def test_uptime_credit_needs_terms(ada: CommandLine) -> None:
         file.write('[uptime.tiers.low]\nbelow_percent = "99.5"\ncredit_percent = 10\n')
     said = ada.run("credits", "uptime", "--month", "2026-01", "--downtime", "5h")
     assert "wait until all days of the month are closed" in said.err or said.code == 0
+
+
+def test_maintenance_is_announced_in_time_or_refused(ada: CommandLine) -> None:
+    assert ada.ask(ShownStatus, "status", "show").page.measured_since == ""
+    made = ada.ask(Maintenance, "status", "plan", "--start", "2099-01-02T03:04", "--length", "90m")
+    assert (made.starts_at, made.ends_at) == ("2099-01-02T03:04:00Z", "2099-01-02T04:34:00Z")
+    shown = ada.run("status", "show")
+    assert (shown.code, made.ref in shown.err) == (0, True)
+    assert ada.ask(Maintenance, "status", "cancel", made.ref).is_cancelled
+    assert ada.run("status", "cancel", made.ref).code == 2
+    soon = datetime.fromtimestamp(SystemClock().now_ms() // 1_000 + 3_600, UTC)
+    plan = ("status", "plan", "--start", soon.strftime("%Y-%m-%dT%H:%M"), "--length", "1h")
+    said = ada.run(*plan)
+    assert (said.code, "at least 24 hours ahead" in said.err) == (2, True)
+    assert ada.ask(Maintenance, *plan, "--emergency").is_emergency
+    for start in ("soon", "2099-01-02T03:04+01:00"):
+        assert ada.run("status", "plan", "--start", start, "--length", "1h").code == 2
+    unmeasured = ada.run("credits", "uptime", "--month", "2026-01")
+    assert (unmeasured.code, "say its downtime" in unmeasured.err) == (2, True)
 
 
 def test_a_whole_key_is_no_argument(ada: CommandLine) -> None:

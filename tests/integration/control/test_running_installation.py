@@ -16,7 +16,9 @@ import pytest
 from tests.builders.command_line import CommandLine
 from troth.cli.serve import Addresses
 from troth.control.usage import Receipt, Total
-from troth.server.shown import ShownKey, ShownWallet, Verified
+from troth.kernel.clock import SystemClock
+from troth.server.shown import ShownKey, ShownStatus, ShownWallet, Verified
+from troth.server.status_page import StatusPage
 
 ASK = b'{"model": "simulated", "messages": [{"role": "user", "content": "Hello"}]}'
 
@@ -109,6 +111,25 @@ def test_a_change_is_in_force_when_the_command_ends(troth: CommandLine, running:
     assert running.ask(made.text)[0] == 200
     assert troth.run("keys", "revoke", made.ref).code == 0
     assert running.ask(made.text)[0] == 401
+
+
+def test_a_running_installation_measures_itself_and_shows_it(
+    troth: CommandLine, running: Running
+) -> None:
+    since = ""
+    deadline_ns = SystemClock().monotonic_ns() + 20 * 10**9
+    while not since and SystemClock().monotonic_ns() < deadline_ns:
+        since = troth.ask(ShownStatus, "status", "show").page.measured_since
+    assert since
+    where = urlsplit(running.addresses.control)
+    connection = http.client.HTTPConnection(where.netloc, timeout=20)
+    connection.request("GET", "/status.json")
+    answer = connection.getresponse()
+    page = msgspec.json.decode(answer.read(), type=StatusPage)
+    connection.close()
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert (page.maintenance, page.is_maintenance_excluded) == ([], False)
+    assert "Up now" in troth.run("status", "show").err
 
 
 def test_only_the_owner_reaches_management(troth: CommandLine, running: Running) -> None:

@@ -11,6 +11,7 @@ from troth.server.alert_settings import (
     alert_faults,
 )
 from troth.server.alert_terms import alert_terms
+from troth.server.handover import AvailabilityTerms
 
 MAIL = MailSettings("mail.example.org", sender="troth@example.org")
 
@@ -33,12 +34,18 @@ def test_the_defaults_mail_nothing_and_promise_nothing() -> None:
 
 
 def test_settings_become_terms() -> None:
-    uptime = UptimeSettings("99.5", {"b": UptimeTier("99.5", 10), "a": UptimeTier("95", 50)})
+    uptime = UptimeSettings(
+        "99.5", {"b": UptimeTier("99.5", 10), "a": UptimeTier("95", 50)}, "apply", "excluded", 1
+    )
     mail = MailSettings(
         "mail.example.org", username="troth", password=Secret("pass"), sender="troth@example.org"
     )
     assert faults(mail=mail, uptime=uptime) == []
     terms = alert_terms(AlertSettings(3), mail, uptime)
+    measured = AvailabilityTerms(
+        maintenance_notice_ms=3_600_000, is_maintenance_excluded=True, is_credit_applied=True
+    )
+    assert terms.availability == measured
     assert terms.uptime == ((95_000_000_000, 50), (99_500_000_000, 10))
     assert terms.mail is not None
     assert (terms.mail.password, terms.mail.security) == ("pass", "starttls")
@@ -64,6 +71,7 @@ def test_a_mail_server_that_cannot_work_is_named(mail: MailSettings, named: str)
     ("uptime", "named"),
     [
         (UptimeSettings("99.5"), "uptime.credit_below_percent"),
+        (UptimeSettings(maintenance_notice_hours=-1), "uptime.maintenance_notice_hours"),
         (UptimeSettings("x", {"a": UptimeTier("9", 10)}), "uptime.credit_below_percent"),
         (UptimeSettings("101", {"a": UptimeTier("9", 10)}), "uptime.credit_below_percent"),
         (UptimeSettings("99", {"a": UptimeTier("99.5", 10)}), "uptime.tiers.a.below_percent"),

@@ -2,7 +2,7 @@ from msgspec.structs import replace
 
 from troth.gateway.counters import BUCKETS_MS
 from troth.server.messages import Counters, SeriesCount
-from troth.server.metrics import Metrics
+from troth.server.metrics import Metrics, Pulse
 
 REPORT = Counters(
     requests=[
@@ -41,6 +41,17 @@ def test_reports_of_all_slots_are_summed_by_class_of_status() -> None:
     assert shown['troth_requests_in_flight{slot="0"}'] == 4
     assert shown['troth_requests_in_flight{slot="1"}'] == 1
     assert shown["troth_tokens_total"] == 140
+
+
+def test_a_pulse_beats_with_each_report_of_a_ready_gateway_and_never_falls_back() -> None:
+    metrics = Metrics()
+    assert metrics.pulse() == Pulse(0, {})
+    metrics.take(0, b"a", REPORT)
+    metrics.take(1, b"b", replace(REPORT, is_ready=False))
+    assert metrics.pulse() == Pulse(1, {"chat": (12, 4)})
+    metrics.left(b"a")
+    metrics.take(0, b"c", REPORT)
+    assert metrics.pulse() == Pulse(2, {"chat": (18, 6)})
 
 
 def test_the_histogram_is_cumulative_and_in_seconds() -> None:

@@ -31,6 +31,8 @@ class Action(Code):
     CODE_REVOKE = "code.revoke"
     CODE_REDEEM = "code.redeem"
     CREDIT_UPTIME = "credit.uptime"
+    MAINTENANCE_ANNOUNCE = "maintenance.announce"
+    MAINTENANCE_CANCEL = "maintenance.cancel"
     PRICE_ACCEPT = "price.accept"
     PRICE_SET = "price.set"
     PRICE_PIN = "price.pin"

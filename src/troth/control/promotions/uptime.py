@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from troth.control.audit import Action, Actor, append
-from troth.control.usage import Month
+from troth.control.usage import Month, is_closed
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue
 from troth.kernel.money import NANO
@@ -49,8 +49,7 @@ def owed(
         raise InvalidValue("month", reason)
     if not 0 <= downtime_ms <= month.length_ms:
         raise InvalidValue("downtime_ms", "give a length within the month")
-    opened = transaction.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
-    if opened is None or opened[0] < month.end:
+    if not is_closed(transaction, month):
         raise InvalidValue("month", "wait until all days of the month are closed")
     percent = percent_for(downtime_ms, month, tiers)
     rows = transaction.rows(

@@ -1,7 +1,7 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
 from troth.control.usage.key_sums import KeySums, key_sums
-from troth.control.usage.months import Month, date_of, month_of
+from troth.control.usage.months import Month, date_of, is_closed, month_at, month_of
 from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest, of_key
@@ -39,9 +39,11 @@ __all__ = [
     "forget",
     "freeze",
     "holds",
+    "is_closed",
     "is_over",
     "key_sums",
     "latest",
+    "month_at",
     "month_of",
     "of_key",
     "paces",

@@ -8,10 +8,12 @@ import msgspec
 
 from troth.control.usage.record import MS_OF_DAY
 from troth.kernel.errors import InvalidValue
+from troth.store.transaction import Transaction
 
 _FORM: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 _EPOCH: Final = dt.date(1970, 1, 1)
 _DECEMBER: Final = 12
+_LONGEST: Final = 31
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -42,6 +44,20 @@ def month_of(name: str, now_ms: int) -> Month:
     if first * MS_OF_DAY > now_ms:
         raise InvalidValue("month", "give a month that has begun")
     return Month(name, first, end)
+
+
+def month_at(day: int) -> Month:
+    """Return the month of a day."""
+    date = _EPOCH + dt.timedelta(days=day)
+    after = date.replace(day=1) + dt.timedelta(days=_LONGEST)
+    first, end = date.replace(day=1), after.replace(day=1)
+    return Month(date.isoformat()[:7], (first - _EPOCH).days, (end - _EPOCH).days)
+
+
+def is_closed(tx: Transaction, month: Month) -> bool:
+    """Tell whether all days of a month are closed, so that nothing can be charged to it."""
+    opened = tx.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
+    return opened is not None and opened[0] >= month.end
 
 
 def date_of(day: int) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from troth.control import accounts, deeds, promotions, usage
+from troth.server import uptime_credits
 from troth.server.management.forms import Body, By, Here, Key, answer, dollars, once
 from troth.server.shown import Redeemed, UptimeCredits
 
@@ -30,13 +31,13 @@ class GivenCode(Body):
 
 
 class Downtime(Body):
-    """A month such as 2026-10 and how long the service was away in it.
+    """A month such as 2026-10 and how long the service was away in it; else what was measured.
 
     Nothing is credited unless `is_applied`.
     """
 
     month: str
-    downtime_ms: int
+    downtime_ms: int | None = None
     is_applied: bool = False
 
 
@@ -95,10 +96,13 @@ def redeem_code(name: str, body: GivenCode, office: Here, by: By, *, key: Key) -
 def credit_uptime(body: Downtime, office: Here, by: By) -> Response:
     """Show what is owed for a month's downtime; credit it, once, where that is asked for."""
     month = usage.month_of(body.month, by.at_ms)
-    credited = 0
+    terms, credited = office.alerts.uptime, 0
     with office.store.write() as tx:
-        due = promotions.owed(tx, month, body.downtime_ms, office.alerts.uptime)
-        for each in due if body.is_applied else ():
-            credited += promotions.credit_owed(tx, by, month, (each, body.downtime_ms))
-        due = promotions.owed(tx, month, body.downtime_ms, office.alerts.uptime)
-    return answer(UptimeCredits(month.name, body.downtime_ms, credited, due))
+        measured = body.downtime_ms is None
+        away_ms = uptime_credits.downtime_of(tx, office, month) if measured else body.downtime_ms
+        assert away_ms is not None
+        due = promotions.owed(tx, month, away_ms, terms)
+        if body.is_applied:
+            credited = uptime_credits.credit(tx, by, month, (due, away_ms))
+            due = promotions.owed(tx, month, away_ms, terms)
+    return answer(UptimeCredits(month.name, away_ms, credited, due))

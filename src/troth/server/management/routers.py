@@ -15,6 +15,7 @@ from troth.server.management import (
     reporting,
     reports,
     statements,
+    status,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -28,4 +29,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     reporting.ROUTER,
     reports.ROUTER,
     statements.ROUTER,
+    status.ROUTER,
 )
