@@ -2,13 +2,34 @@
 
 import asyncio
 from collections.abc import Awaitable, Generator
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from typing_extensions import override
 
+from troth.gateway.world import Memory
+from troth.kernel.content import Content
+from troth.kernel.errors import Overloaded
 from troth.wire import Arrival, ClientLeft
 
 Found = TypeVar("Found")
+_UNTOLD_BYTES: Final = 1 << 20
+"""What a body without a length is taken for."""
+
+
+async def large_body(arrival: Arrival, memory: Memory) -> Content:
+    """Return a body that does not come with its head, if there is room for it.
+
+    Raises:
+        Overloaded: too much memory is in use, or will be once all that was let in is here.
+        BodyRefused, ClientLeft: as `Arrival.body` does.
+    """
+    size = arrival.head.content_length or _UNTOLD_BYTES
+    if not memory.takes(size):
+        raise Overloaded
+    try:
+        return await arrival.body()
+    finally:
+        memory.came(size)
 
 
 class WhileThere(Awaitable[Found], Generic[Found]):

@@ -11,7 +11,7 @@ from troth.gateway.batches import forward_inputs
 from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
-from troth.gateway.patience import WhileThere
+from troth.gateway.patience import WhileThere, large_body
 from troth.gateway.receive import receive
 from troth.gateway.record import record
 from troth.gateway.relay import relay
@@ -28,7 +28,7 @@ async def serve(
 ) -> None:
     """Carry one inference request from bytes to answer, and leave only numbers behind."""
     caller = recognize(arrival.head, world) or await authenticate(arrival.head, world)
-    body = arrival.whole() or await arrival.body()
+    body = arrival.whole() or await large_body(arrival, world.memory)
     ask = receive(endpoint, body, caller.key.org, world.hint_key)
     admission = admit(ask, caller, world)
     tokens = 0

@@ -31,6 +31,30 @@ class Upstreams(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """How much more this process may take in. Asked for bodies that are not here at once."""
+
+    def takes(self, size: int) -> bool:
+        """Tell whether a body of so many bytes may come; then it is counted until it `came`."""
+        ...
+
+    def came(self, size: int) -> None:
+        """A body that was taken is here, or will not come."""
+        ...
+
+
+class AllMemory:
+    """Memory without a limit."""
+
+    def takes(self, size: int) -> bool:
+        """Take anything."""
+        del size
+        return True
+
+    def came(self, size: int) -> None:
+        """Nothing was counted."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What a request may be at most: bytes, attempts, milliseconds."""
 
@@ -65,3 +89,4 @@ class World(msgspec.Struct):
     is_ready: bool = True
     is_shedding: bool = False
     """Too much memory is in use: no new requests."""
+    memory: Memory = msgspec.field(default_factory=AllMemory)

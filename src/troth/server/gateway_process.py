@@ -112,6 +112,7 @@ class Gateway:
         self._keeper: Keeper | None = None
         self._server: Server | None = None
         self._world: World | None = None
+        self._shedding = Shedding(serving.memory_bytes)
         self.purses: Purses | None = None
 
     async def start(self) -> None:
@@ -182,8 +183,7 @@ class Gateway:
 
     def _make_world(self) -> World:
         assert self.purses is not None
-        clock = self._clock
-        memory = self._handover.rates
+        clock, memory = self._clock, self._handover.rates
         return World(
             keys=LinkedKeys(self.tables, self.link, clock),
             offerings=self.tables,
@@ -199,6 +199,7 @@ class Gateway:
             counters=self.counters,
             pause=_pause,
             limits=Limits(),
+            memory=self._shedding,
             verified={},
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
             hint_key=self._handover.hint_key,
@@ -206,11 +207,10 @@ class Gateway:
 
     async def watch_memory(self) -> None:
         """Refuse new requests while too much memory is in use."""
-        shedding = Shedding(self._handover.serving.memory_bytes)
         while True:
             world, server = self._world, self._server
             if world is not None and server is not None:
-                is_on = shedding.look(server.in_flight)
+                is_on = self._shedding.look(server.in_flight)
                 if is_on is not world.is_shedding:
                     self._log.write(SheddingChanged(self._handover.slot, is_on))
                 world.is_shedding = is_on

@@ -17,6 +17,7 @@ _GROUPS: Final = Path("/sys/fs/cgroup")
 _MEMBERSHIP: Final = Path("/proc/self/cgroup")
 _PERCENT_OF_GROUP: Final = 80
 _PERCENT_TO_RECOVER: Final = 95
+_TIMES_A_BODY: Final = 3
 
 
 class Shedding:
@@ -28,22 +29,45 @@ class Shedding:
         self._group = group or _own_group()
         self._group_most_bytes = _number(self._group / "memory.max") * _PERCENT_OF_GROUP // 100
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._coming_bytes = 0
+        self._may_take_one = True
         self.is_on = False
+
+    def takes(self, size: int) -> bool:
+        """Tell whether a body may come: with all that comes already, it fits what is left.
+
+        Read and written anew for the provider, a body takes three times its size for a moment.
+        """
+        self._coming_bytes += size
+        if not self._is_over(_TIMES_A_BODY * self._coming_bytes):
+            return True
+        if self._may_take_one:
+            self._may_take_one = False
+            return True
+        self._coming_bytes -= size
+        return False
+
+    def came(self, size: int) -> None:
+        """A body that was taken is here, or will not come."""
+        self._coming_bytes -= size
 
     def look(self, in_flight: int) -> bool:
         """Return whether new requests must be refused while `in_flight` are under way."""
+        self._may_take_one = in_flight <= _SERVED_ANYWAY
         is_over = in_flight > _SERVED_ANYWAY and self._is_over()
         if is_over and self._trim is not None:
             self._trim(0)  # what was freed may lie between what is used
         self.is_on = is_over
         return is_over
 
-    def _is_over(self) -> bool:
+    def _is_over(self, more: int = 0) -> bool:
+        """Tell whether what is used and `more` is above the limit."""
         percent = _PERCENT_TO_RECOVER if self.is_on else 100
-        if self._most_bytes and _resident_bytes() * 100 > self._most_bytes * percent:
+        most_bytes = self._most_bytes
+        if most_bytes and (_resident_bytes() + more) * 100 > most_bytes * percent:
             return True
         most_bytes = self._group_most_bytes
-        return bool(most_bytes) and self._group_bytes() * 100 > most_bytes * percent
+        return bool(most_bytes) and (self._group_bytes() + more) * 100 > most_bytes * percent
 
     def _group_bytes(self) -> int:
         """Return what the control group uses, without what the system would give up at once."""

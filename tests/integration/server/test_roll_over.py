@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from troth.server.bulletin import standing
 from troth.server.settings import ServerSettings, Settings
 from troth.server.supervisor import Plan
 
+ROLL_OVERS = 100
 CREDIT_NUSD = 500 * 10**9
 
 
@@ -72,6 +74,35 @@ def test_nobody_is_refused_in_a_roll_over_and_no_charge_is_lost(house: Installed
     changed = house.manage("POST", f"/keys/{key[9:21]}/revoke")
     assert (changed.is_in_force, changed.silent) == (True, ())
     assert {house.ask(key, max_tokens=1).status for _ in range(8)} == {401}
+
+
+@pytest.mark.prove
+def test_a_hundred_roll_overs_under_load_break_nothing(
+    house: Installed, figures: Callable[[str], None]
+) -> None:
+    key = house.organization("acme", "500")
+    load = Load(house, key, callers=3)
+    installation = assemble.installation(house.settings)
+
+    def trouble() -> None:
+        for number in range(ROLL_OVERS):
+            plan = Plan(installation, with_control=number % 10 == 0)
+            house.supervisor._plan = lambda plan=plan: plan  # type: ignore[misc]
+            rolled(house)
+
+    watch = Stopwatch()
+    load.beside(trouble)
+    answers = Counter(one.status for one in load.told)
+    figures(
+        f"{ROLL_OVERS} roll-overs in {watch.seconds:.0f} s under load: answers {dict(answers)},"
+        f" {load.broken} broken connections"
+    )
+    assert load.broken == 0
+    assert set(answers) <= {200, 503}  # 503: a lease was dry while control was replaced
+    assert answers[503] <= answers[200] // 1_000
+    assert all(one.text for one in load.told)
+    owed = CREDIT_NUSD - sum(load.costs.values())
+    wait_until(lambda: house.wallet("acme").posted_nusd == owed, 20, "all is posted")
 
 
 def test_streams_and_connections_that_stand_are_ended_in_order(tmp_path: Path) -> None:

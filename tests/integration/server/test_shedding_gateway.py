@@ -1,12 +1,18 @@
 """A gateway with too much memory in use refuses new requests, ends the running ones, recovers."""
 
+import asyncio
+import resource
+from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.builders.installation import installed
+from tests.journeys import crowd
 from tests.journeys.patience import wait_until
+from tests.journeys.raw_http import hello
 
 STREAMS = 12
+CAP_BYTES = 512 << 20
 
 
 def test_new_requests_are_refused_until_there_is_room(tmp_path: Path) -> None:
@@ -24,3 +30,25 @@ def test_new_requests_are_refused_until_there_is_room(tmp_path: Path) -> None:
             whole = [one.end().text.endswith(b"data: [DONE]\n\n") for one in streams]
             assert whole == [True] * STREAMS
         wait_until(lambda: house.ask(key, max_tokens=1).status == 200, 10, "it recovers")
+
+
+def test_a_thousand_large_streams_do_not_end_a_gateway_of_half_a_gigabyte(tmp_path: Path) -> None:
+    with installed(tmp_path / "data", memory_bytes=CAP_BYTES * 8 // 10) as house:
+        key = house.organization("acme", "5000")
+        former = house.supervisor.pids
+        resource.prlimit(former[0], resource.RLIMIT_DATA, (CAP_BYTES, CAP_BYTES))
+        address = f"http://127.0.0.1:{house.api_port}"
+        ask = hello("simulated", stream=True, max_tokens=40)
+        ask["messages"] = [{"role": "user", "content": "x" * 300_000}]
+        replies = asyncio.run(crowd.all_at_once(1_000, lambda _: crowd.asked(address, key, ask)))
+        answers = Counter(reply.status for reply in replies)
+        assert set(answers) == {200, 503}
+        assert all(reply.is_whole for reply in replies)
+        for reply in replies:
+            if reply.status == 200:
+                assert reply.body.endswith(b"data: [DONE]\n\n")
+            else:
+                assert reply.error["code"] == "overloaded"
+                assert reply.headers["retry-after"] == "1"
+        assert house.ask(key, max_tokens=1).status == 200
+        assert house.supervisor.pids == former

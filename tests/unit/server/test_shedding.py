@@ -47,3 +47,23 @@ def test_it_recovers_with_a_margin(tmp_path: Path) -> None:
 @pytest.mark.parametrize("most", ["max", "nonsense"])
 def test_a_group_without_a_limit_never_sheds(tmp_path: Path, most: str) -> None:
     assert not Shedding(0, group(tmp_path, 1 << 50, most)).look(MANY)
+
+
+def test_bodies_on_their_way_are_counted_before_they_are_here(tmp_path: Path) -> None:
+    shedding = Shedding(0, group(tmp_path, 500))
+    shedding.look(MANY)
+    assert shedding.takes(100)
+    assert not shedding.takes(1)
+    shedding.came(100)
+    assert shedding.takes(90)
+    shedding.came(90)
+    assert not shedding.takes(101)
+
+
+def test_who_has_little_to_do_takes_one_at_a_time(tmp_path: Path) -> None:
+    shedding = Shedding(0, group(tmp_path, 900))
+    assert shedding.takes(1_000)
+    shedding.came(1_000)
+    assert not shedding.takes(1_000)
+    shedding.look(1)
+    assert shedding.takes(1_000)
