@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -11,6 +11,12 @@ import msgspec
 from troth.cli.client import Refused, Unreachable
 from troth.cli.session import Session, with_session
 
+if TYPE_CHECKING:
+    from troth.server.bulletin import Standing
+    from troth.server.parts import Part
+    from troth.server.settings import Settings
+
+PARTS: "Final[tuple[Part, ...]]" = ("all", "gateway")
 _PAUSE_SECONDS: Final = 0.05
 
 
@@ -30,18 +36,30 @@ def reload(session: Session, *, seconds: int) -> None:
 
     settings = session.reading().settings
     offer_of(settings)
-    before = standing(settings.run_folder)
-    if before is None:
+    parts = [part for part in PARTS if standing(settings.run_folder, part) is not None]
+    if not parts:
         raise Unreachable(f"nothing serves out of {settings.folder}. Next: 'troth serve'.")
+    for part in parts:
+        now = _renewed(settings, part, seconds)
+        session.output.document(msgspec.json.encode(now), {"supervisor": str(now.pid)})
+    session.output.say("New processes serve; the old ones end their requests.")
+
+
+def _renewed(settings: "Settings", part: "Part", seconds: int) -> "Standing":
+    """Have a part replaced; return how it stands then."""
+    from troth.server.bulletin import standing
+
+    before = standing(settings.run_folder, part)
     try:
-        os.kill(before.pid, signal.SIGHUP)
+        if before is not None:
+            os.kill(before.pid, signal.SIGHUP)
     except OSError:
         raise Unreachable(
-            f"process {before.pid}, which served out of {settings.folder}, is gone or not ours. "
-            "Next: 'troth doctor'."
+            f"process {before.pid if before else 0}, which served out of {settings.folder}, is "
+            "gone or not ours. Next: 'troth doctor'."
         ) from None
     left = round(seconds / _PAUSE_SECONDS)
-    while (now := standing(settings.run_folder)) is not None and now.count == before.count:
+    while (now := standing(settings.run_folder, part)) is not None and now == before:
         if not left:
             raise Unreachable(f"not ready after {seconds} seconds. Next: 'troth doctor'.")
         left -= 1
@@ -50,5 +68,4 @@ def reload(session: Session, *, seconds: int) -> None:
         raise Unreachable("it ended instead. Next: 'troth serve'.")
     if now.problem:
         raise Refused(f"{now.problem} The old processes go on.")
-    session.output.document(msgspec.json.encode(now), {"supervisor": str(now.pid)})
-    session.output.say("New processes serve; the old ones end their requests.")
+    return now

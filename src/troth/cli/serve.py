@@ -28,7 +28,7 @@ class FirstKey(msgspec.Struct, frozen=True):
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where what answers, as `--json` prints it once, when everything does."""
+    """Where what answers, as `--json` prints it once, when everything does; empty: not here."""
 
     api: str
     control: str
@@ -39,6 +39,11 @@ class Addresses(msgspec.Struct, frozen=True):
 @click.command()
 @click.option("--bind", default="", metavar="ADDRESS:PORT", help="Where the API listens.")
 @click.option("--control-bind", default="", metavar="ADDRESS:PORT", help="Health and metrics.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "gateway", "control"]),
+    help="Run all processes, or gateways and control apart, over one data folder.",
+)
 @click.option("--gateways", type=click.IntRange(1, 64), help="Gateway processes.")
 @click.option(
     "--provider",
@@ -53,6 +58,7 @@ def serve(
     *,
     bind: str,
     control_bind: str,
+    role: str | None,
     gateways: int | None,
     providers: tuple[str, ...],
 ) -> None:
@@ -63,6 +69,7 @@ def serve(
     flags = {
         "server.bind": bind,
         "server.control_bind": control_bind,
+        "server.role": role or "",
         "server.gateways": str(gateways or ""),
     }
 
@@ -90,22 +97,25 @@ def _announce(session: Session, settings: "Settings", where: "Standing") -> None
     """Say where everything is; make a first key where there is none."""
     scheme = "https" if settings.server.tls_certificate else "http"
     client = Client(settings.run_folder / "control.sock")
+    has_control = settings.server.role != "gateway"
     found = Addresses(
         api=_url(scheme, where.api.host, where.api.port),
         control=_url("http", where.control.host, where.control.port),
         is_erasing=where.is_erasing,
-        first=first_key(client, settings),
+        first=first_key(client, settings) if has_control else None,
     )
     if session.output.is_json:
         click.echo(msgspec.json.encode(found))
     else:
         _print(found)
     sys.stdout.flush()
-    for warning in _warnings(client):
+    for warning in _warnings(client) if has_control else ():
         session.output.say(f"Warning: {warning}")
 
 
 def _url(scheme: str, host: str, port: int) -> str:
+    if not port:
+        return ""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
@@ -134,8 +144,10 @@ def first_key(client: Client, settings: "Settings") -> FirstKey | None:
 
 def _print(found: Addresses) -> None:
     erasing = "freed memory is overwritten" if found.is_erasing else "freed memory is NOT erased"
-    click.echo(f"API      {found.api}/v1   ({erasing})")
-    click.echo(f"Control  {found.control}   (/healthz /readyz /metrics)")
+    if found.api:
+        click.echo(f"API      {found.api}/v1   ({erasing})")
+    if found.control:
+        click.echo(f"Control  {found.control}   (/healthz /readyz /metrics)")
     first = found.first
     if first is None:
         return

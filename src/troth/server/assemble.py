@@ -41,6 +41,8 @@ def installation(settings: Settings) -> Installation:
         key_defaults=settings.keys,
         notice_days=settings.prices.notice_days,
         serving=serving(settings),
+        gateways=settings.server.gateways,
+        part=settings.server.role,
         payments=payment_terms(settings.payments),
         alerts=alert_terms(settings.alerts, settings.mail, settings.uptime),
         documents=document_settings(settings),
@@ -82,6 +84,7 @@ def sockets(settings: Settings) -> Sockets:
         _address(server.control_bind),
         server.gateways,
         settings.run_folder,
+        part=server.role,
     )
 
 
@@ -111,7 +114,7 @@ def serve(
     planned = installation(settings)
     raise_descriptor_limit()
     log = Log(sink, clock, Role.SUPERVISOR.value)
-    with alone_in(settings.run_folder):
+    with alone_in(settings.run_folder, settings.server.role):
         opened = sockets(settings)
         supervisor = Supervisor(
             planned,
@@ -155,7 +158,7 @@ class Planner:
 
 def _fixed(former: Settings, settings: Settings) -> Iterator[str]:
     """Yield the settings that differ and cannot change while sockets and database are open."""
-    for name in ("bind", "control_bind", "gateways"):
+    for name in ("role", "bind", "control_bind", "gateways"):
         if getattr(former.server, name) != getattr(settings.server, name):
             yield f"server.{name}"
     if former.folder != settings.folder:

@@ -3,11 +3,10 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-_NAME: Final = "supervisor.json"
+from troth.server.parts import BULLETINS, Part
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -21,8 +20,8 @@ class Standing(msgspec.Struct, frozen=True):
 class Bulletin:
     """The file in the run folder that says so."""
 
-    def __init__(self, run_folder: str) -> None:
-        self._file = Path(run_folder) / _NAME
+    def __init__(self, run_folder: str, part: Part) -> None:
+        self._file = Path(run_folder) / BULLETINS[part]
         self._count = -1
 
     def post(self, problem: str = "") -> None:
@@ -40,9 +39,9 @@ class Bulletin:
             self._file.unlink(missing_ok=True)
 
 
-def standing(run_folder: Path) -> Standing | None:
-    """Return what the supervisor of a folder says, None when there is none."""
+def standing(run_folder: Path, part: Part = "all") -> Standing | None:
+    """Return what the supervisor of a folder's part says, None when there is none."""
     try:
-        return msgspec.json.decode((run_folder / _NAME).read_bytes(), type=Standing)
+        return msgspec.json.decode((run_folder / BULLETINS[part]).read_bytes(), type=Standing)
     except (OSError, msgspec.MsgspecError):
         return None

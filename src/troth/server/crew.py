@@ -65,6 +65,7 @@ class Crew:
         self._rolling: Iterator[None] | None = None
         self._sweepers: dict[int, Child] = {}
         self._standby: Child | None = None
+        self._has_control = installation.part != "gateway"
         self.control = Child(control_place(installation, sockets), clock)
         count = len(sockets.slots)
         self.posts = [
@@ -83,7 +84,8 @@ class Crew:
         """All that should run: those that do not are to be started when they are due."""
         coming = [post.coming for post in self.posts if post.coming is not None]
         standby = [self._standby] if self._standby is not None else []
-        return [self.control, *standby, *self.gateways, *coming, *self._sweepers.values()]
+        control = [self.control] if self._has_control else []
+        return [*control, *standby, *self.gateways, *coming, *self._sweepers.values()]
 
     @property
     def attending(self) -> list[Child]:
@@ -99,8 +101,9 @@ class Crew:
 
     @property
     def is_standing(self) -> bool:
-        """Whether control and a gateway at each socket answer."""
-        return all(child.is_ready for child in (self.control, *self.gateways))
+        """Whether control and a gateway at each socket answer, as far as they run here."""
+        control = [self.control] if self._has_control else []
+        return all(child.is_ready for child in (*control, *self.gateways))
 
     @property
     def is_rolling(self) -> bool:
@@ -116,6 +119,8 @@ class Crew:
 
     def look_behind(self) -> None:
         """Have somebody settle what lies in slots where nobody stands."""
+        if not self.posts:
+            return  # other processes have the slots
         standing = {child.place.slot for post in self.posts for child in post.children}
         for slot in left_behind(self._installation) - standing - self._sweepers.keys():
             place = sweeper_place(self._installation, self._sockets, slot)
@@ -151,7 +156,7 @@ class Crew:
         return self._rolling is None
 
     def _roll(self, installation: Installation, *, with_control: bool) -> Iterator[None]:
-        if with_control:
+        if with_control and self._has_control:
             yield from self._change_control(installation)
         for post in self.posts:
             yield from self._change(post, installation)

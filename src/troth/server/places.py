@@ -13,6 +13,7 @@ from troth.server.document_settings import DocumentSettings
 from troth.server.handover import NO_LISTENER, AlertTerms, ControlHandover, GatewayHandover, Serving
 from troth.server.hardening import ERASING, STEADY
 from troth.server.log_lines import Role
+from troth.server.parts import Part
 from troth.server.payment_settings import PaymentTerms
 from troth.server.settings import KeySettings
 from troth.server.sockets import Sockets
@@ -22,7 +23,10 @@ _PLAIN: Final[Mapping[str, str]] = {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """What to run. `credentials` by upstream go to the control process over its life line."""
+    """What to run. `credentials` by upstream go to the control process over its life line.
+
+    `gateways` is how many there are in all, also where another supervisor runs them.
+    """
 
     database: str
     data_folder: str
@@ -33,6 +37,8 @@ class Installation(msgspec.Struct, frozen=True):
     key_defaults: KeySettings
     notice_days: int
     serving: Serving
+    gateways: int = 1
+    part: Part = "all"
     payments: PaymentTerms | None = None
     alerts: AlertTerms = AlertTerms()
     documents: DocumentSettings = DocumentSettings()
@@ -85,7 +91,7 @@ def control_place(installation: Installation, sockets: Sockets) -> Place:
         desk=descriptors[0],
         management=descriptors[1],
         port=descriptors[2],
-        slots=len(sockets.slots),
+        slots=installation.gateways,
         credentials=dict(installation.credentials),
         serving=installation.serving,
         catalog=installation.catalog,

@@ -26,6 +26,7 @@ from troth.server.alert_settings import (
 )
 from troth.server.document_settings import InvoiceSettings, SellerSettings, VatSettings
 from troth.server.layers import Layers, Origins, file_layer, flag_layer, variable_layer
+from troth.server.parts import Part
 from troth.server.payment_settings import PAYMENT_VARIABLES, PaymentSettings, payment_faults
 from troth.wire.limits import ClientLimits, ServerLimits
 
@@ -62,8 +63,12 @@ KEY_VARIABLES: Final[Mapping[str, str]] = {
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sockets and processes. A bind is `address:port`, `[address]:port` for IPv6."""
+    """Sockets and processes. A bind is `address:port`, `[address]:port` for IPv6.
 
+    `role` is which of the processes run here: all, or gateways and control apart.
+    """
+
+    role: Part = "all"
     bind: str = "127.0.0.1:8080"
     control_bind: str = "127.0.0.1:8081"
     gateways: int = 1

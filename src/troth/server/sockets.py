@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,11 @@ import msgspec
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import system_entropy
 from troth.server import rates_memory
+from troth.server.parts import LOCKS, Part
 
 BACKLOG: Final = 4_096
 _LONGEST_PATH: Final = 107
+_OF_CONTROL: Final = 3
 
 
 class Taken(Misconfigured):
@@ -27,6 +29,10 @@ class Address(msgspec.Struct, frozen=True):
 
     host: str
     port: int
+
+
+NOWHERE: Final = Address("", 0)
+"""Of what does not listen here."""
 
 
 class Sockets(msgspec.Struct, frozen=True):
@@ -49,20 +55,28 @@ class Sockets(msgspec.Struct, frozen=True):
         os.close(self.rates)
 
 
-def open_sockets(bind: Address, control: Address, slots: int, folder: Path) -> Sockets:
-    """Open all sockets; the Unix ones lie in `folder`, for this user alone.
+def open_sockets(
+    bind: Address, control: Address, slots: int, folder: Path, *, part: Part = "all"
+) -> Sockets:
+    """Open the sockets of a part; the Unix ones lie in `folder`, for this user alone.
+
+    Where control does not run, its sockets are none: they listen nowhere.
 
     Raises:
         Misconfigured: an address that is taken or not ours, a folder whose path is too long.
     """
     opened: list[socket.socket] = []
     try:
-        opened.append(_listen(bind, is_shared=slots > 1))
-        found = Address(bind.host, opened[0].getsockname()[1])
-        opened += [_listen(found, is_shared=True) for _ in range(slots - 1)]
-        opened.append(_listen(control, is_shared=False))
-        opened.append(_unix(folder / "control.sock"))
-        opened.append(_unix(folder / "desk.sock"))
+        if part != "control":
+            opened.append(_listen(bind, is_shared=slots > 1))
+            found = Address(bind.host, opened[0].getsockname()[1])
+            opened += [_listen(found, is_shared=True) for _ in range(slots - 1)]
+        if part == "gateway":
+            opened += [socket.socket() for _ in range(_OF_CONTROL)]
+        else:
+            opened.append(_listen(control, is_shared=False))
+            opened.append(_unix(folder / "control.sock"))
+            opened.append(_unix(folder / "desk.sock"))
         rates = rates_memory.make()
     except BaseException:
         for one in opened:
@@ -112,22 +126,23 @@ def _unix(path: Path) -> socket.socket:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder, for this user alone, and keep others from serving out of it.
+def alone_in(folder: Path, part: Part = "control") -> Iterator[None]:
+    """Make the folder, for this user alone, and keep others from serving that part out of it.
 
     Raises:
         Taken: another process does.
         Misconfigured: the folder cannot be made.
     """
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-    except OSError as error:
-        raise Misconfigured(f"cannot use {folder}: {os.strerror(error.errno or 0)}") from None
-    with closing(lock):
+    with ExitStack() as locks:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            opened = [locks.enter_context((folder / name).open("ab")) for name in LOCKS[part]]
+        except OSError as error:
+            raise Misconfigured(f"cannot use {folder}: {os.strerror(error.errno or 0)}") from None
+        try:
+            for lock in opened:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Taken(f"another process serves out of {folder.parent}") from None
         yield

@@ -36,7 +36,7 @@ from troth.server.log_lines import (
 )
 from troth.server.log_lines import Serving as ServingLine
 from troth.server.places import Installation
-from troth.server.sockets import Address, Sockets, address_of
+from troth.server.sockets import NOWHERE, Address, Sockets, address_of
 from troth.server.steering import steer
 
 _MS: Final = 1_000_000
@@ -47,7 +47,10 @@ _WAKE: Final = b"."
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Everything answers, where. `is_erasing`: all gateways saw their freed memory overwritten."""
+    """Everything answers, where; port 0 stands for what does not run here.
+
+    `is_erasing`: all gateways saw their freed memory overwritten.
+    """
 
     api: Address
     control: Address
@@ -99,7 +102,7 @@ class Supervisor:
         self._waker.settimeout(0)
         self._selector = selectors.DefaultSelector()
         self._crew = Crew(installation, sockets, clock)
-        self._bulletin = Bulletin(installation.run_folder)
+        self._bulletin = Bulletin(installation.run_folder, installation.part)
 
     @property
     def pids(self) -> list[int]:
@@ -237,8 +240,9 @@ class Supervisor:
         self._has_stood = True
         after_ms = (self._clock.monotonic_ns() - self._began_ns) // _MS
         is_erasing = self._is_erasing_proved()
+        slots = self._sockets.slots
         standing = Standing(
-            api=address_of(self._sockets.slots[0]),
+            api=address_of(slots[0]) if slots else NOWHERE,
             control=address_of(self._sockets.port),
             gateways=len(self._crew.posts),
             after_ms=after_ms,
