@@ -201,6 +201,13 @@ def installed(
         store=StoreSettings(Secret(store_url)),
         providers={"simulated": ProviderSettings("simulated")},
     )
+    with standing(settings) as one:
+        yield one
+
+
+@contextmanager
+def standing(settings: Settings) -> Iterator[Installed]:
+    """Run an installation with these settings."""
     with alone_in(settings.run_folder):
         one = Installed(settings)
         try:

@@ -65,6 +65,7 @@ def serve(
     """Serve the API until you stop it with Ctrl-C or SIGTERM; 'troth reload' renews it."""
     from troth.kernel.clock import SystemClock
     from troth.server.assemble import serve as run
+    from troth.server.standard_error import to_standard_error
 
     flags = {
         "server.bind": bind,
@@ -85,12 +86,7 @@ def serve(
     def standing(where: "Standing") -> None:
         _announce(session, settings, where)
 
-    run(settings, SystemClock(), _to_standard_error, standing, reread=reread)
-
-
-def _to_standard_error(line: bytes) -> None:
-    sys.stderr.buffer.write(line)
-    sys.stderr.buffer.flush()
+    run(settings, SystemClock(), to_standard_error, standing, reread=reread)
 
 
 def _announce(session: Session, settings: "Settings", where: "Standing") -> None:

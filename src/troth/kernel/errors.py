@@ -366,6 +366,15 @@ class Overloaded(Unavailable):
         self.retry_after_ms = retry_after_ms
 
 
+class NoSpace(Overloaded):
+    """The journal has no space to note what a request may cost."""
+
+    sentence = (
+        "The service has no space to write down what this request would cost, so it was not sent "
+        "to the model's provider and nothing was charged. Send it again in a few seconds."
+    )
+
+
 class ProviderOverloaded(Overloaded):
     """The provider said that it is overloaded."""
 

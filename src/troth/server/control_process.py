@@ -36,6 +36,7 @@ from troth.server.payment_duties import payment_duties
 from troth.server.records import write_usage
 from troth.server.sealing import people_sealer
 from troth.server.shelf import stock_of
+from troth.server.standard_error import to_standard_error
 from troth.server.uptime_duties import uptime_duties
 from troth.server.uptime_meter import UptimeMeter
 from troth.server.webhooks import webhooks
@@ -54,7 +55,7 @@ def run(line: socket.socket) -> int:
     tell(line, Alive())  # all is loaded: a former process may end now
     handover = take(line, ControlHandover)
     clock = SystemClock()
-    log = Log(_to_standard_error, clock, "control")
+    log = Log(to_standard_error, clock, "control")
     _tell_faults(log)
     try:
         store = engine.open(handover.database, is_alone=True)
@@ -178,11 +179,6 @@ def _tell_faults(log: Log) -> None:
 
     threading.excepthook = lambda args: tell_where(args.exc_value, args.exc_traceback)
     sys.excepthook = lambda _, error, traceback: tell_where(error, traceback)
-
-
-def _to_standard_error(line: bytes) -> None:
-    sys.stderr.buffer.write(line)
-    sys.stderr.buffer.flush()
 
 
 if __name__ == "__main__":

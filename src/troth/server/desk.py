@@ -22,7 +22,7 @@ from troth.server import snapshot
 from troth.server.desk_link import DeskLink
 from troth.server.desk_reads import DeskReads
 from troth.server.faults import number_of
-from troth.server.log_lines import DatabaseBusy, LinkRefused, MoneyStopped
+from troth.server.log_lines import DatabaseBusy, DatabaseUnwritable, LinkRefused, MoneyStopped
 from troth.server.messages import (
     BUILD,
     Applied,
@@ -39,8 +39,9 @@ from troth.server.messages import (
 from troth.server.metrics import Metrics
 from troth.server.office import Told
 from troth.server.shelf import Shelf, Stock
+from troth.store import deployment
 from troth.store.engine import Store
-from troth.store.transaction import Locked
+from troth.store.transaction import Locked, Unwritable
 
 BEAT_MS: Final = 500
 _RENEW_MS: Final = 5_000
@@ -99,6 +100,7 @@ class Desk:
         self._generation = clock.now_ms()
         self._count = 0
         self._answered_ns = 0
+        self._is_writable = True
         self.is_broken = False
         """A rule of the books did not hold: no money work until somebody has looked."""
 
@@ -106,9 +108,10 @@ class Desk:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the database answered lately and the books agree."""
+        """Whether the database answered lately and can write, and the books agree."""
         silent_ns = self._clock.monotonic_ns() - self._answered_ns
-        return not self.is_broken and silent_ns < 4 * BEAT_MS * _MS
+        is_alive = self._is_writable and silent_ns < 4 * BEAT_MS * _MS
+        return is_alive and not self.is_broken
 
     def serve(self, listener: socket.socket) -> None:
         """Take gateways from the socket and beat, each in threads of their own."""
@@ -161,6 +164,9 @@ class Desk:
                 messages = link.read()
         except BrokenLink:
             self._log.write(LinkRefused(max(0, link.slot)))
+        except Unwritable:
+            self._is_writable = False
+            self._log.write(DatabaseUnwritable())
         except Locked:
             self._log.write(DatabaseBusy())
         except InvariantBroken as broken:
@@ -342,7 +348,8 @@ class Desk:
                 if self._look():
                     for link in tuple(self._links.values()):
                         link.send([Beat(self._answered_ns)])
-            if now_ns - renewed_ns >= _RENEW_MS * _MS and self._renew():
+            is_due = now_ns - renewed_ns >= _RENEW_MS * _MS or not self._is_writable
+            if is_due and self._renew():
                 renewed_ns = now_ns
             self._tick()
 
@@ -371,10 +378,14 @@ class Desk:
         now_ms = self._clock.now_ms()
         try:
             with self._money, self._store.write() as transaction:
+                if not self._is_writable:
+                    deployment.rewrite(transaction)
                 sent = self._teller.renew(transaction, now_ms)
                 sent += self._teller.reclaim(transaction, now_ms)
-        except Locked:
+        except Locked as error:
+            self._is_writable = not isinstance(error, Unwritable)
             return False
+        self._is_writable = True
         self._deliver(sent)
         return True
 

@@ -54,6 +54,7 @@ from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.rates_memory import cells, written_rows
 from troth.server.shedding import Shedding
 from troth.server.slot_folder import discard, own
+from troth.server.standard_error import to_standard_error
 from troth.server.tables import HeldCredentials, Tables
 from troth.wire import Deadlines, Origin, Pool, Receiver, Server
 from troth.wire.tls import client_context
@@ -371,11 +372,6 @@ async def _overwrite() -> None:
         await asyncio.sleep(_OVERWRITE_SECONDS)
 
 
-def _to_standard_error(line: bytes) -> None:
-    sys.stderr.buffer.write(line)
-    sys.stderr.buffer.flush()
-
-
 def _tell_fault(log: Log, error: BaseException, traceback: TracebackType | None) -> None:
     found = where(error, traceback)
     log.write(ProcessFailed(found.plane, found.line, found.kind))
@@ -388,7 +384,7 @@ def main(number: int) -> None:
         handover = take(line, GatewayHandover)
         Path(handover.journal_directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         clock = SystemClock()
-        log = Log(_to_standard_error, clock, f"gateway-{handover.slot}")
+        log = Log(to_standard_error, clock, f"gateway-{handover.slot}")
         sys.excepthook = lambda _, error, traceback: _tell_fault(log, error, traceback)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(line, handover, clock, log))

@@ -143,6 +143,10 @@ class DatabaseBusy(Event, frozen=True):
     """A unit of work waited too long for the database and was given up."""
 
 
+class DatabaseUnwritable(Event, frozen=True):
+    """A unit of work was given up: the database has no space, or its disk failed."""
+
+
 class DutyName(Code):
     """What the desk does by itself."""
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, assert_never
 
-from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.kernel.errors import CreditsExhausted, NoSpace, Overloaded
 from troth.ledger.shard import Journal, Shard, Short, ShortKind
 from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting, Recall
 from troth.server.handover import WaitTerms
@@ -331,7 +331,9 @@ def _refused(short: Short) -> CreditsExhausted | Overloaded:
             return CreditsExhausted(short.needed, short.available, short.in_flight, source)
         case ShortKind.IN_FLIGHT:
             return CreditsExhausted(short.needed, short.available, short.in_flight, "in_flight")
-        case ShortKind.UNWRITABLE | ShortKind.STALE:
+        case ShortKind.UNWRITABLE:
+            return NoSpace()
+        case ShortKind.STALE:
             return Overloaded()
         case _ as never:
             assert_never(never)

@@ -11,7 +11,16 @@ from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
 from troth.store.arrays import Array, array, register
-from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value, shaped
+from troth.store.transaction import (
+    Column,
+    Conflict,
+    Locked,
+    Row,
+    Statements,
+    Unwritable,
+    Value,
+    shaped,
+)
 
 Shape = TypeVar("Shape")
 _Connection = psycopg.Connection[Row]
@@ -37,6 +46,7 @@ _BUSY: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
+_NO_SPACE: Final = (psycopg.errors.DiskFull, psycopg.errors.IoError)
 _PROBLEMS: Final = (
     ("password authentication failed", "refuses the user or the password"),
     ("does not exist", "does not know the database or the user"),
@@ -246,6 +256,8 @@ class PostgresStore:
                 yield PostgresTransaction(connection, self._texts)
         except _BUSY:
             raise Locked from None
+        except _NO_SPACE:
+            raise Unwritable from None
         except psycopg.OperationalError:
             connection.close()
             while self._idle:

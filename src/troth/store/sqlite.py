@@ -10,7 +10,16 @@ from typing import Final, Literal, TypeVar
 from typing_extensions import override
 
 from troth.kernel.errors import Misconfigured
-from troth.store.transaction import Column, Conflict, Locked, Row, Statements, Value, shaped
+from troth.store.transaction import (
+    Column,
+    Conflict,
+    Locked,
+    Row,
+    Statements,
+    Unwritable,
+    Value,
+    shaped,
+)
 
 Shape = TypeVar("Shape")
 
@@ -51,6 +60,8 @@ class SqliteTransaction(Statements):
             )
         except sqlite3.IntegrityError as error:
             raise Conflict(error.sqlite_errorname) from None
+        except sqlite3.OperationalError as error:
+            raise _told(error) from None
 
     def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
         """Return the rows of a large result, a few thousand at a time."""
@@ -80,6 +91,19 @@ class SqliteTransaction(Statements):
             self._connection.executemany(sql, table)
         except sqlite3.IntegrityError as error:
             raise Conflict(error.sqlite_errorname) from None
+        except sqlite3.OperationalError as error:
+            raise _told(error) from None
+
+
+def _told(error: sqlite3.OperationalError) -> Exception:
+    """Return what a caller can act on; a fault of ours stays what it is."""
+    match error.sqlite_errorcode & 0xFF:
+        case sqlite3.SQLITE_BUSY:
+            return Locked()
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return Unwritable()
+        case _:
+            return error
 
 
 def _chunks(sql: str, width: int, table: Sequence[Row]) -> Iterator[tuple[str, list[Value]]]:
@@ -169,15 +193,11 @@ class SqliteStore:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[SqliteTransaction]:
+    transaction = SqliteTransaction(connection)
+    transaction.execute(begin)
     try:
-        connection.execute(begin)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            raise Locked from None
-        raise
-    try:
-        yield SqliteTransaction(connection)
-        connection.execute("COMMIT")
+        yield transaction
+        transaction.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

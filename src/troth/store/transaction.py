@@ -37,6 +37,10 @@ class Locked(Exception):
     """The database was busy for longer than a caller should wait; nothing was changed."""
 
 
+class Unwritable(Locked):
+    """The database has no space to write, or its disk failed; nothing was changed."""
+
+
 class Transaction(Protocol):
     """What a function below the edge may do with the database. It never commits."""
 

@@ -5,11 +5,13 @@ from threading import Event, Thread
 
 import pytest
 
+from tests.builders.postgres_cluster import Cluster
 from troth.kernel.errors import Misconfigured
 from troth.store import data_map, engine
 from troth.store.engine import Store
+from troth.store.postgres import PostgresStore
 from troth.store.sqlite import SqliteStore
-from troth.store.transaction import Column, Conflict, Locked
+from troth.store.transaction import Column, Conflict, Locked, Unwritable
 
 BOOKS = "SELECT count(*) FROM book"
 INSERT = "INSERT INTO book (id, kind, org_ref, floor0) VALUES (?, ?, ?, ?)"
@@ -121,6 +123,34 @@ def test_another_process_that_writes_is_waited_for_and_told(tmp_path: Path) -> N
     with other.write(), pytest.raises(Locked), store.write():
         pass
     other.close()
+    store.close()
+
+
+def test_a_disk_without_space_is_told_and_passes(quick_path: Path) -> None:
+    store = SqliteStore(quick_path / "books.db")
+    store.script("CREATE TABLE book (id, kind, org_ref, floor0);")
+    store._writer.execute("PRAGMA max_page_count = 40")
+    table = [(bytes(1_000), "x", None, number) for number in range(400)]
+    for _ in range(2):
+        with pytest.raises(Unwritable), store.write() as tx:
+            tx.insert(INSERT, table)
+        with pytest.raises(Unwritable), store.write() as tx:
+            tx.execute(INSERT, (bytes(400_000), "x", None, 0))
+        assert books(store) == 0
+    store._writer.execute("PRAGMA max_page_count = 4000")
+    with store.write() as tx:
+        tx.insert(INSERT, table)
+    assert books(store) == len(table)
+    store.close()
+
+
+@pytest.mark.parametrize("code", ["53100", "58030"], ids=["disk full", "input or output"])
+def test_a_server_without_space_is_told(cluster: Cluster, code: str) -> None:
+    store = PostgresStore(cluster.url(f"full_{code}"))
+    with pytest.raises(Unwritable), store.write() as tx:
+        tx.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$")
+    with store.write() as tx:
+        assert tx.row("SELECT 1", (), tuple[int]) == (1,)
     store.close()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.lent_wallet import Place, turn
-from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.kernel.errors import CreditsExhausted, NoSpace, Overloaded
 
 
 @pytest.fixture
@@ -128,6 +128,16 @@ async def test_a_stale_wallet_serves_nobody(place: Place) -> None:
     place.clock.advance(60_000)
     with pytest.raises(Overloaded):
         await place.admit(1, 10)
+
+
+async def test_a_journal_without_space_says_why(place: Place) -> None:
+    place.journal._aside = place.journal._size
+    waiting = place.admit(1, 100)
+    await asyncio.sleep(0)
+    place.lend(1_000)
+    with pytest.raises(NoSpace) as refused:
+        await waiting
+    assert "no space" in refused.value.message
 
 
 async def test_a_disk_that_fails_ends_the_process(place: Place) -> None:

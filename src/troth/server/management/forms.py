@@ -23,6 +23,7 @@ from troth.kernel.errors import (
 from troth.kernel.money import nusd_of
 from troth.kernel.receipt_errors import ReceiptExpired
 from troth.server.office import Office
+from troth.store.transaction import Unwritable
 
 LIST_MAX: Final = 1_000
 JSON: Final = "application/json"
@@ -116,8 +117,16 @@ def refuse_body(_: Request, error: Exception) -> Response:
 
 
 def refuse_busy(_: Request, error: Exception) -> Response:
-    """Say that the database did not answer in time."""
-    del error
+    """Say that the database did not answer in time, or cannot write."""
+    if isinstance(error, Unwritable):
+        return refusal(
+            503,
+            Fault(
+                "storage_full",
+                "The database cannot write, and nothing was changed: its disk is full or has "
+                "failed. Make room, then try again.",
+            ),
+        )
     return refusal(503, Fault("busy", "The database is busy. Try again."))
 
 
