@@ -10,7 +10,7 @@
     │   ├── BadFraming       one leaf a limit of the wire
     │   └── RateLimited
     ├── UpstreamFailed   theirs and ours to wait for: UpstreamError UpstreamTimeout UpstreamCut ...
-    ├── Unavailable      Overloaded, and PaymentsDown of `payment_errors`
+    ├── Unavailable      Overloaded, and leaves of `payment_errors`, `disk_errors`
     ├── Misconfigured    the operator's to fix: no start
     └── InvariantBroken  ours; money work stops
 
@@ -364,15 +364,6 @@ class Overloaded(Unavailable):
         """Keep when to come back."""
         super().__init__()
         self.retry_after_ms = retry_after_ms
-
-
-class NoSpace(Overloaded):
-    """The journal has no space to note what a request may cost."""
-
-    sentence = (
-        "The service has no space to write down what this request would cost, so it was not sent "
-        "to the model's provider and nothing was charged. Send it again in a few seconds."
-    )
 
 
 class ProviderOverloaded(Overloaded):

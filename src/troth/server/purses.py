@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, assert_never
 
-from troth.kernel.errors import CreditsExhausted, NoSpace, Overloaded
+from troth.kernel.disk_errors import NoSpace
+from troth.kernel.errors import CreditsExhausted, Overloaded
 from troth.ledger.shard import Journal, Shard, Short, ShortKind
 from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting, Recall
 from troth.server.handover import WaitTerms

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders.lent_wallet import Place, turn
-from troth.kernel.errors import CreditsExhausted, NoSpace, Overloaded
+from troth.kernel.disk_errors import NoSpace
+from troth.kernel.errors import CreditsExhausted, Overloaded
 
 
 @pytest.fixture
