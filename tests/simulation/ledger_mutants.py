@@ -67,7 +67,9 @@ class Planter(ast.NodeTransformer):
     """Counts the faults of a file, and plants the one whose number is wanted.
 
     Faults lie in functions and in SQL. A constant beside them is a setting, such as how long a
-    segment is: a test of its value would only repeat it.
+    segment is: a test of its value would only repeat it. Nor is planted what leaves everything as
+    it was: None in place of False (True in its place is another fault), and the `strict` of `zip`,
+    which looks for lengths that differ where they cannot.
     """
 
     def __init__(self, wanted: int = -1) -> None:
@@ -148,12 +150,17 @@ class Planter(ast.NodeTransformer):
     @override
     def visit_Return(self, node: ast.Return) -> ast.AST:
         is_bare = node.value is None or (
-            isinstance(node.value, ast.Constant) and node.value.value is None
+            isinstance(node.value, ast.Constant)
+            and (node.value.value is None or node.value.value is False)
         )
         if not is_bare and self.plants("return None"):
             node.value = ast.Constant(None)
             return node
         return self.generic_visit(node)
+
+    @override
+    def visit_keyword(self, node: ast.keyword) -> ast.AST:
+        return node if node.arg == "strict" else self.generic_visit(node)
 
     @override
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -128,7 +128,7 @@ def test_a_part_of_a_limit_is_told_once(world: MoneyWorld) -> None:
         gateway.spend(purses, 1_000, 1_000)
         world.pump()
         with world.store.write() as tx:
-            told += [(each.percent, each.spent) for each in crossings(tx)]
+            told += [(each.percent, each.spent) for each in crossings(tx, 0)]
     assert told == [(50, 5_000), (80, 8_000), (100, 10_000)]
 
 

@@ -126,7 +126,7 @@ class Crossing(msgspec.Struct, frozen=True, gc=False):
     limit_nusd: int
 
 
-def crossings(tx: Transaction, ended_after_ms: int = 0) -> list[Crossing]:
+def crossings(tx: Transaction, ended_after_ms: int) -> list[Crossing]:
     """Return what was passed since the last call; each part of each period once.
 
     Periods that ended before `ended_after_ms` are left alone.

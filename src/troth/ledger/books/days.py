@@ -81,13 +81,13 @@ def forget(tx: Transaction, before_day: int) -> int:
     return tx.execute("DELETE FROM charge WHERE day < ?", (before_day,))
 
 
-def forget_guards(tx: Transaction, now_ms: int, most: int = 5_000) -> int:
+def forget_guards(tx: Transaction, now_ms: int, most: int) -> int:
     """Remove the oldest replay guards, at most so many; return how many went.
 
     No journal is replayed that is older than seven days. A reservation begins with its time, so
     that the oldest are found without a look at the others.
     """
-    before = (now_ms - GUARDED_DAYS * chain.MS_OF_DAY).to_bytes(6, "big")
+    before = (now_ms - GUARDED_DAYS * chain.MS_OF_DAY).to_bytes(6, "big") + bytes(10)
     return tx.execute(
         "DELETE FROM seen WHERE reservation IN"
         " (SELECT reservation FROM seen WHERE reservation < ? LIMIT ?)",

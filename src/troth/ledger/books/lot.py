@@ -62,7 +62,8 @@ def available(tx: Transaction, purse: bytes) -> int:
     """Lock a wallet; return what of it is not lent."""
     found = tx.row("SELECT posted - held FROM book WHERE id = ? {lock}", (purse,), tuple[int])
     invariant(found is not None, "a movement's wallet stands")
-    return found[0] if found else 0
+    assert found
+    return found[0]
 
 
 def takeable(tx: Transaction, purse: bytes, lot: bytes) -> int:
@@ -74,7 +75,8 @@ def takeable(tx: Transaction, purse: bytes, lot: bytes) -> int:
         tuple[int],
     )
     invariant(found is not None, "a movement's lot is its wallet's")
-    return min(free, found[0]) if found else 0
+    assert found
+    return min(free, found[0])
 
 
 def give_back(tx: Transaction, purse: bytes, lot: bytes, amount: int) -> None:

@@ -97,6 +97,7 @@ _REVERSES: Final[Mapping[Kind, tuple[Kind, ...]]] = {
     Kind.DISPUTE_WON: (Kind.DISPUTE, Kind.DISPUTE_RESERVE),
 }
 _OVERCHARGE: Final = "overcharge"
+_ENDED_MAX: Final = 1_000
 
 
 class Credit(msgspec.Struct, frozen=True):
@@ -294,10 +295,11 @@ def _write_lot(tx: Transaction, entry: Entry, returned: int, desk: int, *, now_m
     invariants.moved(tx, entry.lot)
 
 
-def expire(tx: Transaction, desk: int, now_ms: int, limit: int = 1_000) -> int:
+def expire(tx: Transaction, desk: int, now_ms: int) -> int:
     """Let credit end whose time is over; return how much did.
 
-    What is lent stays until its request ends: call it again and again. At most `limit` lots a call.
+    What is lent stays until its request ends: call it again and again. A call looks at a
+    thousand lots.
     """
     return sum(
         take(
@@ -312,5 +314,5 @@ def expire(tx: Transaction, desk: int, now_ms: int, limit: int = 1_000) -> int:
             desk,
             now_ms,
         )
-        for ended in lot.ended(tx, now_ms, limit)
+        for ended in lot.ended(tx, now_ms, _ENDED_MAX)
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -151,22 +151,17 @@ def _check_charges(batch: Batch, rows: list[_ChargeOf], report: Report, sums: _S
     return len(rows)
 
 
-def _root(of: Callable[[list[Plain]], bytes], rows: list[Plain]) -> bytes:
+def _root(of: Callable[[list[Plain]], bytes], rows: list[Plain]) -> bytes | None:
     """Return a root; rows with figures that no honest row has lead to none."""
     try:
         return of(rows)
     except struct.error:
-        return b""
+        return None
 
 
 def _check_entries(batch: Batch, rows: list[_EntryOf], report: Report, sums: _Sums) -> int:
     plain: list[EntryRow] = [row[2:11] for row in rows]
-    opened: list[LotRow] = [
-        (row[2], book, kind or "", granted or 0, ends, created or 0)
-        for row in rows
-        for book, kind, granted, ends, created in [row[11:]]
-        if book is not None
-    ]
+    opened = [cast("LotRow", (row[2], *row[11:])) for row in rows if row[11] is not None]
     if _root(partial(chain.entries_root, lots=opened), plain) != batch.entries_root:
         report.problems.append(f"I10 entries of batch {batch.desk}/{batch.n} were changed")
     for _, _, dr, cr, amount, _, _, day, _ in plain:
@@ -196,7 +191,7 @@ def _closes(tx: Transaction, report: Report, sums: _Sums) -> None:
 
 def _heads(tx: Transaction, report: Report) -> None:
     wrong = tx.rows(
-        "SELECT desk FROM chain WHERE n > 0 AND NOT EXISTS (SELECT 1 FROM batch"
+        "SELECT desk FROM chain WHERE NOT EXISTS (SELECT 1 FROM batch"
         " WHERE batch.desk = chain.desk AND batch.n = chain.n AND batch.hash = chain.hash)"
         " OR EXISTS (SELECT 1 FROM batch WHERE batch.desk = chain.desk AND batch.n > chain.n)",
         (),

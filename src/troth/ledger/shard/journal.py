@@ -151,7 +151,7 @@ class Journal:
         if self.has_failed or end + aside + _ASIDE > self._size:
             if not self.has_room():
                 return False
-            self._turn(_SHORT_BYTES)
+            self._turn()
             at = self._at
             end = at + _SHORT_BYTES
         body = _short(_SHORT_SIZE, records.RESERVE_KIND, reservation, amount)
@@ -200,13 +200,13 @@ class Journal:
     def _append(self, body: bytes) -> None:
         size = len(body) + records.PREFIX.size
         if self._at + size > self._size:
-            self._turn(size)
+            self._turn()
         end = self._at + size
         self._memory[self._at : end] = _prefix(crc32(body, self._seed)) + body
         self._at = end
 
-    def _turn(self, size: int) -> None:
-        """Go on in the spare segment."""
+    def _turn(self) -> None:
+        """Go on in the spare segment, which `has_room` has found large enough."""
         spare = self._next
         invariant(spare is not None, "room in the journal was set aside")
         assert spare is not None
@@ -216,7 +216,6 @@ class Journal:
         self._at = records.HEADER.size
         for reservation, amount in self._promised():
             self._append(_short(_SHORT_SIZE, records.RESERVE_KIND, reservation, amount))
-        invariant(self._at + size <= self._size, "a record fits a segment")
 
     def keep(self) -> None:
         """Write to disk what was appended, lay out the next segment, remove what is posted.

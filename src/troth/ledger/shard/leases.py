@@ -47,7 +47,7 @@ class Leases:
 
     def ran_low(self, purse: Purse, want: int) -> None:
         """Nobody waits yet, but soon somebody will: ask before that."""
-        purse.low = -1
+        purse.low = 0
         purse.bound = max(purse.bound, want)
         self._wanting[purse.id] = purse
 
@@ -97,7 +97,7 @@ class Leases:
                 amount, purse.free = purse.free, 0
                 purse.granted -= amount
                 purse.available += amount
-                purse.low = -1
+                purse.low = 0
                 returns.append(LeaseReturn(purse.op, purse.id, purse.epoch, amount))
         return returns
 
@@ -137,20 +137,19 @@ class Leases:
 
     def _learn(self, purse: Purse, lease: Lease, now_ns: int) -> None:
         purse.is_direct = lease.is_direct
-        purse.is_ended = False
         purse.ends_at_ms = lease.ends_at_ms
         purse.available = lease.available
         purse.held = lease.held
-        purse.low = -1
-        purse.short_until_ns = now_ns + self._terms.short_ms * _MS if lease.is_short else 0
+        purse.low = 0
+        purse.short_until_ns = now_ns + (self._terms.short_ms * _MS if lease.is_short else 0)
 
     def tick(self, now_ms: int) -> None:
         """Move the buckets of recent spending, and end the budgets whose period is over."""
         for purse in self._purses.values():
             if purse.recent or purse.recent_before:
                 purse.recent_before, purse.recent = purse.recent, 0
-            if purse.ends_at_ms and now_ms >= purse.ends_at_ms and not purse.is_ended:
-                purse.is_ended = True
+            if purse.ends_at_ms and now_ms >= purse.ends_at_ms:
+                purse.ends_at_ms = 0
                 self.give(purse)
 
     def lost(self) -> None:

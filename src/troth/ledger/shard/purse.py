@@ -50,35 +50,21 @@ class Purse:
 
     __slots__ = (
         "available", "bound", "ends_at_ms", "epoch", "free", "granted", "groups", "held", "id",
-        "is_direct", "is_ended", "is_unsure", "least", "low", "need", "op",
+        "is_direct", "is_unsure", "least", "low", "need", "op",
         "recent", "recent_before", "short_until_ns", "spent", "used_at_ms",
     )  # fmt: skip
 
     def __init__(self, purse: bytes) -> None:
         self.id = purse
-        self.epoch = 0
-        self.granted = 0
-        self.spent = 0
-        self.free = 0
         self.groups: list[Group] = []
+        self.epoch = self.granted = self.spent = self.free = 0
         # what waits, and the operation that is outstanding
-        self.op = 0
-        self.need = 0
-        self.least = 0
-        self.bound = 0
-        self.is_unsure = False
+        self.op = self.need = self.least = self.bound = 0
+        self.is_unsure = self.is_direct = False
         # the desk's last word
-        self.is_direct = False
-        self.is_ended = False
-        self.short_until_ns = 0
-        self.available = 0
-        self.held = 0
-        self.ends_at_ms = 0
-        # how fast it is spent
-        self.low = -1
-        self.recent = 0
-        self.recent_before = 0
-        self.used_at_ms = 0
+        self.short_until_ns = self.available = self.held = self.ends_at_ms = 0
+        # how fast it is spent, and below what it asks before anybody waits
+        self.recent = self.recent_before = self.used_at_ms = self.low = 0
 
     def become(self, epoch: int, granted: int) -> None:
         """Take the desk's absolute figure; another epoch starts from nothing."""

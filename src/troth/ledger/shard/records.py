@@ -79,7 +79,7 @@ def settlement(data: bytes) -> Settlement:
 
 def header(deployment: bytes, seat: bytes, segment: int) -> bytes:
     """Return the first bytes of a segment."""
-    plain = HEADER.pack(MAGIC, deployment, seat, segment, 0)[: -PREFIX.size]
+    plain = MAGIC + deployment + seat + PREFIX.pack(segment)
     return plain + PREFIX.pack(crc32(plain))
 
 
