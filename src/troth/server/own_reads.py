@@ -215,6 +215,11 @@ def _credits(transaction: Transaction, org: bytes) -> bytes | None:
                 "posted_nusd": wallet.posted,
                 "reserved_nusd": wallet.held,
                 "available_nusd": wallet.available,
+                "ends": [
+                    {"nusd": lot.rest, "at_ms": lot.expires_at}
+                    for lot in lots
+                    if lot.rest and lot.expires_at is not None
+                ],
             },
         }
     )

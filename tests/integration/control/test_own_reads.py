@@ -114,14 +114,15 @@ def test_credits_are_what_was_given_and_used(
 ) -> None:
     key = issued(office, actor, ada, Terms("k"))
     with office.store.write() as tx:
-        for kind, amount in ((LotKind.PAID, 5 * USD), (LotKind.PROMO, USD)):
-            books.credit(tx, Credit("1", ada.raw, kind, amount), DESK, actor.at_ms)
+        for kind, amount, ends in ((LotKind.PAID, 5 * USD, None), (LotKind.PROMO, USD, 9**13)):
+            books.credit(tx, Credit("1", ada.raw, kind, amount, ends), DESK, actor.at_ms)
     found = asked(office, key, Reading.CREDITS)
     assert found["data"] == {"total_credits": 6, "total_usage": 0}
     assert found["x_troth"] == {
         "posted_nusd": 6 * USD,
         "reserved_nusd": 0,
         "available_nusd": 6 * USD,
+        "ends": [{"nusd": USD, "at_ms": 9**13}],
     }
 
 

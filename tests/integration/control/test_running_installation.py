@@ -92,7 +92,8 @@ def test_a_fresh_installation_answers_with_its_first_key(
     receipt = troth.ask(Receipt, "receipts", "show", request)
     shown = troth.run("receipts", "show", request).out
     assert f"{receipt.charged_usd} USD" in shown
-    assert "price of output" in shown
+    assert "for output" in shown
+    assert "rounded down once" in shown
     assert ", proved" in shown
     (total,) = troth.ask(list[Total], "usage", "show", "--by", "model")
     assert (total.group, total.charged_nusd) == ("simulated", receipt.charged_nusd)

@@ -101,6 +101,15 @@ def named(transaction: Transaction, name_or_ref: str) -> Organization:
     return rows[0] if rows else find(transaction, name_or_ref)
 
 
+def narrowed(transaction: Transaction, name: str) -> bytes | None:
+    """Return the sixteen bytes of the one that a list is asked of, None where it is of all.
+
+    Raises:
+        Missing: one was named that is not there.
+    """
+    return named(transaction, name).raw if name else None
+
+
 def freeze(transaction: Transaction, actor: Actor, ref: str) -> Organization:
     """Stop an organization's requests; its keys and credit stay.
 

@@ -25,7 +25,7 @@ def list_alerts(
 ) -> Response:
     """List the newest alerts, of one organization or of all."""
     with office.store.read() as tx:
-        raw = accounts.named(tx, organization).raw if organization else None
+        raw = accounts.narrowed(tx, organization)
         return answer(list(budgets.on_list(tx, limit, raw)))
 
 

@@ -35,7 +35,7 @@ class NewBudget(OwnedBudget):
 def list_budgets(office: Here, organization: str = "") -> Response:
     """List budgets with their running periods, of one organization or of all."""
     with office.store.read() as tx:
-        raw = accounts.named(tx, organization).raw if organization else None
+        raw = accounts.narrowed(tx, organization)
         return answer(list(budgets.listed(tx, office.clock.now_ms(), raw)))
 
 

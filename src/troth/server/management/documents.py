@@ -96,7 +96,7 @@ def list_documents(
 ) -> Response:
     """List the newest documents, of one organization or of all."""
     with office.store.read() as tx:
-        raw = accounts.named(tx, organization).raw if organization else None
+        raw = accounts.narrowed(tx, organization)
         return answer(list(documents.listed(tx, raw, limit)))
 
 

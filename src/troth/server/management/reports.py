@@ -55,7 +55,7 @@ def show_usage(
     now_ms = office.clock.now_ms()
     period = usage.Period((now_ms // MS_OF_DAY - days + 1) * MS_OF_DAY, now_ms + 1)
     with office.store.read() as tx:
-        raw = accounts.named(tx, organization).raw if organization else None
+        raw = accounts.narrowed(tx, organization)
         return answer(list(usage.totals(tx, period, by, raw)))
 
 
