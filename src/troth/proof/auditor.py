@@ -213,7 +213,7 @@ class Audit:
         for book in self._posted.keys() | self._replayed.keys() | self._closed.keys():
             replayed = self._closed.get(book, (0, START))[0] + self._replayed[book]
             if self._posted.get(book) != replayed:
-                self._say(f"book {book.hex()} is not what its rows say")
+                self._say(f"book {_named(book)} is not what its rows say")
         if sum(self._posted.values()):
             self._say("the books do not sum to zero")
         for lot in self._lots.keys() | self._drawn.keys():
@@ -229,6 +229,11 @@ class Audit:
             reached = self._chains.get(desk, (0, START))[0]
             if reached < n:
                 self._say(f"desk {desk} ends with batch {reached}; batch {n} was kept: it is lost")
+
+
+def _named(book: bytes) -> str:
+    """Return a book as a person finds it again: the operator's by name, a wallet's by its hex."""
+    return book[1:].decode("ascii", "replace") if book[:1] == b"=" else book.hex()
 
 
 def _root(packed: Iterable[bytes]) -> bytes:
@@ -282,10 +287,21 @@ def _kept(text: str) -> tuple[int, int, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check a file, print what was found, return the exit code."""
-    audit = Audit(arguments[1:])
-    with Path(arguments[0]).open("rb") as file:
-        audit.read(file)
+    """Check a file, print what was found; return 1 for a problem, 2 for what cannot be read."""
+    if not arguments or arguments[0].startswith("-"):
+        sys.stderr.write("usage: auditor.py LEDGER.jsonl [DESK:NUMBER:HASH ...]\n")
+        return 2
+    try:
+        audit = Audit(arguments[1:])
+    except ValueError:
+        sys.stderr.write("a head that was kept is DESK:NUMBER:HASH, as 'verify' printed it\n")
+        return 2
+    try:
+        with Path(arguments[0]).open("rb") as file:
+            audit.read(file)
+    except OSError as fault:
+        sys.stderr.write(f"{arguments[0]}: {fault.strerror}\n")
+        return 2
     told = {"checked": dict(audit.counts), "heads": audit.heads, "problems": audit.problems}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 1 if audit.problems else 0

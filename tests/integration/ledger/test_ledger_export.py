@@ -195,3 +195,33 @@ def test_the_auditor_runs_alone(honest: list[bytes], tmp_path: Path) -> None:
     assert b'"problems": []' in done.stdout
     file.write_bytes(b"".join(honest))
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "usage: auditor.py"),
+        (("--help",), "usage: auditor.py"),
+        (("nowhere.jsonl",), "nowhere.jsonl: No such file"),
+        (("ledger.jsonl", "0:x:ff"), "DESK:NUMBER:HASH"),
+        (("ledger.jsonl", "0:1"), "DESK:NUMBER:HASH"),
+    ],
+)
+def test_an_auditor_who_mistypes_is_told_how(  # noqa: PLR0917
+    honest: list[bytes],
+    arguments: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ledger.jsonl").write_bytes(b"".join(ended(honest)))
+    assert auditor.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_changed_book_is_named_as_people_know_it(honest: list[bytes]) -> None:
+    changed = [line.replace(b'"amount":302', b'"amount":303') for line in honest]
+    problems = audited(ended(changed)).problems
+    assert [each for each in problems if each.startswith("book revenue/")]
