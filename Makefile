@@ -28,7 +28,36 @@ check: lint ## the quick part of `make test`: no test that starts a server
 	$(BIN)/python -m pytest tests/structure tests/unit tests/docs $(PYTEST_ARGS)
 
 prove-money: .venv/dev.stamp ## the long proofs about money: every interleaving, seed and kill
-	$(BIN)/python -m pytest --prove --durations=0 $(PYTEST_ARGS)
+ifeq ($(PYTEST_ARGS),)
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=$(PROVE_JOBS) $(PROOFS:%=prove-%)
+else
+	$(PROVE) --durations=0 $(PYTEST_ARGS)
+endif
+
+# Parts that run side by side, the longest first; `rest` is whatever no other part has.
+PROVE_JOBS ?= 2
+PROVE := $(BIN)/python -m pytest --prove
+PROOFS := kills-sqlite kills-postgresql planted-faults payments state-machine simulation rest
+.PHONY: $(PROOFS:%=prove-%)
+KILLS := tests/integration/ledger/test_killed_processes.py
+FAULTS := tests/simulation/test_ledger_mutants.py
+PAYMENTS := tests/integration/control
+MACHINE := tests/properties
+prove-kills-sqlite: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 -k sqlite $(KILLS)
+prove-kills-postgresql: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 -k postgresql $(KILLS)
+prove-planted-faults: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 $(FAULTS)
+prove-payments: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 $(PAYMENTS)
+prove-state-machine: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 $(MACHINE)
+prove-simulation: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=3 --ignore=$(FAULTS) tests/simulation
+prove-rest: .venv/dev.stamp
+	$(PROVE) -q -p no:cacheprovider --durations=5 --ignore=tests/simulation --ignore=$(KILLS) \
+		--ignore=$(PAYMENTS) --ignore=$(MACHINE)
 
 coverage: .venv/dev.stamp ## run the tests and say which branches of src/troth none of them took
 	$(BIN)/python -m coverage run --source=src/troth -m pytest $(PYTEST_ARGS)

@@ -10,6 +10,7 @@ from tests.journeys import crowd
 from tests.journeys.catalog import CACHED_NUSD, INPUT_NUSD, OUTPUT_NUSD
 from tests.journeys.raw_http import Reply, events, get, hello, post
 from tests.journeys.serving import House, TwinView, cost_in, number_at, running_house
+from troth.gateway.exchange import Json
 
 CENT_NUSD = 10_000_000
 CALLERS = 1_000
@@ -17,6 +18,12 @@ CALLERS = 1_000
 
 def cost_of(reply: Reply) -> int:
     return int(reply.headers["x-troth-cost-nusd"])
+
+
+def source_of(reply: Reply) -> Json:
+    ours = reply.error["x_troth"]
+    assert isinstance(ours, dict)
+    return ours["limit_source"]
 
 
 def check_refusal(reply: Reply) -> None:
@@ -71,15 +78,28 @@ def test_a_thousand_callers_share_a_dollar_over_eight_processes(
             )
         )
         served = [reply for reply in replies if reply.status == 200]
-        for reply in replies:
-            if reply.status != 200:
-                check_refusal(reply)
+        refused = [reply for reply in replies if reply.status != 200]
+        for reply in refused:
+            check_refusal(reply)
+        assert all(reply.is_whole for reply in served)
         wallet = house.settled(key)
-        receipts = [house.receipt(key, reply.headers["x-request-id"]) for reply in served]
-        charged = sum(number_at(receipt, "charged_nusd") for receipt in receipts)
+        told = {
+            reply.headers["x-request-id"]: cost_of(reply)
+            for reply in served
+            if "x-troth-cost-nusd" in reply.headers
+        }
+        receipts = house.receipts(key)
+        assert receipts.keys() == {reply.headers["x-request-id"] for reply in served}
+        assert told.items() <= receipts.items()
+        charged = sum(receipts.values())
         assert wallet.posted_nusd == wallet.available_nusd == 100 * CENT_NUSD - charged
         assert wallet.posted_nusd >= 0
-        figures(f"a dollar, 8 processes: {len(served)} served, {wallet.posted_nusd} nUSD left")
+        later = sum(source_of(reply) == "in_flight" for reply in refused)
+        figures(
+            f"a dollar, {CALLERS} callers, 8 processes: {len(served)} completed, {later} refused "
+            f"while others had the money, {len(refused) - later} for want of it; "
+            f"{wallet.posted_nusd:,} nUSD left"
+        )
 
 
 def test_a_wallet_can_be_spent_to_its_end(house: House) -> None:
