@@ -305,9 +305,9 @@ class LinkedKeys:
         return answer.is_valid
 
     def _note_failure(self, public_id: str, peer: str, now_ns: int) -> None:
+        count, until_ns = self._failures.pop((public_id, peer), (0, 0))
         if len(self._failures) >= _FAILURES_KEPT:
-            self._failures.clear()
-        count, until_ns = self._failures.get((public_id, peer), (0, 0))
+            del self._failures[next(iter(self._failures))]  # the one that failed longest ago
         if now_ns >= until_ns:
             count, until_ns = 0, now_ns + _FAILURES_WINDOW_NS
         self._failures[public_id, peer] = (count + 1, until_ns)

@@ -7,8 +7,12 @@ from typing import Final
 
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS
 
-ROWS: Final = 65_536
-"""Keys with their own row of rates; a memory of 16 MiB, of which only what is used is real."""
+ROWS: Final = 4_194_304
+"""Keys with their own row of rates: addresses of 1 GiB, of which only what is used is real.
+
+Live keys have numbers of their own, the lowest that are free; two that share a row would count
+each other's requests.
+"""
 _ROW_BYTES: Final = ROW_CELLS * CELL_BYTES
 
 

@@ -40,7 +40,7 @@ class Tables:
         self._is_coming_sound = True
         self._credentials: dict[str, Secret] = {}
         self._is_partial = False
-        self._unknown: set[str] = set()
+        self._unknown: dict[str, None] = {}
         self._has_keys = False
         self._has_catalog = False
         self._fresh_until_ns = 0
@@ -54,8 +54,8 @@ class Tables:
     def note_unknown(self, public_id: str) -> None:
         """Remember, among the latest, a key that the desk does not know."""
         if len(self._unknown) >= _UNKNOWN_MAX:
-            self._unknown.clear()
-        self._unknown.add(public_id)
+            del self._unknown[next(iter(self._unknown))]
+        self._unknown[public_id] = None
 
     @property
     def is_whole(self) -> bool:
@@ -144,7 +144,8 @@ class Tables:
     def take_delta(self, delta: Delta) -> None:
         """Put changed keys and organizations in force, and drop those that are gone."""
         _lay(self._keys, delta.keys)
-        self._unknown.difference_update(row.public_id for row in delta.keys)
+        for row in delta.keys:
+            self._unknown.pop(row.public_id, None)
         for public_id in delta.gone:
             self._keys.pop(public_id, None)
         self._orgs.update((org.ref, org) for org in delta.orgs)

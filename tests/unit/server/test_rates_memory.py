@@ -34,3 +34,18 @@ def test_a_new_life_forgets_what_ran_and_makes_no_other_row_real() -> None:
             assert not hasattr(second.enter(key, 0, 0), "retry_after_ms")
     finally:
         os.close(memory)
+
+
+def test_a_million_keys_count_apart() -> None:
+    memory = rates_memory.make()
+    try:
+        rates = Rates(rates_memory.cells(memory), 0, rates_memory.written_rows(memory))
+        busy, quiet = (key_row(rate_slot=slot, concurrency=1) for slot in (7, 7 + 65_536))
+        rates.enter(busy, 0, 0)
+        assert hasattr(rates.enter(busy, 0, 0), "retry_after_ms")
+        assert not hasattr(rates.enter(quiet, 0, 0), "retry_after_ms")
+        last = key_row(rate_slot=1_000_000, concurrency=1)
+        assert not hasattr(rates.enter(last, 0, 0), "retry_after_ms")
+        assert real_bytes(memory) <= 3 * os.sysconf("SC_PAGE_SIZE")
+    finally:
+        os.close(memory)

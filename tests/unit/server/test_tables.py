@@ -135,4 +135,6 @@ def test_unknown_keys_are_remembered_within_bounds() -> None:
     for number in range(25_000):
         one.note_unknown(str(number))
     assert len(one._unknown) <= 10_000
+    assert one.is_worth_asking("0")
+    assert not one.is_worth_asking("15000")  # the latest ones are kept
     assert not one.is_worth_asking("24999")
