@@ -227,7 +227,7 @@ class ModelNotFound(Missing):
     """Unknown model, or one that this key may not use."""
 
     code = "model_not_found"
-    sentence = "There is no such model for this key. 'GET /v1/models' lists those it may use."
+    sentence = "This key has no such model at this endpoint. 'GET /v1/models' lists those it has."
 
 
 class UnknownUrl(Missing):

@@ -114,7 +114,7 @@ class Simulated:
         if head.partition(b"\r\n")[0].split(b" ")[1].endswith(b"/embeddings"):
             answer = iter((embeddings_answer(fields, len(text)),))
             return SimulatedCall(receiver, answer, 0, is_streamed=False)
-        wanted = wanted_of(fields, len(text))
+        wanted = wanted_of(fields)
         if wanted.is_streamed:
             events = streamed_answer(wanted)
             return SimulatedCall(receiver, events, self._seconds, is_streamed=True)

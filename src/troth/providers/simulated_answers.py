@@ -24,6 +24,7 @@ _TEXT: Final = (
 _WORDS: Final = tuple(_TEXT.split())
 _LONGEST: Final = 400
 _DEEPEST: Final = 16
+_READ: Final = ("messages", "tools", "response_format")
 _SIMPLE: Final[dict[str, Json]] = {
     "string": "simulated",
     "integer": 1,
@@ -63,8 +64,9 @@ class Said(msgspec.Struct, frozen=True):
     tool: str | None
 
 
-def wanted_of(fields: Fields, size: int) -> Wanted:
-    """Read a chat request of `size` bytes."""
+def wanted_of(fields: Fields) -> Wanted:
+    """Read a chat request. Its size is that of what a model reads, streamed or not."""
+    size = len(encode([fields.get(name) for name in _READ]))
     prompt = max(1, size // _BYTES_PER_TOKEN)
     limit = fields.get("max_completion_tokens", fields.get("max_tokens"))
     count = fields.get("n")

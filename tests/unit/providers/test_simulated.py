@@ -87,6 +87,18 @@ async def test_answers_depend_on_sizes_and_end_where_they_must() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_stream_counts_and_says_what_a_buffered_answer_does() -> None:
+    counted = []
+    for ask in (chat(), chat(stream=True, stream_options={"include_usage": True})):
+        answer = shown(ask, OFFERED)
+        answer.piece(await answered(ask))
+        assert answer.ended()
+        counted.append(answer.reported)
+    assert counted[0] is not None
+    assert counted[0] == counted[1]
+
+
+@pytest.mark.anyio
 async def test_tools_and_schemas_are_answered_with_a_value_that_fits() -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "array"}}}
     two = [TOOL, {"type": "function", "function": {"name": "g"}}]
