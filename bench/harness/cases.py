@@ -16,7 +16,8 @@ class Case(msgspec.Struct, frozen=True):
     """One measurement.
 
     `rounds` requests a connection, or as many as fit into `seconds` when it is 0; a slow gateway
-    is stopped after `deadline` seconds and its completed units count.
+    is stopped after `deadline` seconds and its completed units count. `warm_connections` are open
+    before it starts, on both sides of a gateway that keeps them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Case(msgspec.Struct, frozen=True):
     upstream: Upstream = "plain"
     is_poor: bool = False
     needs: str = ""
+    warm_connections: int = 64
 
     @property
     def unit(self) -> Unit:
@@ -60,6 +62,15 @@ CASES: tuple[Case, ...] = (
     Case(
         "streams-2000", "2,000 streams x 20 events/s", STREAM, 2_000, rounds=2, ramp=1, needs="pace"
     ),
+    Case(
+        "streams-1000",
+        "1,000 streams x 20 events/s",
+        STREAM,
+        1_000,
+        rounds=1,
+        ramp=1,
+        warm_connections=1_000,
+    ),
     Case("burst", "64 streams, events without pause", Prompt(events=64), 64, seconds=2),
     Case("tls", "64 connections, upstream TLS 1.3", Prompt(), 64, upstream="tls"),
     Case(
@@ -70,6 +81,7 @@ CASES: tuple[Case, ...] = (
         rounds=1,
         ramp=1,
         upstream="tls",
+        warm_connections=1_000,
     ),
     Case(
         "translated",

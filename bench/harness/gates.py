@@ -134,7 +134,7 @@ GATES: tuple[Gate, ...] = (
     Gate("1,000 streams, translated dialect", EVENT, 24, 18, _cost("translated-streams")),
     Gate("64 kB prompt", REQUEST, 85, 70, _cost("long")),
     Gate("upstream TLS adds", REQUEST, 14, 9, _more("tls", "many")),
-    Gate("upstream TLS adds, streams", EVENT, 8, 4, _more("tls-streams", "streams-2000")),
+    Gate("upstream TLS adds, streams", EVENT, 8, 4, _more("tls-streams", "streams-1000")),
     Gate("latency added, 1 connection, p50", "us", 150, 100, _added("p50_us"), is_shown=True),
     Gate("latency added, 1 connection, p99", "us", 1000, None, _added("p99_us"), is_shown=True),
     Gate(

@@ -78,7 +78,7 @@ def warm(rig: Rig, case: Case, running: Running, seconds: float = WARM) -> None:
         few = msgspec.structs.replace(
             case,
             prompt=prompt,
-            connections=min(case.connections, 64),
+            connections=min(case.connections, case.warm_connections),
             seconds=seconds,
             rounds=0,
             ramp=0,
