@@ -92,7 +92,7 @@ class Secured(asyncio.Transport, asyncio.BufferedProtocol):
         """Take over from the handshake, with what came behind it."""
         self._inner.connection_made(self)
         if self._incoming.pending:
-            self._catch_up()
+            self._unseal()
 
     # -- what the loop calls
 
@@ -102,17 +102,20 @@ class Secured(asyncio.Transport, asyncio.BufferedProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
-        if nbytes <= RECORD:
-            if self._state == _OPEN:
-                self._incoming.write(SEALED[:nbytes])
-                self._unseal()
+        if nbytes > RECORD or self._state != _OPEN:
+            self._take(nbytes)
             return
-        for at in range(0, nbytes, RECORD):
-            if self._state != _OPEN:
+        incoming = self._incoming
+        incoming.write(SEALED[:nbytes])
+        try:  # the usual read is one record
+            size = self._read(SIZE, BUFFER)
+        except ssl.SSLError:
+            size = 0  # no record yet, the end or a fault: met again below
+        if size:
+            self._inner.buffer_updated(size)
+            if not (incoming.pending or self._outgoing.pending):
                 return
-            self._incoming.write(SEALED[at : min(at + RECORD, nbytes)])
-            if self._is_reading:
-                self._unseal()
+        self._unseal()
 
     @override
     def eof_received(self) -> None:
@@ -214,7 +217,7 @@ class Secured(asyncio.Transport, asyncio.BufferedProtocol):
         self._is_reading = True
         self._transport.resume_reading()
         if self._incoming.pending:
-            asyncio.get_running_loop().call_soon(self._catch_up)
+            asyncio.get_running_loop().call_soon(self._unseal)
 
     @override
     def get_write_buffer_size(self) -> int:
@@ -232,15 +235,17 @@ class Secured(asyncio.Transport, asyncio.BufferedProtocol):
 
     # -- records in
 
-    def _catch_up(self) -> None:
-        """Hand on what came while nobody read."""
-        if self._is_reading and self._state == _OPEN:
+    def _take(self, nbytes: int) -> None:
+        """Take a read of more than a record, in portions of one."""
+        for at in range(0, nbytes, RECORD):
+            if self._state != _OPEN:
+                return
+            self._incoming.write(SEALED[at : min(at + RECORD, nbytes)])
             self._unseal()
 
     def _unseal(self) -> None:
-        """Hand on every whole record that is here."""
-        incoming = self._incoming
-        while True:
+        """Hand on every whole record that is here, as long as they are read; then answer TLS."""
+        while self._is_reading and self._state == _OPEN:
             try:
                 size = self._read(SIZE, BUFFER)
             except ssl.SSLWantReadError:
@@ -252,8 +257,6 @@ class Secured(asyncio.Transport, asyncio.BufferedProtocol):
                 self._end()
                 return
             self._inner.buffer_updated(size)
-            if not incoming.pending or not self._is_reading or self._state != _OPEN:
-                break
         if self._outgoing.pending and self._state == _OPEN:
             self._reply()
 
