@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import resource
 import ssl
 import subprocess
 import sys
@@ -25,6 +26,8 @@ PROMPT = b"marked-prompt-%06d-"
 ANSWER = b"marked-answer-%06d-"
 CLIENTS = 10
 ROUNDS = 20
+STREAMS = 60
+STREAM_BYTES = 160 * 1024  # two connections and what is between them; half of it is found
 
 
 @pytest.fixture
@@ -133,4 +136,35 @@ async def test_ended_requests_leave_no_trace(loop: str, *, is_secure: bool, tmp_
         await asyncio.sleep(0.2)
         assert traces(pid) == {PROMPT % 999_999}  # the search does find what is there
         for client in (*clients, held):
+            await client.close()
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+async def held_open(port: int, tls: ssl.SSLContext) -> RawClient:
+    """Start a stream whose upstream says no more until its client has left."""
+    client = await connected(port, tls)
+    prompt = PROMPT % 3 * 50
+    client.writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(prompt))
+    client.writer.write(prompt)
+    await client.until(ANSWER % 3)
+    return client
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads another process's size by /proc")
+async def test_a_stream_over_tls_both_ways_keeps_little_memory(tmp_path: Path) -> None:
+    pair = certificate(tmp_path)
+    calling, playing = client_context("1.3", pair[0]), server_context(*pair, "1.3")
+    async with (
+        upstream(play, playing) as port,
+        relay(port, "uvloop", *pair) as (pid, own_port),
+    ):
+        clients = [await held_open(own_port, calling) for _ in range(20)]  # what is loaded once
+        before = resident_bytes(pid)
+        clients += [await held_open(own_port, calling) for _ in range(STREAMS)]
+        assert resident_bytes(pid) - before < STREAMS * STREAM_BYTES
+        for client in clients:
             await client.close()
