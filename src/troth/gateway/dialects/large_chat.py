@@ -40,8 +40,9 @@ def read(body: bytes) -> Ask | None:
     has_escapes = b"\\" in body
     turns = _written(asked.messages, body, has_escapes=has_escapes)
     start = body.find(MESSAGES)
-    if body.startswith(turns, start):
-        return _surrounded(asked, turns, body[:start], body[start + len(turns) :])
+    end = _end_of(turns, body, start + len(MESSAGES))
+    if start >= 0 and end:
+        return _surrounded(asked, turns, body[:start] + body[end:])
     if has_escapes and _ESCAPED_QUOTE in body:
         return None
     written = encode(asked)
@@ -51,27 +52,35 @@ def read(body: bytes) -> Ask | None:
     return ask_of(asked, written[written.index(MESSAGES) : -1])
 
 
-def _surrounded(asked: PlainChat, turns: bytes, before: bytes, behind: bytes) -> Ask | None:
+def _surrounded(asked: PlainChat, turns: list[bytes], around: bytes) -> Ask | None:
     """Return the request if no key comes twice in what stands around its turns."""
-    around = before + behind
     if b"\\" in around and b"\\u" in around:
         return None
     written = encode(msgspec.structs.replace(asked, messages=[]))
-    if written.count(b'"') - _NO_TURNS.count(b'"') != around.count(b'"'):
+    if written.count(b'"') - MESSAGES.count(b'"') != around.count(b'"'):
         return None
     rest = written[written.index(_NO_TURNS) + len(_NO_TURNS) : -1]
-    return ask_of(asked, turns + rest if rest else turns)
+    return ask_of(asked, b"".join((MESSAGES, *turns, rest)))
 
 
-def _written(turns: list[Turn], body: bytes, *, has_escapes: bool) -> bytes:
-    """Return the field of the turns as it is written."""
+def _written(turns: list[Turn], body: bytes, *, has_escapes: bool) -> list[bytes]:
+    """Return the list of turns as it is written, in parts: each copy of so much costs."""
     if has_escapes or len(turns) * _COPIED_BYTES > len(body):
-        return MESSAGES + encode(turns)
-    parts = [MESSAGES, b"["]
+        return [encode(turns)]
+    parts = [b"["]
     for turn in turns:
         parts += (_TURN_BEGINS[turn.role], turn.content.encode(), _TURN_ENDS)
     parts[-1] = b'"}]'
-    return b"".join(parts)
+    return parts
+
+
+def _end_of(parts: list[bytes], body: bytes, at: int) -> int:
+    """Return where these parts end in the body if they stand there in a row, else 0."""
+    for part in parts:
+        if not body.startswith(part, at):
+            return 0
+        at += len(part)
+    return at
 
 
 def _count_few(text: bytes, mark: bytes) -> int:
