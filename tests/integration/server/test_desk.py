@@ -25,6 +25,7 @@ from troth.server.messages import (
     BUILD,
     Applied,
     Beat,
+    BudgetRefused,
     CatalogPart,
     Delta,
     Down,
@@ -189,6 +190,20 @@ def test_a_key_is_compared_with_its_hash(office: Office, caller: Caller) -> None
     assert caller.hear(KeyAnswer) == KeyAnswer(2, is_valid=False)
     caller.say(KeyAsk(3, "unknown", office.minted.text.reveal()))
     assert caller.hear(KeyAnswer) == KeyAnswer(3, is_valid=False, is_known=False)
+
+
+def test_the_desk_remembers_which_budgets_refused_until_it_is_asked(
+    office: Office, caller: Caller
+) -> None:
+    before_ms = CLOCK.now_ms()
+    purses = [b"k" + bytes([number]) * 16 for number in range(2)]
+    seated(caller)
+    caller.say(*[BudgetRefused(purse) for purse in purses], KeyAsk(1, "unknown", "x"))
+    caller.hear(KeyAnswer)
+    refused = office.desk.refused()
+    assert sorted(refused) == purses
+    assert all(before_ms <= at_ms <= CLOCK.now_ms() for at_ms in refused.values())
+    assert office.desk.refused() == {}
 
 
 def test_too_many_keys_at_once_are_told_to_come_back(office: Office, caller: Caller) -> None:
