@@ -104,7 +104,9 @@ def test_a_thousand_callers_mostly_complete(
     twin: TwinView, tmp_path: Path, figures: Callable[[str], None]
 ) -> None:
     for gateways in (1, 2, 4):
-        with running_house(tmp_path / str(gateways), twin, gateways=gateways) as house:
+        folder = tmp_path / str(gateways)
+        folder.mkdir()
+        with running_house(folder, twin, gateways=gateways) as house:
             key = house.key(credit_usd="0.2", concurrency=0)
             assert post(house.address, key.text, ASK).status == 200
             watch = Stopwatch()
