@@ -20,6 +20,7 @@ from troth.kernel.closed_tables import Path, into, line_of, parse
 from troth.kernel.errors import Misconfigured
 from troth.kernel.money import NANO, nusd_of
 from troth.kernel.quantities import CLASSES
+from troth.kernel.usage_record import MODEL_BYTES_MAX
 
 PER: Final[Mapping[str, int]] = {
     "audio_ms": 3_600_000,
@@ -348,6 +349,8 @@ def _priced(name: str, table: ModelTable) -> list[OfferingTable]:
 def _model(name: str, table: ModelTable) -> Model:
     if not name.isprintable():  # it goes into headers of answers
         raise Misconfigured("the name of a model holds a sign that cannot be printed")
+    if len(name.encode()) > MODEL_BYTES_MAX:
+        raise Misconfigured(f"the name of a model is {MODEL_BYTES_MAX} bytes at most")
     created = dt.datetime.combine(table.created_on, dt.time(), tzinfo=dt.UTC)
     return Model(
         name=name,

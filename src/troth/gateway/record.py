@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from troth.gateway.counters import Series
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
@@ -9,7 +11,7 @@ from troth.gateway.refuse import status_of
 from troth.gateway.settle import Charge
 from troth.gateway.world import World
 from troth.kernel.ids import made_at_ms
-from troth.kernel.usage_record import Attempt, Outcome, UsageRecord, encode
+from troth.kernel.usage_record import RECORD_BYTES_MAX, Attempt, Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
 _CLIENT_LEFT: Final = 499
@@ -57,7 +59,10 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         tuple(attempts if len(attempts) <= _ROWS else _summed(attempts)),
         caller.key.project,
     )
-    world.wallet.settle(journey.raw, charge.charged_nusd, encode(row), overrun=charge.overrun_nusd)
+    kept = encode(row)
+    if len(kept) > RECORD_BYTES_MAX:  # long names, and many attempts
+        kept = encode(msgspec.structs.replace(row, attempts=(_in_one(attempts),)))
+    world.wallet.settle(journey.raw, charge.charged_nusd, kept, overrun=charge.overrun_nusd)
     counters = world.counters
     counters.request(
         Series(ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome)
@@ -74,6 +79,12 @@ def _summed(attempts: list[Attempt]) -> list[Attempt]:
         rest.setdefault((each.upstream, each.code), []).append(each.ms)
     summed = [Attempt(*way, sum(times), len(times)) for way, times in rest.items()]
     return attempts[: _ROWS - 1] + summed
+
+
+def _in_one(attempts: list[Attempt]) -> Attempt:
+    """Return the last attempt with the time and the number of all."""
+    last = attempts[-1]
+    return Attempt(last.upstream, last.code, sum(each.ms for each in attempts), len(attempts))
 
 
 def _status(flight: Flight, charge: Charge) -> int:

@@ -32,6 +32,12 @@ class UsageSource(Code):
     NONE = "none"
 
 
+MODEL_BYTES_MAX: Final = 72
+UPSTREAM_BYTES_MAX: Final = 32
+RECORD_BYTES_MAX: Final = 790
+"""How long names may be in UTF-8, so that a record with one attempt fits the room that a journal
+sets aside for it."""
+
 ANSWERED: Final = "ok"
 """The code of an attempt that brought an answer."""
 

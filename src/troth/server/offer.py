@@ -14,6 +14,7 @@ from troth.catalog.load import Catalog, ModelTable
 from troth.catalog.offering import DataTerm, Dialect, Upstream
 from troth.kernel.errors import Misconfigured
 from troth.kernel.secret import Secret
+from troth.kernel.usage_record import UPSTREAM_BYTES_MAX
 from troth.server.settings import KEY_VARIABLES, OWN_SERVERS, ProviderSettings, Settings
 
 COMPANIES: Final[Mapping[str, str]] = {
@@ -86,8 +87,13 @@ def upstream(name: str, provider: ProviderSettings) -> Upstream:
     """Return the address of a provider.
 
     Raises:
-        Misconfigured: its url is not one.
+        Misconfigured: its url is not one, or its name or region is too long for a usage record.
     """
+    if max(len(name.encode()), len(provider.region.encode())) > UPSTREAM_BYTES_MAX:
+        raise Misconfigured(
+            f"The name and the region of a provider are {UPSTREAM_BYTES_MAX} bytes at most: they "
+            f"stand in each usage record. Shorten those of 'providers.{name[:UPSTREAM_BYTES_MAX]}'."
+        )
     url = urlsplit(provider.url or COMPANIES.get(provider.kind, ""))
     scheme, host = url.scheme, url.hostname
     try:

@@ -234,3 +234,9 @@ images = "0.01"
 
 def test_a_name_that_cannot_stand_in_a_header_is_refused_before_anything_is_served() -> None:
     assert "cannot be printed" in fault(SMALL.replace("house/small", "house\\nsmall"))
+
+
+def test_a_name_too_long_for_a_usage_record_is_refused_before_anything_is_served() -> None:
+    longest = "é" * 36
+    assert list(built(SMALL.replace("house/small", longest)).offerings) == [longest]
+    assert "72 bytes" in fault(SMALL.replace("house/small", longest + "s"))

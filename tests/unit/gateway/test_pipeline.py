@@ -15,7 +15,18 @@ from tests.builders.gateway_world import (
     streams,
 )
 from troth.catalog.price import PriceLine, compile_sheet
-from troth.kernel.usage_record import Outcome, UsageSource
+from troth.kernel.quantities import CLASSES, Quantities
+from troth.kernel.usage_record import (
+    MODEL_BYTES_MAX,
+    RECORD_BYTES_MAX,
+    UPSTREAM_BYTES_MAX,
+    Attempt,
+    Outcome,
+    UsageRecord,
+    UsageSource,
+    encode,
+)
+from troth.ledger.shard import records
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +166,34 @@ async def test_a_failing_offering_is_followed_by_the_next_before_the_first_byte(
     (row,) = stage.wallet.records
     assert [attempt.upstream for attempt in row.attempts] == ["u1", "u2"]
     assert row.charged_nusd == COST
+
+
+async def test_a_record_that_would_not_fit_the_journal_tells_its_attempts_in_one_row() -> None:
+    wide = compile_sheet("s" * 200, [PriceLine("input", 0), PriceLine("output", 0)])
+    name = "m" * MODEL_BYTES_MAX
+    ways = [offering(name, letter * UPSTREAM_BYTES_MAX, sale=wide) for letter in "uvwx"]
+    stage = scene(*[answers(503, b"{}")] * 3, answers(200, WHOLE), offerings=ways)
+    stage.world.limits = msgspec.structs.replace(stage.world.limits, attempts=5)
+    reply = await stage.ask(ASK.replace(b'"m"', b'"%b"' % name.encode()))
+    assert (reply.status, reply.headers["x-troth-attempts"]) == (200, "4")
+    (row,) = stage.wallet.records
+    assert [(at.upstream[0], at.code, at.count) for at in row.attempts] == [("x", "ok", 4)]
+
+
+def test_the_longest_record_with_one_attempt_fits_the_room_of_the_journal() -> None:
+    model, upstream = "m" * MODEL_BYTES_MAX, "u" * UPSTREAM_BYTES_MAX
+    long, most = 2**31 - 1, 2**62
+    request, org, project = ("req_" + "0" * 32, "org_" + "0" * 32, "prj_" + "0" * 32)
+    names = (request, org, "key_" + "0" * 32, "embeddings", model, model, "openrouter", upstream)
+    row = UsageRecord(
+        *(*names, upstream, "ps_" + "0" * 16, 2**42, long, long, 503),
+        *(Outcome.UPSTREAM_FAILED, True, UsageSource.ESTIMATED),
+        Quantities(*[long] * len(CLASSES)),
+        *(most, most, most, long),
+        (Attempt(upstream, "missing_required_parameter", long, long),),
+        project,
+    )
+    assert len(encode(row)) <= RECORD_BYTES_MAX <= records.RECORD_BYTES_MAX
 
 
 async def test_the_same_offering_is_tried_once_more_after_a_jittered_wait() -> None:

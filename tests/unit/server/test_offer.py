@@ -32,6 +32,15 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         upstream("house", ProviderSettings(kind="vllm", url=url))
 
 
+def test_a_name_or_a_region_too_long_for_a_usage_record_is_refused() -> None:
+    house = ProviderSettings(kind="vllm", url="http://127.0.0.1:8000/v1", region="r" * 32)
+    assert upstream("h" * 32, house).id == "h" * 32
+    with pytest.raises(Misconfigured, match="32 bytes at most"):
+        upstream("h" * 33, house)
+    with pytest.raises(Misconfigured, match="32 bytes at most"):
+        upstream("h", msgspec.structs.replace(house, region="r" * 33))
+
+
 def test_a_provider_without_a_key_is_no_route() -> None:
     offer = offer_of(Settings(providers={"groq": ProviderSettings(kind="groq")}))
     assert offer.catalog.offerings == {}
