@@ -132,6 +132,49 @@ def test_the_desks_word_that_there_is_no_more_is_believed_for_its_time(desk: Des
     )
 
 
+def told(desk: Desk, purse: bytes, granted: int) -> None:
+    """Let the desk lend what it has of a purse, and say that there is no more."""
+    desk.shard.beat(desk.clock.monotonic_ns())
+    assert isinstance(desk.shard.admit(reservation(0), (purse,), 9_000, 9_000), Short)
+    (ask,) = desk.shard.wanted()
+    assert desk.shard.apply(lease(ask, granted, is_short=True)) == purse
+
+
+def test_one_purse_that_has_too_little_is_a_no_and_the_others_are_not_asked(desk: Desk) -> None:
+    told(desk, WALLET, 499)
+    broke = Short(ShortKind.BROKE, WALLET, 500, 499)
+    assert desk.shard.admit(reservation(1), (WALLET, KEY), 900, 500) == broke
+    assert desk.shard.wanted() == []
+
+
+def test_of_the_others_only_what_the_short_purse_has_is_asked(desk: Desk) -> None:
+    told(desk, WALLET, 500)
+    dry = Short(ShortKind.DRY, KEY, 500, 0)
+    assert desk.shard.admit(reservation(1), (WALLET, KEY), 900, 500) == dry
+    (ask,) = desk.shard.wanted()
+    assert (ask.purse, ask.need, ask.least) == (KEY, 500, 500)
+    desk.shard.apply(lease(ask, 500))
+    assert desk.shard.admit(reservation(1), (WALLET, KEY), 900, 500) == 500
+
+
+def test_two_short_purses_decide_though_only_one_word_is_still_believed(desk: Desk) -> None:
+    told(desk, WALLET, 500)
+    desk.clock.advance(TERMS.short_ms - 1)
+    told(desk, KEY, 300)
+    desk.clock.advance(1)
+    assert desk.shard.admit(reservation(1), (WALLET, KEY), 900, 100) == 300
+
+
+def test_an_extension_that_one_purse_cannot_pay_asks_no_other(desk: Desk) -> None:
+    told(desk, WALLET, 300)
+    desk.clock.advance(TERMS.short_ms)
+    told(desk, KEY, 300)
+    assert desk.shard.admit(reservation(1), (WALLET, KEY), 100, 100) == 100
+    broke = Short(ShortKind.BROKE, KEY, 800, 200)
+    assert desk.shard.extend(reservation(1), 800) == broke
+    assert desk.shard.wanted() == []
+
+
 def test_a_need_that_was_met_may_be_followed_by_another_at_once(desk: Desk) -> None:
     shard = desk.lent(wallet=500, key=500)
     found = shard.admit(reservation(1), (WALLET,), 900, 900)

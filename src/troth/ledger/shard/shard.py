@@ -67,8 +67,8 @@ class Shard:
         """Set aside `want` nano-USD from all purses, or less when there is no more to be had.
 
         Less is at least `least`, and at most half of what is there while other requests run,
-        unless that half is below `enough`. A `DRY` answer has noted the need: send `wanted`,
-        apply the answer, admit again.
+        unless that half is below `enough`. A `DRY` answer names a purse that will be asked: send
+        `wanted`, apply the answer, admit again. One purse that has not even `least` is a no.
         """
         group = self._groups.get(purses) or self._group(purses)
         if self._clock.monotonic_ns() > self._valid_until_ns or self.is_over:
@@ -100,12 +100,17 @@ class Shard:
         """Return what can be had when not all of `want` is there, or what is missing."""
         now_ns = self._clock.monotonic_ns()
         lacking = [purse for purse in group.purses if purse.free < want]
-        unasked = [purse for purse in lacking if purse.short_until_ns <= now_ns]
-        for purse in unasked:
-            self._leases.note_need(purse, want, least)
-        poorest = min(lacking, key=lambda purse: purse.free)
+        told = [purse for purse in lacking if purse.short_until_ns > now_ns]
+        poorest = min(told or lacking, key=lambda purse: purse.free)
+        reach = poorest.free if told else want
+        # What one purse cannot give need not be asked of the others: words on two of them that
+        # come at different times would else outlive each other in turn, and nobody be answered.
+        unasked = [purse for purse in lacking if purse.free < reach] if reach >= least else []
         if unasked:
-            return Short(ShortKind.DRY, poorest.id, want, poorest.free)
+            for purse in unasked:
+                self._leases.note_need(purse, reach, least)
+            poorest = min(unasked, key=lambda purse: purse.free)
+            return Short(ShortKind.DRY, poorest.id, reach, poorest.free)
         amount = poorest.free
         in_flight = poorest.held + poorest.granted - poorest.spent - poorest.free
         if in_flight and amount // 2 >= max(enough, least):
@@ -152,16 +157,17 @@ class Shard:
         ]
 
     def _missing(self, wants: list[tuple[Purse, int]]) -> Short:
-        """Note the need of an extension, unless the desk has said that there is no more."""
+        """Note the need of an extension, unless the desk has said that one purse has no more."""
         now_ns = self._clock.monotonic_ns()
         lacking = [(purse, want) for purse, want in wants if purse.free < want]
+        told = [(purse, want) for purse, want in lacking if purse.short_until_ns > now_ns]
+        if told:
+            purse, want = told[0]
+            return Short(ShortKind.BROKE, purse.id, want, purse.free, purse.held)
         for purse, want in lacking:
-            if purse.short_until_ns <= now_ns:
-                self._leases.note_need(purse, want, want)
+            self._leases.note_need(purse, want, want)
         purse, want = lacking[0]
-        is_dry = any(each.short_until_ns <= now_ns for each, _ in lacking)
-        kind = ShortKind.DRY if is_dry else ShortKind.BROKE
-        return Short(kind, purse.id, want, purse.free, purse.held)
+        return Short(ShortKind.DRY, purse.id, want, purse.free, purse.held)
 
     def cover(self, reservation: bytes, nusd: int) -> int:
         """Return how much of `nusd` can be charged: the reservation, and the rest if it is free."""
