@@ -121,7 +121,7 @@ async def test_every_other_path_is_answered_in_the_envelope(
     assert reply.headers["x-request-id"].startswith("req_")
 
 
-@pytest.mark.parametrize("prefix", ["/openai/v1", "/v1/openai", "/api/v1", "/v1"])
+@pytest.mark.parametrize("prefix", ["/openai/v1", "/v1/openai", "/api/v1", "/v1/v1", "/v1"])
 async def test_an_alias_leads_to_the_same_endpoint(prefix: str) -> None:
     assert (await scene().ask(b"", prefix + "/models", method="GET")).status == 200
     found = find("POST", prefix + "/chat/completions", is_anthropic=False)

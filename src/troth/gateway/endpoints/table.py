@@ -60,7 +60,8 @@ _READS: Final = {
 }
 PATHS: Final = frozenset((*_INFERENCE, *_HEALTH, _MODELS))
 """Whole paths that are served: they say nothing about who asks for them, or for what."""
-_ALIASES: Final = ("/openai/v1/", "/v1/openai/", "/api/v1/")
+_ALIASES: Final = ("/openai/v1/", "/v1/openai/", "/api/v1/", "/v1/v1/")
+"""The last is what a client asks for that adds /v1 itself and was given an address with it."""
 
 _AT_REST: Final = re.compile(
     r"/v1/(?:"
