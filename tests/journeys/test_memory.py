@@ -77,14 +77,13 @@ def test_memory_holds_content_while_it_is_in_flight(house: House) -> None:
     canary = Canary(os.urandom(32))
     key = house.key()
     data = msgspec.json.encode(
-        hello("slow-3000", messages=[{"role": "user", "content": canary.text(1, SIZE)}])
+        hello("slow-30000", messages=[{"role": "user", "content": canary.text(1, SIZE)}])
     )
     house.twin.forget()
     with connect(house.address) as way:
         send(way, key, "/v1/chat/completions", data)
-        wait_until(lambda: bool(house.twin.seen("slow-3000")), 5, "the call is under way")
+        wait_until(lambda: bool(house.twin.seen("slow-30000")), 20, "the call is under way")
         assert residue(house, canary) != []
-        assert read(way).status == 200
 
 
 def test_memory_holds_no_content_of_what_was_refused(house: House) -> None:
