@@ -48,7 +48,7 @@ from troth.server.handover import (
 )
 from troth.server.hardening import SmallBlocks, erases, forbid_dumps
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
-from troth.server.listener import guarded, refuse, tls_of
+from troth.server.listener import guarded, refuse, tell_by_line, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
 from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.rates_memory import cells, written_rows
@@ -304,6 +304,7 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
     """Serve until the life line closes or the books have closed our seat."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_by_line(log))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     line.settimeout(0)

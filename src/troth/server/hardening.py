@@ -20,7 +20,7 @@ STEADY: Final[Mapping[str, str]] = {"GLIBC_TUNABLES": _BLOCKS}
 """The environment of a process that frees and takes much memory all the time.
 
 Large blocks are given back to the system when they are freed. By itself the library would raise
-that bound to the largest block it has seen, and keep the buffers of closed TLS connections. Up to
+that bound to the largest block it has seen, and keep what large bodies and answers took. Up to
 16 MiB of what smaller ones leave at the end of its memory stays: giving back 64 kB bodies one by
 one, and asking for them again, had each request pay for sixty pages.
 """

@@ -1,7 +1,8 @@
 """Where requests enter a gateway: what fails unforeseen is caught here, and nowhere else."""
 
+import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from troth.gateway.door import handle
@@ -36,6 +37,24 @@ def guarded(world: World, log: Log) -> Handler:
             fault.__traceback__ = None
 
     return serve
+
+
+def tell_by_line(log: Log) -> Callable[[asyncio.AbstractEventLoop, Mapping[str, object]], None]:
+    """Return what a loop does with a fault in one of its callbacks: it ends one connection.
+
+    By itself a loop would write the fault's text to standard error. The line alone is told.
+    """
+
+    def tell(loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
+        del loop
+        fault = context.get("exception")
+        error = fault if isinstance(fault, BaseException) else None
+        found = where(error, None if error is None else error.__traceback__)
+        log.write(RequestFailed(found.plane, found.line, found.kind))
+        if error is not None:
+            error.__traceback__ = None  # its frames refer to content
+
+    return tell
 
 
 def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Header], bytes]]:
