@@ -4,7 +4,6 @@ Header lines as bytes, each with its line end. Only numbers, our own identifiers
 catalog go in, so that no value can bring a line end of its own.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from troth.gateway.dialects import dropped
@@ -12,6 +11,7 @@ from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.rates import Standing
 from troth.gateway.settle import Charge
+from troth.kernel.clock import iso
 from troth.kernel.ids import made_at_ms
 from troth.kernel.usage_record import UsageSource
 
@@ -100,10 +100,10 @@ def _openai(standing: Standing) -> bytes:
 def _anthropic(standing: Standing, now_ms: int) -> bytes:
     lines = b""
     if standing.requests_limit:
-        reset = _at(now_ms + standing.requests_reset_ms)
+        reset = iso(now_ms + standing.requests_reset_ms).encode()
         lines = _ANTHROPIC_REQUESTS % (standing.requests_limit, standing.requests_left, reset)
     if standing.tokens_limit:
-        reset = _at(now_ms + standing.tokens_reset_ms)
+        reset = iso(now_ms + standing.tokens_reset_ms).encode()
         lines += _ANTHROPIC_TOKENS % (standing.tokens_limit, standing.tokens_left, reset)
     return lines
 
@@ -116,8 +116,3 @@ def _span(ms: int) -> bytes:
         return b"%ds" % -(-ms // _SECOND_MS)
     seconds = -(-ms // _SECOND_MS)
     return b"%dm%ds" % divmod(seconds, 60)
-
-
-def _at(ms: int) -> bytes:
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -1,5 +1,6 @@
 """The only reader of time. Everything else is handed a `Clock`."""
 
+import datetime as dt
 import time
 from typing import Protocol
 
@@ -54,3 +55,8 @@ class ManualClock:
     def step(self, ms: int) -> None:
         """Set the wall clock forward or back, as an administrator would; durations stay true."""
         self._now_ms += ms
+
+
+def iso(at_ms: int) -> str:
+    """Return a moment, in unix milliseconds, as an ISO time in UTC to the second."""
+    return dt.datetime.fromtimestamp(at_ms // 1_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

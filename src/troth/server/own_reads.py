@@ -4,7 +4,6 @@ Key, credits and generation have OpenRouter's shapes; what we do not keep is nul
 numbers with nine decimals at most, written digit by digit: no float has touched them.
 """
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +14,7 @@ from troth.control.budgets import Budget
 from troth.control.keys import Key
 from troth.control.usage import Receipt
 from troth.gateway.ports import Question, Reading
+from troth.kernel.clock import iso
 from troth.kernel.ids import raw_of
 from troth.kernel.money import usd
 from troth.kernel.quantities import tokens_in, tokens_out
@@ -63,9 +63,7 @@ def _dollars(nusd: int) -> msgspec.Raw:
 
 
 def _moment(ms: int) -> str | None:
-    if not ms:
-        return None
-    return dt.datetime.fromtimestamp(ms // 1_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(ms) if ms else None
 
 
 # --- receipts ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import msgspec
 
 from troth.control import availability
 from troth.control.availability import MS_OF_MINUTE, Sum, Window
+from troth.kernel.clock import iso
 from troth.server.handover import AvailabilityTerms
 from troth.store.transaction import Transaction
 
@@ -110,11 +111,6 @@ def shown_window(window: Window) -> Maintenance:
         window.is_emergency,
         bool(window.cancelled_at_ms),
     )
-
-
-def iso(at_ms: int) -> str:
-    """Return a moment as an ISO time in UTC, to the second."""
-    return dt.datetime.fromtimestamp(at_ms // 1_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _date(day: int) -> dt.date:

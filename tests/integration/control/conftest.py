@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.mail_server import KeptMails, mail_server
 from tests.builders.paying_office import PayingOffice
 from tests.builders.postgres_cluster import Cluster, running
+from troth.control import accounts
+from troth.control.accounts import Organization
 from troth.control.audit import Actor
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker, system_entropy
@@ -72,3 +75,16 @@ def actor(clock: ManualClock) -> Actor:
 def paying(office: Office) -> PayingOffice:
     """The office with a payment company at the other end."""
     return PayingOffice(office)
+
+
+@pytest.fixture
+def ada(office: Office, actor: Actor) -> Organization:
+    """An organization without money."""
+    with office.store.write() as tx:
+        return accounts.create(tx, actor, office.maker.raw(), "Ada")
+
+
+@pytest.fixture
+def mails() -> Iterator[KeptMails]:
+    with mail_server() as keeper:
+        yield keeper

@@ -1,13 +1,11 @@
 """Alerts: raised once, listed always, mailed when there is a mail server, tried again."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
 from tests.builders.mail_server import KeptMails, Taken, mail_server
 from tests.integration.control.test_usage_records import record
-from troth.control import accounts, budgets, usage
+from troth.control import budgets, usage
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
 from troth.control.budgets import Alert, Language, Wanted
@@ -23,18 +21,6 @@ from troth.server.office import DESK, Office
 USD = 10**9
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
-
-
-@pytest.fixture
-def mails() -> Iterator[KeptMails]:
-    with mail_server() as keeper:
-        yield keeper
 
 
 def mailing(office: Office, mails: KeptMails) -> Office:

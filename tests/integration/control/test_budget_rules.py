@@ -17,12 +17,6 @@ from troth.store.transaction import Transaction
 DAY_MS = 86_400_000
 
 
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
-
-
 def issued(office: Office, actor: Actor, owner: Organization, project: str = "") -> Key:
     minted = keys.mint(office.maker, office.entropy)
     with office.store.write() as tx:

@@ -1,13 +1,12 @@
 """Notices before credit or an account ends, and the last word of an account; contacts sealed."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from typing_extensions import override
 
-from tests.builders.mail_server import KeptMails, mail_server
+from tests.builders.mail_server import KeptMails
 from tests.builders.paying_office import PayingOffice
 from tests.integration.control.test_alerts import contact, limited, told, use
 from troth.control import accounts, billing, budgets
@@ -35,18 +34,6 @@ from troth.server.payments import outgoing
 USD = 10**9
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
-
-
-@pytest.fixture
-def mails() -> Iterator[KeptMails]:
-    with mail_server() as keeper:
-        yield keeper
 
 
 def lot(office: Office, owner: Organization, nusd: int, days: int, *, kind: LotKind) -> None:

@@ -1,10 +1,9 @@
 """What the desk answers a key that asks about itself, on both databases."""
 
 import msgspec
-import pytest
 
 from tests.integration.control.test_usage_records import record
-from troth.control import accounts, budgets, keys, usage
+from troth.control import budgets, keys, usage
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
 from troth.control.budgets import Wanted
@@ -21,12 +20,6 @@ from troth.server.own_reads import answer_to
 
 DAY_MS = 86_400_000
 USD = 10**9
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
 
 
 def issued(office: Office, actor: Actor, owner: Organization, terms: Terms) -> Key:

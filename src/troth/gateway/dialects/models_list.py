@@ -1,12 +1,12 @@
 """The list of models and one model, in both dialects. Prices are those that are charged."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from troth.catalog.offering import Offering
 from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Fields, Json
+from troth.kernel.clock import iso
 from troth.kernel.money import NANO
 
 DialectName = Literal["openai", "anthropic"]
@@ -94,7 +94,7 @@ def _decimal(over: int, under: int) -> str:
 
 def _anthropic_model(offering: Offering) -> Fields:
     model = offering.model
-    created = datetime.fromtimestamp(model.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = iso(model.created_at * 1_000)
     features = model.features - offering.lacks
     return {
         "type": "model",
