@@ -8,7 +8,7 @@ import click
 
 from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
-from troth.kernel import disk_errors, errors, payment_errors, receipt_errors
+from troth.kernel import disk_errors, errors, payment_errors, receipt_errors, stream_errors
 from troth.server.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -44,7 +44,9 @@ without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
 """
 
 
-OURS = frozenset(each.__name__ for each in (errors, payment_errors, receipt_errors, disk_errors))
+OURS = frozenset(
+    each.__name__ for each in (errors, payment_errors, receipt_errors, disk_errors, stream_errors)
+)
 
 
 def leaves(root: type[errors.TrothError]) -> Iterator[type[errors.TrothError]]:

@@ -21,7 +21,7 @@ from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
 from troth.kernel import api_keys
 from troth.kernel.clock import ManualClock
-from troth.kernel.errors import CreditsExhausted
+from troth.kernel.errors import CreditsEnded, CreditsExhausted, UpstreamFailed
 from troth.kernel.ids import IdMaker
 from troth.kernel.receipt_errors import ReceiptExpired
 from troth.kernel.secret import Secret
@@ -156,6 +156,8 @@ class TestWallet:
         """Turns of the loop until an extension is answered."""
         self.others_nusd = 0
         """What other requests spend before the first extension."""
+        self.ending: UpstreamFailed = CreditsEnded()
+        """Why an extension is refused."""
 
     def admit(
         self, reservation: bytes, purses: tuple[bytes, ...], want: int, least: int, *, enough: int
@@ -177,7 +179,9 @@ class TestWallet:
         assert purses == (WALLET,)
         return self.balance
 
-    def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
+    def extend(
+        self, reservation: bytes, amount: int, done: Callable[[UpstreamFailed | None], None]
+    ) -> None:
         self.balance -= self.others_nusd
         self.others_nusd = 0
         self.extended.append(amount)
@@ -187,12 +191,14 @@ class TestWallet:
             self.open[reservation] += amount
         self._answer(self.slow_turns, done, is_there=is_there)
 
-    def _answer(self, turns: int, done: Callable[[bool], None], *, is_there: bool) -> None:
+    def _answer(
+        self, turns: int, done: Callable[[UpstreamFailed | None], None], *, is_there: bool
+    ) -> None:
         if turns:
             later = partial(self._answer, turns - 1, done, is_there=is_there)
             asyncio.get_running_loop().call_soon(later)
         else:
-            done(is_there)
+            done(None if is_there else self.ending)
 
     def cover(self, reservation: bytes, nusd: int) -> int:
         more = min(nusd - self.open[reservation], self.balance)

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from troth.catalog.offering import Offering, Upstream
+from troth.kernel.errors import UpstreamFailed
 from troth.kernel.fields import Code
 from troth.kernel.secret import Secret
 
@@ -115,8 +116,13 @@ class Wallet(Protocol):
         """Return what all of these purses have free here and at the desk, as it last said."""
         ...
 
-    def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
-        """Add `amount` to a reservation; `done` is called at once or when the desk answered."""
+    def extend(
+        self, reservation: bytes, amount: int, done: Callable[[UpstreamFailed | None], None]
+    ) -> None:
+        """Add `amount` to a reservation; `done` hears at once or when the desk answered.
+
+        It hears None when that was done, else what to end the answer with once it must end.
+        """
         ...
 
     def cover(self, reservation: bytes, nusd: int) -> int:

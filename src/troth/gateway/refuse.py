@@ -9,6 +9,7 @@ from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT, ClientDialec
 from troth.gateway.endpoints.table import dialect_of
 from troth.kernel import errors
 from troth.kernel.receipt_errors import ReceiptExpired
+from troth.kernel.stream_errors import ServiceEnded
 from troth.wire import Head, Sink
 
 Headers = list[tuple[bytes, bytes]]
@@ -31,6 +32,7 @@ STATUSES: Final[dict[type[errors.TrothError], int]] = {
     errors.RateLimited: 429,
     errors.UpstreamTimeout: 504,
     errors.CreditsEnded: 402,
+    ServiceEnded: 503,
     errors.UpstreamFailed: 502,
     errors.ProviderOverloaded: 503,
     errors.Unavailable: 503,

@@ -16,6 +16,7 @@ from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
 from troth.kernel.errors import CreditsEnded
 from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
+from troth.kernel.stream_errors import ServiceEnded
 from troth.kernel.usage_record import ANSWERED, Outcome, UsageSource
 
 
@@ -75,9 +76,15 @@ def _outcome(flight: Flight) -> Outcome:
     if flight.has_client_left:
         return Outcome.DRAINED if flight.is_whole else Outcome.CLIENT_LEFT
     if flight.is_cut:
-        has_ended = isinstance(flight.error, CreditsEnded)
-        return Outcome.CREDITS_ENDED if has_ended else Outcome.UPSTREAM_CUT
+        return _outcome_of_cut(flight)
     return Outcome.LENGTH if flight.rendering.hit_length else Outcome.DONE
+
+
+def _outcome_of_cut(flight: Flight) -> Outcome:
+    if isinstance(flight.error, ServiceEnded):
+        return Outcome.SERVICE_ENDED
+    has_ended = isinstance(flight.error, CreditsEnded)
+    return Outcome.CREDITS_ENDED if has_ended else Outcome.UPSTREAM_CUT
 
 
 def _count(

@@ -12,7 +12,7 @@ from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.ports import Wallet
 from troth.gateway.reserve import TRANCHE, asks_media
-from troth.kernel.errors import CreditsEnded
+from troth.kernel.errors import UpstreamFailed
 
 
 class Tranches:
@@ -25,9 +25,9 @@ class Tranches:
         "_flight",
         "_is_asking",
         "_is_paused",
-        "_is_refused",
         "_journey",
         "_most",
+        "_refusal",
         "_step",
         "_wallet",
     )
@@ -44,7 +44,7 @@ class Tranches:
         self._delivered = 0
         self._asked_nusd = 0
         self._is_asking = False
-        self._is_refused = False
+        self._refusal: UpstreamFailed | None = None
         self._is_paused = False
 
     def seen(self, delivered_bytes: int) -> None:
@@ -52,8 +52,8 @@ class Tranches:
         self._delivered = delivered_bytes
         if self._covered - delivered_bytes >= self._step // 2 or self._covered >= self._most:
             return
-        if self._is_refused:
-            self._end_if_due()
+        if self._refusal is not None:
+            self._end_if_due(self._refusal)
         elif not self._is_asking:
             self._ask()
         if self._is_asking and delivered_bytes >= self._covered and not self._is_paused:
@@ -74,12 +74,12 @@ class Tranches:
         self._is_asking = True
         self._wallet.extend(journey.raw, self._asked_nusd, self._extended)
 
-    def _extended(self, is_done: bool) -> None:  # noqa: FBT001 - the wallet's word
+    def _extended(self, refusal: UpstreamFailed | None) -> None:
         """Hear the wallet, at once or a little later."""
         self._is_asking = False
-        if not is_done:
-            self._is_refused = True
-            self._end_if_due()
+        if refusal is not None:
+            self._refusal = refusal
+            self._end_if_due(refusal)
         else:
             self._covered = min(self._covered + self._step, self._most)
             reservation = self._journey.reservation
@@ -92,6 +92,6 @@ class Tranches:
             self._is_paused = False
             self._flight.resume()
 
-    def _end_if_due(self) -> None:
+    def _end_if_due(self, refusal: UpstreamFailed) -> None:
         if self._delivered >= self._covered:
-            self._flight.end(CreditsEnded())
+            self._flight.end(refusal)

@@ -21,6 +21,7 @@ class Outcome(Code):
     UPSTREAM_FAILED = "upstream_failed"
     UPSTREAM_CUT = "upstream_cut"
     CREDITS_ENDED = "credits_ended"
+    SERVICE_ENDED = "service_ended"
     DRAINED = "drained"
 
 

@@ -32,7 +32,12 @@ _RESETS: Final[Mapping[str, str | None]] = {
     "total": None,
 }
 _API_TYPES: Final = {"chat": "completions", "messages": "completions"}
-_FINISHES: Final = {"length": "length", "credits_ended": "length", "upstream_cut": "error"}
+_FINISHES: Final = {
+    "length": "length",
+    "credits_ended": "length",
+    "service_ended": "error",
+    "upstream_cut": "error",
+}
 _ZERO: Final = msgspec.Raw(b"0")
 
 

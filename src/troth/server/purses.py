@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, assert_never
 
 from troth.kernel.disk_errors import NoSpace
-from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.kernel.errors import CreditsEnded, CreditsExhausted, Overloaded, UpstreamFailed
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached
 from troth.ledger.shard import Journal, Shard, Short, ShortKind
 from troth.ledger.shard.messages import Down, LeaseAsk, LeaseReturn, Posting, Recall
 from troth.server.handover import WaitTerms
@@ -127,18 +128,24 @@ class Purses:
         """Return what all of these purses have free here and at the desk, as it last said."""
         return self._shard.reach(purses)
 
-    def extend(self, reservation: bytes, amount: int, done: Callable[[bool], None]) -> None:
-        """Add to a reservation; `done` hears whether that was possible, at once or soon."""
+    def extend(
+        self, reservation: bytes, amount: int, done: Callable[[UpstreamFailed | None], None]
+    ) -> None:
+        """Add to a reservation; `done` hears None, or why that was impossible, at once or soon."""
         loop = asyncio.get_running_loop()
         self._extend(reservation, amount, done, loop.time() + _PATIENCE_SECONDS)
 
     def _extend(
-        self, reservation: bytes, amount: int, done: Callable[[bool], None], until: float
+        self,
+        reservation: bytes,
+        amount: int,
+        done: Callable[[UpstreamFailed | None], None],
+        until: float,
     ) -> None:
         short = self._shard.extend(reservation, amount)
         loop = asyncio.get_running_loop()
         if short is None or short.kind is not ShortKind.DRY or loop.time() >= until:
-            done(short is None)
+            done(None if short is None else _ended(short.kind))
             return
         is_over = False
 
@@ -322,6 +329,17 @@ def _give_up(made: asyncio.Future[int | Short]) -> None:
     """Tell whoever waits that the desk was silent too long."""
     if not made.done():
         made.set_exception(Overloaded())
+
+
+def _ended(kind: ShortKind) -> UpstreamFailed:
+    """Return the error that tells a caller why an answer cannot go on."""
+    match kind:
+        case ShortKind.UNWRITABLE:
+            return JournalFull()
+        case ShortKind.STALE | ShortKind.DRY:
+            return MoneyUnreached()
+        case _:
+            return CreditsEnded()
 
 
 def _refused(short: Short) -> CreditsExhausted | Overloaded:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.builders.gateway_world import Scene, Step, model, offering, scene, streams
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached, ServiceEnded
 from troth.kernel.usage_record import Outcome
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,32 @@ async def test_a_refused_extension_delivers_what_is_covered_and_then_says_why() 
     assert row.outcome is Outcome.CREDITS_ENDED
     assert 0 < row.charged_nusd <= row.reserved_nusd
     assert stage.wallet.balance >= 0
+    assert stage.upstreams.calls[0].is_closed
+
+
+@pytest.mark.parametrize("ending", [JournalFull(), MoneyUnreached()])
+@pytest.mark.parametrize(
+    ("path", "kind", "end"),
+    [
+        ("/v1/chat/completions", b'"type":"server_error"', b"[DONE]"),
+        ("/v1/messages", b'"type":"overloaded_error"', b"message_stop"),
+    ],
+)
+async def test_a_journal_or_desk_that_ends_a_stream_is_not_called_the_wallet(
+    ending: ServiceEnded, path: str, kind: bytes, end: bytes
+) -> None:
+    stage = place(*told(60, 100, 1_400))
+    stage.wallet.ending = ending
+    stage.wallet.others_nusd = 10 * CENT - 5 * TRANCHE * PER_TOKEN
+    reply = await stage.ask(ask(), path)
+    assert kind in reply.body
+    assert ending.message.encode() in reply.body
+    assert b"insufficient_quota" not in reply.body
+    assert end not in reply.body
+    assert (b'"code":"%b"' % ending.code.encode() in reply.body) is (end == b"[DONE]")
+    (row,) = stage.wallet.records
+    assert row.outcome is Outcome.SERVICE_ENDED
+    assert 0 < row.charged_nusd <= row.reserved_nusd
     assert stage.upstreams.calls[0].is_closed
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from tests.builders.lent_wallet import Place, turn
 from troth.kernel.disk_errors import NoSpace
-from troth.kernel.errors import CreditsExhausted, Overloaded
+from troth.kernel.errors import CreditsEnded, CreditsExhausted, Overloaded, UpstreamFailed
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached
 
 
 @pytest.fixture
@@ -111,18 +112,33 @@ async def test_an_extension_waits_for_the_desk_once(place: Place) -> None:
     await turn()
     place.lend(10)
     await waiting
-    heard: list[bool] = []
+    heard: list[UpstreamFailed | None] = []
     place.purses.extend(bytes([1]) * 16, 5, heard.append)
     assert heard == []
     place.lend(0)  # what was asked for before it was needed
     place.lend(5)
-    assert heard == [True]
+    assert heard == [None]
     place.purses.extend(bytes([1]) * 16, 5, heard.append)
     place.lend(0)
     place.lend(0, is_short=True)
-    assert heard == [True, False]
+    assert [type(each) for each in heard] == [type(None), CreditsEnded]
     place.purses.abort(bytes([1]) * 16)
     assert place.purses.open_count == 0
+
+
+async def test_an_extension_says_whose_fault_it_is_that_there_is_no_more(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(10)
+    await waiting
+    heard: list[UpstreamFailed | None] = []
+    place.journal.has_failed = True
+    place.purses.extend(bytes([1]) * 16, 0, heard.append)
+    place.journal.has_failed = False
+    place.clock.advance(60_000)
+    place.purses.extend(bytes([1]) * 16, 0, heard.append)
+    assert [type(each) for each in heard] == [JournalFull, MoneyUnreached]
+    place.purses.abort(bytes([1]) * 16)
 
 
 async def test_a_stale_wallet_serves_nobody(place: Place) -> None:

@@ -13,6 +13,7 @@ from troth.kernel.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached
 from troth.wire.events import data, named
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -38,7 +39,12 @@ _ANTHROPIC_TYPES: Final = {
 }
 _OURS: Final = 500
 _BAD_GATEWAY: Final = 502
-_IN_STREAM: Final[dict[type[UpstreamFailed], int]] = {CreditsEnded: 402, UpstreamTimeout: 504}
+_IN_STREAM: Final[dict[type[UpstreamFailed], int]] = {
+    CreditsEnded: 402,
+    JournalFull: 503,
+    MoneyUnreached: 503,
+    UpstreamTimeout: 504,
+}
 
 
 def openai_error(error: TrothError, status: int, *, shows_wallet: bool = False) -> bytes:

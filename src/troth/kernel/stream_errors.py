@@ -1,0 +1,33 @@
+"""Errors that end an answer which went well: what pays for the rest could not be set aside.
+
+Leaves of the tree in `kernel.errors`. The wallet's own end is `CreditsEnded`; these are ours.
+"""
+
+from troth.kernel.errors import UpstreamFailed
+
+
+class ServiceEnded(UpstreamFailed):
+    """We could not go on with an answer that its wallet may well have paid for."""
+
+    code = "service_ended"
+    sentence = "The service could not go on with this answer. What was delivered is charged."
+
+
+class JournalFull(ServiceEnded):
+    """There is no space to note what more of a running answer would cost."""
+
+    code = "journal_full"
+    sentence = (
+        "The service has no space to write down what more of this answer would cost, so it ends "
+        "here. The credit is not used up. What was delivered is charged, nothing more."
+    )
+
+
+class MoneyUnreached(ServiceEnded):
+    """The books could not be asked in time for what pays for more of a running answer."""
+
+    code = "money_unreached"
+    sentence = (
+        "The service could not reach its books to set money aside for more of this answer, so it "
+        "ends here. The credit is not used up. What was delivered is charged, nothing more."
+    )
