@@ -22,20 +22,10 @@ from typing_extensions import override
 
 from tests.builders.money_world import MoneyWorld
 from tests.builders.postgres_cluster import Cluster, running
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import (
-    Credit,
-    Kind,
-    LotKind,
-    Mode,
-    Rule,
-    Take,
-    close_day,
-    set_rule,
-    verify,
-    wallet_purse,
-)
+from troth.ledger.books import Credit, Kind, LotKind, Take, close_day, verify, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.shard import Short, ShortKind
 from troth.store import engine

@@ -9,9 +9,10 @@ from tests.simulation import lease_state as f
 from tests.simulation.lease_payments import PAYMENT
 from tests.simulation.lease_state import State, World
 from tests.simulation.lease_world import Step
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import LotKind, Mode, OperatorBook, Outgoing, Rule, wallet_purse
+from troth.ledger.books import LotKind, OperatorBook, Outgoing, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import (
@@ -50,7 +51,7 @@ class Shipped:
         if world.limit:
             with store.write() as tx:
                 rule = Rule(KEY_BUDGET, Period.DAY, "UTC", Mode.HARD, world.limit)
-                books.set_rule(tx, rule, now_ms)
+                set_rule(tx, rule, now_ms)
         self.seats = {
             seat: self.money.gateway(slot) for slot, seat in enumerate(f.SEATS[: world.seats])
         }

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from msgspec import structs
 
-from troth.ledger.books import budget, lease, owed, posting
-from troth.ledger.books.lease import Lent, Standing
+from troth.ledger.books import lease, owed, posting
+from troth.ledger.books import purse as purses
+from troth.ledger.books.lease import Lent
 from troth.ledger.books.owed import Owed
 from troth.ledger.books.posting import WriteUsage
+from troth.ledger.books.purse import Standing
 from troth.ledger.books.seat import Seat
 from troth.ledger.books.teller import Outgoing, Teller
 from troth.ledger.shard import records, shard
@@ -56,13 +58,13 @@ def no_epoch_fence_in_posting(patch: Patch) -> None:
 
 
 def unchecked_ask(patch: Patch) -> None:
-    real = lease.stand
+    real = purses.stand
 
     def stand(tx: Transaction, purse: bytes, now_ms: int) -> Standing | None:
         found = real(tx, purse, now_ms)
         return found and structs.replace(found, available=10**12)
 
-    patch.setattr(lease, "stand", stand)
+    patch.setattr(purses, "stand", stand)
 
 
 def unchecked_late_posting(patch: Patch) -> None:
@@ -75,12 +77,12 @@ def unchecked_late_posting(patch: Patch) -> None:
 
 
 def late_posting_ignores_budgets(patch: Patch) -> None:
-    def forever(tx: Transaction, purse: bytes, epoch: int) -> budget.Budget | None:
-        found = real(tx, purse, epoch)
-        return found and structs.replace(found, limit_nusd=10**12)
+    def forever(tx: Transaction, budget: bytes, epoch: int) -> Standing | None:
+        found = real(tx, budget, epoch)
+        return found and structs.replace(found, available=10**12)
 
-    real = budget.of_epoch
-    patch.setattr(budget, "of_epoch", forever)
+    real = purses.of_epoch
+    patch.setattr(purses, "of_epoch", forever)
 
 
 def unchecked_reservation(patch: Patch) -> None:
@@ -209,7 +211,7 @@ def operations_repeat(patch: Patch) -> None:
 
 
 def epochs_repeat(patch: Patch) -> None:
-    patch.setattr(lease, "_next_epoch", lambda _tx, _purse: 1)
+    patch.setattr(purses, "next_epoch", lambda _tx, _purse: 1)
 
 
 def reclaim_of_all_that_was_granted(patch: Patch) -> None:
@@ -241,9 +243,9 @@ def late_settlements_free(patch: Patch) -> None:
         each: Settlement,
         *,
         leases: Mapping[bytes, Lent],
-        rests: dict[bytes, int],
+        wallets: Mapping[bytes, int],
     ) -> int:
-        real(tx, debt, structs.replace(each, charge=0), leases=dict(leases), rests=rests)
+        real(tx, debt, structs.replace(each, charge=0), leases=leases, wallets=wallets)
         return each.charge
 
     patch.setattr(owed, "_from_rest", forgive)

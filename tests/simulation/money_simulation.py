@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tests.builders.money_world import GatewayProcess, MoneyWorld
 from tests.simulation.fragile_disk import FragileDisk
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.errors import TrothError
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode, Outgoing, Rule, close_day, set_rule, verify, wallet_purse
+from troth.ledger.books import Outgoing, close_day, verify, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.shard import Short, ShortKind
 from troth.ledger.shard.messages import Down, Up  # noqa: TC001

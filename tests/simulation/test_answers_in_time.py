@@ -9,9 +9,10 @@ import pytest
 
 from tests.builders.lending_desk import Desk, Way
 from tests.builders.money_world import USD, MoneyWorld
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.errors import CreditsExhausted
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode, Rule, set_rule, wallet_purse
+from troth.ledger.books import wallet_purse
 from troth.server.purses import Purses
 from troth.store import engine
 

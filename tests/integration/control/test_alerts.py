@@ -8,12 +8,11 @@ from tests.integration.control.test_usage_records import record
 from troth.control import budgets, usage
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
-from troth.control.budgets import Alert, Language, Wanted
+from troth.control.budgets import Alert, Language, Mode, Wanted, running
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.periods import Period
 from troth.ledger import books
-from troth.ledger.books import Mode
 from troth.server.alerting import find_low_balances, raise_alerts, send_mails
 from troth.server.handover import AlertTerms
 from troth.server.office import DESK, Office
@@ -40,13 +39,13 @@ def use(office: Office, purse: bytes, nusd: int) -> None:
     """Let a running period have used so much, as a posting does."""
     now_ms = office.clock.now_ms()
     with office.store.write() as tx:
-        now = books.running(tx, purse, now_ms)
+        now = running(tx, purse, now_ms)
         assert now is not None
         tx.execute(
             "INSERT INTO budget (purse, starts_at, ends_at, mode, limit_nusd, spent, first_epoch)"
-            " VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (purse, starts_at)"
-            " DO UPDATE SET spent = excluded.spent",
-            (purse, now.starts_at, now.ends_at, now.mode.value, now.limit_nusd, nusd),
+            " SELECT purse, ?, ?, mode, limit_nusd, ?, 1 FROM budget_rule WHERE purse = ?"
+            " ON CONFLICT (purse, starts_at) DO UPDATE SET spent = excluded.spent",
+            (now.starts_at, now.ends_at, nusd, purse),
         )
 
 

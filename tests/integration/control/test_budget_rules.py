@@ -5,12 +5,11 @@ import pytest
 from troth.control import accounts, audit, budgets, keys
 from troth.control.accounts import Organization
 from troth.control.audit import Action, Actor
-from troth.control.budgets import Budget, Owner, Wanted
+from troth.control.budgets import Budget, Mode, Owner, Wanted
 from troth.control.keys import Key, Terms
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode
 from troth.server.office import Office
 from troth.store.transaction import Transaction
 

@@ -12,14 +12,14 @@ from tests.integration.control.test_alerts import contact, limited, told, use
 from troth.control import accounts, billing, budgets
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
-from troth.control.budgets import Alert, AlertKind, Wanted
+from troth.control.budgets import Alert, AlertKind, Mode, Wanted
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.ids import system_entropy
 from troth.kernel.periods import Period
 from troth.kernel.sealer import Sealer
 from troth.ledger import books
-from troth.ledger.books import Credit, LotKind, Mode
+from troth.ledger.books import Credit, LotKind
 from troth.server.alerting import (
     expire_credit,
     forget_contacts,

@@ -6,7 +6,7 @@ from tests.integration.control.test_usage_records import record
 from troth.control import budgets, keys, usage
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
-from troth.control.budgets import Wanted
+from troth.control.budgets import Mode, Wanted
 from troth.control.keys import Key, Terms
 from troth.gateway.exchange import Fields
 from troth.gateway.ports import Question, Reading
@@ -14,7 +14,7 @@ from troth.kernel.clock import ManualClock
 from troth.kernel.periods import Period
 from troth.kernel.usage_record import Outcome
 from troth.ledger import books
-from troth.ledger.books import Credit, LotKind, Mode
+from troth.ledger.books import Credit, LotKind
 from troth.server.office import DESK, Office
 from troth.server.own_reads import answer_to
 

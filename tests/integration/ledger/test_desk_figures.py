@@ -5,21 +5,17 @@ from hashlib import sha256
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from troth.control.budgets import Mode, Rule, crossings, running, set_rule
 from troth.kernel.periods import Period
 from troth.ledger import books
 from troth.ledger.books import (
     Kind,
     LotKind,
-    Mode,
-    Rule,
     Take,
     Transfer,
-    crossings,
     forget_guards,
     movement_id,
     receipt_leaf,
-    running,
-    set_rule,
     verify,
     wallet_purse,
 )

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.builders.money_world import MoneyWorld
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode, Rule, set_rule, wallet_purse
+from troth.ledger.books import wallet_purse
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import Lease, LeaseAsk, OpenSeat
 

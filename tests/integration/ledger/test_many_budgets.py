@@ -5,8 +5,9 @@ from random import Random  # noqa: TID251 - seeded
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode, Rule, set_rule, wallet_purse
+from troth.ledger.books import wallet_purse
 from troth.ledger.shard import Short
 
 DAY_MS = 86_400_000

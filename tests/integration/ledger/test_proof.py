@@ -3,20 +3,11 @@
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel import hash_tree
 from troth.kernel.errors import InvariantBroken
 from troth.kernel.periods import Period
-from troth.ledger.books import (
-    Mode,
-    Rule,
-    close_day,
-    forget,
-    forget_guards,
-    receipt_leaf,
-    set_rule,
-    verify,
-    wallet_purse,
-)
+from troth.ledger.books import close_day, forget, forget_guards, receipt_leaf, verify, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
 from troth.ledger.books.days import GUARDED_DAYS
 from troth.ledger.books.verify import Report

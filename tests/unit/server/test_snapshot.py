@@ -4,12 +4,13 @@ from tests.unit.server.test_tables import offering
 from troth.catalog.load import Catalog
 from troth.control import accounts, budgets, keys
 from troth.control.audit import Actor
+from troth.control.budgets import Mode
 from troth.control.keys import Terms
 from troth.gateway.ports import OrgRow
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode, wallet_purse
+from troth.ledger.books import wallet_purse
 from troth.server import snapshot
 from troth.server.messages import opened
 from troth.server.tables import Tables

@@ -24,6 +24,7 @@ from troth.control.budgets.contacts import (
 )
 from troth.control.budgets.endings import closed_account, closing_accounts, ending_credit
 from troth.control.budgets.mails import Mail, mail
+from troth.control.budgets.periods import Mode, Rule, crossings, running, set_rule
 from troth.control.budgets.rules import (
     Budget,
     Owner,
@@ -48,14 +49,17 @@ __all__ = [
     "Contact",
     "Language",
     "Mail",
+    "Mode",
     "News",
     "Owner",
     "OwnerKind",
+    "Rule",
     "Wanted",
     "closed_account",
     "closing_accounts",
     "contact",
     "contacts_of_closed",
+    "crossings",
     "drawn_on",
     "drop",
     "due",
@@ -74,9 +78,11 @@ __all__ = [
     "raise_budgets",
     "raise_each",
     "raise_stops",
+    "running",
     "seal_contacts",
     "sent",
     "set_budget",
     "set_contact",
+    "set_rule",
     "unsent",
 ]

@@ -12,6 +12,7 @@ import msgspec
 from troth.control.budgets.alert import Alert, AlertKind, News
 from troth.control.budgets.contacts import Language, opened
 from troth.control.budgets.mails import Mail, mail
+from troth.control.budgets.periods import Mode, crossings, rule_of, running
 from troth.control.budgets.rules import owner_of
 from troth.control.usage import paces
 from troth.kernel import ids
@@ -32,7 +33,7 @@ _WHOLE: Final = 100
 def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
     """Raise an alert for each part of a budget that was passed; return how many."""
     raised = 0
-    for each in books.crossings(transaction, now_ms - MS_OF_DAY):
+    for each in crossings(transaction, now_ms - MS_OF_DAY):
         owner = owner_of(transaction, each.purse)
         if owner is None or each.limit_nusd == 0:
             continue  # dropped since, or a budget of nothing, which nobody passes
@@ -55,9 +56,9 @@ def raise_stops(
     """
     raised = 0
     for purse, at_ms in stopped.items():
-        owner, rule = owner_of(transaction, purse), books.rule(transaction, purse)
-        now = books.running(transaction, purse, at_ms)
-        if owner is None or rule is None or now is None or rule.mode is not books.Mode.HARD:
+        owner, rule = owner_of(transaction, purse), rule_of(transaction, purse)
+        now = running(transaction, purse, at_ms)
+        if owner is None or rule is None or now is None or rule.mode is not Mode.HARD:
             continue  # dropped or changed since
         org, subject, period = owner
         if rule.limit_nusd and not _is_told_whole(transaction, subject, period, now.starts_at):

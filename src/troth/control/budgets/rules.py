@@ -13,11 +13,10 @@ import msgspec
 from troth.control import accounts, keys
 from troth.control.accounts import Organization
 from troth.control.audit import Action, Actor, append
+from troth.control.budgets.periods import Mode, Rule, rule_of, running, set_rule
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing
 from troth.kernel.periods import Period
-from troth.ledger import books
-from troth.ledger.books import Mode, Rule
 from troth.store.transaction import Transaction
 
 Limit = tuple[str, str]
@@ -134,7 +133,7 @@ def set_budget(
         )
     zone = whose.organization.zone
     rule = Rule(purse, wanted.period, zone, wanted.mode, wanted.limit_nusd)
-    books.set_rule(transaction, rule, actor.at_ms)
+    set_rule(transaction, rule, actor.at_ms)
     append(
         transaction,
         actor,
@@ -159,11 +158,11 @@ def drop(transaction: Transaction, actor: Actor, whose: Owner, period: Period) -
     transaction.execute(
         "DELETE FROM budget_owner WHERE owner = ? AND period = ?", (whose.raw, period.value)
     )
-    rule = books.rule(transaction, purse)
+    rule = rule_of(transaction, purse)
     is_shared = _rows(transaction, "WHERE o.purse = ?", purse)
     if rule is not None and not is_shared:
         off = msgspec.structs.replace(rule, mode=Mode.ALERT)
-        books.set_rule(transaction, off, actor.at_ms)
+        set_rule(transaction, off, actor.at_ms)
     append(transaction, actor, Action.BUDGET_DROP, whose.ref, other=period.value)
 
 
@@ -179,10 +178,10 @@ def inherit(transaction: Transaction, old_raw: bytes, new_raw: bytes) -> None:
 def move_zone(transaction: Transaction, organization: Organization, now_ms: int) -> None:
     """Let an organization's budgets follow its time zone; their next period begins by it."""
     for purse in {each.purse for each in _rows(transaction, "WHERE org = ?", organization.raw)}:
-        rule = books.rule(transaction, purse)
+        rule = rule_of(transaction, purse)
         if rule is not None:
             moved = msgspec.structs.replace(rule, zone=organization.zone)
-            books.set_rule(transaction, moved, now_ms)
+            set_rule(transaction, moved, now_ms)
 
 
 def purses(transaction: Transaction, org_raw: bytes | None = None) -> Mapping[bytes, list[bytes]]:
@@ -254,7 +253,7 @@ def owner_of(transaction: Transaction, purse: bytes) -> tuple[str, str, str] | N
 
 def _shown(transaction: Transaction, rows: list[_Row], now_ms: int) -> Iterator[Budget]:
     for row in rows:
-        now = books.running(transaction, row.purse, now_ms)
+        now = running(transaction, row.purse, now_ms)
         if now is None:
             continue
         yield Budget(

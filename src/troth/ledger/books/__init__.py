@@ -6,15 +6,6 @@ what a wallet is, `lease` for how parts of it are lent, `posting` for how charge
 disputes, expiry, costs), `invariants` and `verify` for the proof.
 """
 
-from troth.ledger.books.budget import (
-    Budget,
-    Mode,
-    Rule,
-    crossings,
-    rule,
-    running,
-    set_rule,
-)
 from troth.ledger.books.chain import receipt_leaf
 from troth.ledger.books.days import close_day, forget, forget_guards
 from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
@@ -35,22 +26,19 @@ from troth.ledger.books.moves import (
     transfer,
 )
 from troth.ledger.books.posting import Posted
+from troth.ledger.books.purse import Wallet, wallet
 from troth.ledger.books.teller import Outgoing, Teller, TellerTerms
 from troth.ledger.books.verify import verify
-from troth.ledger.books.wallet import Wallet, wallet
 
 __all__ = [
-    "Budget",
     "Credit",
     "Kind",
     "Lot",
     "LotKind",
-    "Mode",
     "OperatorBook",
     "Outgoing",
     "Posted",
     "Reversal",
-    "Rule",
     "Take",
     "Teller",
     "TellerTerms",
@@ -59,7 +47,6 @@ __all__ = [
     "balance",
     "close_day",
     "credit",
-    "crossings",
     "expire",
     "forget",
     "forget_guards",
@@ -70,9 +57,6 @@ __all__ = [
     "open_wallet",
     "receipt_leaf",
     "reverse",
-    "rule",
-    "running",
-    "set_rule",
     "take",
     "transfer",
     "verify",

@@ -1,11 +1,11 @@
 """Who owes what of a batch of settlements: computed in memory, written by `posting`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from troth.kernel.errors import invariant
-from troth.ledger.books import budget
+from troth.ledger.books import purse as purses
 from troth.ledger.books.entry import WALLET
 from troth.ledger.books.lease import SELECT, Lent
 from troth.ledger.shard.records import Settlement
@@ -13,38 +13,38 @@ from troth.store.transaction import Column, Transaction
 
 
 class Owed(msgspec.Struct, gc=False):
-    """What moves. `paid` by settlement; sums by purse; the rest is the operator's."""
+    """What moves: `paid` by settlement; the rest is the operator's.
+
+    `moved` is by purse and start of its period: what is paid, and what is no longer held because it
+    was set aside in a lease.
+    """
 
     paid: list[int]
-    settled: dict[bytes, int]
-    wallets: dict[bytes, tuple[int, int]]
-    """Wallet to (paid, no longer held)."""
-    budgets: dict[tuple[bytes, int], tuple[int, int]]
-    """Budget and start of its period to (spent, no longer held)."""
-    counts: dict[bytes, int]
-    purses: set[bytes]
-    overrun: int
-    late: int
+    moved: dict[tuple[bytes, int], tuple[int, int]]
+
+    def move(self, purse: bytes, starts_at: int, paid: int, held: int) -> None:
+        """Add to what moves in a purse."""
+        period = (purse, starts_at)
+        before, lent = self.moved.get(period, (0, 0))
+        self.moved[period] = before + paid, lent + held
 
 
 def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owed:
     """Lock what a batch touches, and decide who pays each settlement."""
-    purses = {purse for each in settlements for purse, _ in each.purses}
-    rests = _wallets(tx, sorted(purse for purse in purses if purse[:1] == WALLET))
-    leases = _leases(tx, seat, sorted(purses))
-    debt = Owed([], {}, {}, {}, {}, purses, 0, 0)
+    touched = sorted({purse for each in settlements for purse, _ in each.purses})
+    wallets = _wallets(tx, [purse for purse in touched if purse[:1] == WALLET])
+    leases = _leases(tx, seat, touched)
     epochs = {purse: lent.epoch for purse, lent in leases.items()}
+    debt = Owed([each.charge for each in settlements], {})
     late = []
-    for each in settlements:
+    for place, each in enumerate(settlements):
         if any(epochs.get(purse) != epoch for purse, epoch in each.purses):
-            late.append(len(debt.paid))
+            late.append(place)
         else:
-            _from_leases(debt, each, leases)
-        debt.paid.append(each.charge)
-        debt.overrun += each.overrun
-    for index in late:
-        debt.paid[index] = _from_rest(tx, debt, settlements[index], leases=leases, rests=rests)
-        debt.late += settlements[index].charge - debt.paid[index]
+            for purse, _ in each.purses:
+                debt.move(purse, leases[purse].starts_at, each.charge, each.charge)
+    for place in late:  # from what those leave that were set aside
+        debt.paid[place] = _from_rest(tx, debt, settlements[place], leases=leases, wallets=wallets)
     return debt
 
 
@@ -61,40 +61,14 @@ def _wallets(tx: Transaction, wallets: list[bytes]) -> dict[bytes, int]:
     return dict(found)
 
 
-def _leases(tx: Transaction, seat: bytes, purses: list[bytes]) -> dict[bytes, Lent]:
+def _leases(tx: Transaction, seat: bytes, touched: list[bytes]) -> dict[bytes, Lent]:
     found = tx.bulk_rows(
         SELECT + " JOIN {rows} AS d ON purse = d.column1 AND seat = d.column2",
         (Column.BLOB, Column.BLOB),
-        [(purse, seat) for purse in purses],
+        [(purse, seat) for purse in touched],
         Lent,
     )
     return {each.purse: each for each in found}
-
-
-def _from_leases(debt: Owed, each: Settlement, leases: dict[bytes, Lent]) -> None:
-    """The usual case: all was set aside."""
-    charge = each.charge
-    for purse, _ in each.purses:
-        _from_lease(debt, leases[purse], charge, charge)
-
-
-def _from_lease(debt: Owed, lent: Lent, charge: int, paid: int) -> None:
-    """What was set aside for `charge` is used; `paid` of it is the customer's."""
-    purse = lent.purse
-    debt.settled[purse] = debt.settled.get(purse, 0) + charge
-    _pay(debt, purse, lent.starts_at, (paid, charge))
-
-
-def _pay(debt: Owed, purse: bytes, starts_at: int, amounts: tuple[int, int]) -> None:
-    paid, held = amounts
-    if purse[:1] == WALLET:
-        before, lent = debt.wallets.get(purse, (0, 0))
-        debt.wallets[purse] = before + paid, lent + held
-        debt.counts[purse] = debt.counts.get(purse, 0) + 1
-        return
-    period = (purse, starts_at)
-    before, lent = debt.budgets.get(period, (0, 0))
-    debt.budgets[period] = before + paid, lent + held
 
 
 def _from_rest(
@@ -102,36 +76,34 @@ def _from_rest(
     debt: Owed,
     each: Settlement,
     *,
-    leases: dict[bytes, Lent],
-    rests: dict[bytes, int],
+    leases: Mapping[bytes, Lent],
+    wallets: Mapping[bytes, int],
 ) -> int:
     """A late one: paid from what is left of those purses whose lease is gone."""
-    standing = {
-        purse: lent
-        for purse, epoch in each.purses
-        if (lent := leases.get(purse)) is not None and lent.epoch == epoch
-    }
-    gone = {purse: epoch for purse, epoch in each.purses if purse not in standing}
-    periods = {
-        purse: _period(tx, purse, epoch) for purse, epoch in gone.items() if purse[:1] != WALLET
-    }
-    paid = min([each.charge, *(rests[purse] for purse in gone if purse[:1] == WALLET)])
-    for purse, period in periods.items():
-        spent, held = debt.budgets.get((purse, period.starts_at), (0, 0))
-        paid = min(paid, max(0, period.available - spent + held))
-    for purse in gone:
-        if purse in rests:
-            rests[purse] -= paid
-            _pay(debt, purse, 0, (paid, 0))
+    paid = each.charge
+    parts = []
+    for purse, epoch in each.purses:
+        lent = leases.get(purse)
+        if lent is not None and lent.epoch == epoch:
+            parts.append((purse, lent.starts_at, each.charge))
         else:
-            _pay(debt, purse, periods[purse].starts_at, (paid, 0))
-    for lent in standing.values():
-        _from_lease(debt, lent, each.charge, paid)
+            starts_at, rest = _rest(tx, debt, purse, epoch, wallets=wallets)
+            paid = min(paid, rest)
+            parts.append((purse, starts_at, 0))
+    for purse, starts_at, held in parts:
+        debt.move(purse, starts_at, paid, held)
     return paid
 
 
-def _period(tx: Transaction, purse: bytes, epoch: int) -> budget.Budget:
-    found = budget.of_epoch(tx, purse, epoch)
-    invariant(found is not None, "a settled budget has a period")
-    assert found is not None
-    return found
+def _rest(
+    tx: Transaction, debt: Owed, purse: bytes, epoch: int, *, wallets: Mapping[bytes, int]
+) -> tuple[int, int]:
+    """Return the period that a late settlement belongs to, and what this batch leaves of it."""
+    starts_at, available = 0, wallets.get(purse, 0)
+    if purse not in wallets:
+        period = purses.of_epoch(tx, purse, epoch)
+        invariant(period is not None, "a settled budget has a period")
+        assert period is not None
+        starts_at, available = period.starts_at, period.available
+    paid, held = debt.moved.get((purse, starts_at), (0, 0))
+    return starts_at, max(0, available - paid + held)

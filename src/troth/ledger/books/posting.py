@@ -5,7 +5,7 @@ its lease ended (its seat was taken for dead) is late: it is paid from what is l
 is the operator's. A settlement the books have seen changes nothing.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -14,7 +14,7 @@ from troth.kernel import hash_tree
 from troth.kernel.errors import invariant
 from troth.ledger.books import chain, invariants, lot
 from troth.ledger.books.chain import ChargeRow, Roots
-from troth.ledger.books.entry import OperatorBook, open_operator_book
+from troth.ledger.books.entry import WALLET, OperatorBook, open_operator_book
 from troth.ledger.books.owed import Owed, owed
 from troth.ledger.books.seat import Seat
 from troth.ledger.shard import records
@@ -79,7 +79,7 @@ def _post(
 ) -> list[Posted]:
     debt = owed(tx, seat.id, fresh)
     _move_purses(tx, seat.id, debt)
-    charges = _charges(tx, seat.desk, debt, at[0])
+    charges = _charges(tx, seat.desk, debt, fresh, day=at[0])
     last = chain.head(tx, seat.desk)
     tx.insert(
         "INSERT INTO charge (n, dr, cr, lot, amount, count, day, desk, batch)"
@@ -95,7 +95,7 @@ def _post(
         count=len(fresh),
     )
     n = chain.append(tx, last, roots, at)
-    invariants.touched(tx, sorted(debt.purses))
+    invariants.touched(tx, sorted({purse for purse, _ in debt.moved}))
     return [
         Posted(
             each.reservation, each.record, paid, each.overrun, each.charge - paid, at[0],
@@ -107,43 +107,50 @@ def _post(
 
 def _move_purses(tx: Transaction, seat: bytes, debt: Owed) -> None:
     """Move the leases, budgets and wallets of a batch, each in the order of its ids."""
+    moved = sorted(debt.moved.items())
+    leases = [(purse, held, seat) for (purse, _), (_, held) in moved if held]
     touched = tx.bulk(
         "UPDATE lease SET settled = settled + d.column2 FROM {rows} AS d"
         " WHERE lease.purse = d.column1 AND lease.seat = d.column3",
         (Column.BLOB, Column.INT, Column.BLOB),
-        [(purse, amount, seat) for purse, amount in sorted(debt.settled.items())],
+        leases,
     )
-    invariant(touched == len(debt.settled), "I3 a settled lease stands")
+    invariant(touched == len(leases), "I3 a settled lease stands")
+    budgets = [(*period, *amounts) for period, amounts in moved if period[0][:1] != WALLET]
     touched = tx.bulk(
         "UPDATE budget SET spent = spent + d.column3, held = held - d.column4 FROM {rows} AS d"
         " WHERE budget.purse = d.column1 AND budget.starts_at = d.column2",
         (Column.BLOB, Column.INT, Column.INT, Column.INT),
-        [(*period, *amounts) for period, amounts in sorted(debt.budgets.items())],
+        budgets,
     )
-    invariant(touched == len(debt.budgets), "a settled budget stands")
+    invariant(touched == len(budgets), "a settled budget stands")
+    wallets = [(purse, *amounts) for (purse, _), amounts in moved if purse[:1] == WALLET]
     touched = tx.bulk(
         "UPDATE book SET posted = posted - d.column2, held = held - d.column3 FROM {rows} AS d"
         " WHERE book.id = d.column1",
         (Column.BLOB, Column.INT, Column.INT),
-        [(wallet, *amounts) for wallet, amounts in sorted(debt.wallets.items())],
+        wallets,
     )
-    invariant(touched == len(debt.wallets), "a charged wallet stands")
+    invariant(touched == len(wallets), "a charged wallet stands")
 
 
-def _charges(tx: Transaction, desk: int, debt: Owed, day: int) -> list[ChargeRow]:
+def _charges(
+    tx: Transaction, desk: int, debt: Owed, fresh: list[Settlement], *, day: int
+) -> list[ChargeRow]:
     """Write the operator's side; return the batch's charges: by lot, then what nobody paid."""
     revenue = OperatorBook.REVENUE.stripe(desk)
-    counts = defaultdict(int, debt.counts)
+    counts = Counter(purse for each in fresh for purse, _ in each.purses)
     rows: list[ChargeRow] = []
-    draws = lot.draw(tx, {wallet: paid for wallet, (paid, _) in debt.wallets.items() if paid})
-    for wallet, drawn, amount in draws:
-        count = counts.pop(wallet, 0)
-        rows.append((len(rows), wallet, revenue, drawn, amount, count, day))
-    unpaid = ((OperatorBook.OVERRUN, debt.overrun), (OperatorBook.ORPHAN, debt.late))
-    for book, amount in unpaid:
+    wanted = {
+        purse: paid for (purse, _), (paid, _) in debt.moved.items() if paid and purse[:1] == WALLET
+    }
+    for wallet, drawn, amount in lot.draw(tx, wanted):
+        rows.append((len(rows), wallet, revenue, drawn, amount, counts.pop(wallet, 0), day))
+    overrun = sum(each.overrun for each in fresh)
+    late = sum(each.charge for each in fresh) - sum(debt.paid)
+    for book, amount in ((OperatorBook.OVERRUN, overrun), (OperatorBook.ORPHAN, late)):
         if amount:
-            payer = book.stripe(desk)
-            rows.append((len(rows), payer, revenue, None, amount, 0, day))
+            rows.append((len(rows), book.stripe(desk), revenue, None, amount, 0, day))
             _move(tx, book, desk, -amount)
     earned = sum(row[4] for row in rows)
     if earned:

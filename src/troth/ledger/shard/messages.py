@@ -59,11 +59,11 @@ class Lease(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     purse: bytes
     epoch: int
     granted: int
-    is_direct: bool
-    is_short: bool
-    available: int
-    held: int
-    ends_at_ms: int
+    is_direct: bool = False
+    is_short: bool = False
+    available: int = 0
+    held: int = 0
+    ends_at_ms: int = 0
 
 
 class LeaseReturn(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

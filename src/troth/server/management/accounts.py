@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from troth.control import accounts, budgets, keys
+from troth.control.budgets import Mode
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode
 from troth.server.management.forms import Body, By, Here, answer, dollars
 from troth.server.management.telling import changed
 from troth.server.office import Office

@@ -6,9 +6,8 @@ from typing import Final, Literal
 from fastapi import APIRouter, Response
 
 from troth.control import accounts, budgets, keys
-from troth.control.budgets import Owner, OwnerKind
+from troth.control.budgets import Mode, Owner, OwnerKind
 from troth.kernel.periods import Period
-from troth.ledger.books import Mode
 from troth.server.management.forms import Body, By, Here, answer, dollars
 from troth.server.management.telling import changed
 from troth.store.transaction import Transaction
