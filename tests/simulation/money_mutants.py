@@ -14,7 +14,6 @@ from troth.ledger.books.lease import Lent
 from troth.ledger.books.owed import Owed
 from troth.ledger.books.posting import WriteUsage
 from troth.ledger.books.purse import Standing
-from troth.ledger.books.seat import Seat
 from troth.ledger.books.teller import Outgoing, Teller
 from troth.ledger.shard import records, shard
 from troth.ledger.shard.journal import Journal
@@ -278,11 +277,9 @@ def budget_taken_after_the_wallet(patch: Patch) -> None:
 def seen_dropped_early(patch: Patch) -> None:
     real = posting.post
 
-    def post(
-        tx: Transaction, seat: Seat, message: Posting, write: WriteUsage, *, now_ms: int
-    ) -> Ack:
+    def post(tx: Transaction, message: Posting, write: WriteUsage, now_ms: int) -> Ack:
         tx.execute("DELETE FROM seen")
-        return real(tx, seat, message, write, now_ms=now_ms)
+        return real(tx, message, write, now_ms)
 
     patch.setattr(posting, "post", post)
 

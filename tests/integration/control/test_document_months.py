@@ -192,7 +192,8 @@ def test_a_month_whose_charges_are_gone_is_not_invoiced(town: Town) -> None:
     town.use(ada, USD)
     town.go_to(2027, 3, 1)
     with town.store.write() as tx:
-        assert books.forget(tx, town.clock.now_ms() // MS_OF_DAY) == 1
+        today = town.clock.now_ms() // MS_OF_DAY
+        assert tx.execute("DELETE FROM charge WHERE day < ?", (today,)) == 1
     with pytest.raises(InvariantBroken, match="while its charges are there"):
         town.documents(AT_USAGE, ada)
     assert [each.kind for each in town.documents(Terms(), ada)] == [Kind.STATEMENT]

@@ -7,7 +7,7 @@ disputes, expiry, costs), `invariants` and `verify` for the proof.
 """
 
 from troth.ledger.books.chain import receipt_leaf
-from troth.ledger.books.days import close_day, forget, forget_guards
+from troth.ledger.books.days import close_day, forget_guards
 from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
 from troth.ledger.books.lease import is_recalled
 from troth.ledger.books.lot import Lot, LotKind, lots
@@ -48,7 +48,6 @@ __all__ = [
     "close_day",
     "credit",
     "expire",
-    "forget",
     "forget_guards",
     "is_recalled",
     "lots",

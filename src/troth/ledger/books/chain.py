@@ -13,7 +13,6 @@ import msgspec
 from msgspec import structs
 
 from troth.kernel.errors import invariant
-from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.store.transaction import Transaction
 
 MS_OF_DAY: Final = 86_400_000
@@ -57,15 +56,6 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
         ).digest()  # fmt: skip
 
 
-class Roots(msgspec.Struct, frozen=True, gc=False):
-    """What a batch is about."""
-
-    charges: bytes = EMPTY_ROOT
-    receipts: bytes = EMPTY_ROOT
-    entries: bytes = EMPTY_ROOT
-    count: int = 0
-
-
 def charges_root(rows: Iterable[ChargeRow]) -> bytes:
     """Return the hash of a batch's charges in their order."""
     pack = _CHARGE.pack
@@ -105,45 +95,31 @@ def today(tx: Transaction, now_ms: int) -> int:
 
     The first one ever is the day of `now_ms`; only a day's close moves it on.
     """
-    statement = "SELECT day FROM open_day WHERE id = 1 {share}"
-    found = tx.row(statement, (), tuple[int])
+    found = tx.row("SELECT day FROM open_day WHERE id = 1 {share}", (), tuple[int])
     if found is None:
         tx.execute(
             "INSERT INTO open_day (id, day) VALUES (1, ?) ON CONFLICT DO NOTHING",
             (now_ms // MS_OF_DAY,),
         )
-        return tx.number(statement)
+        return today(tx, now_ms)
     return found[0]
 
 
-class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The last batch of a desk, locked; number 0 before the first."""
-
-    desk: int
-    n: int
-    hash: bytes
-
-
-def head(tx: Transaction, desk: int) -> Head:
-    """Return a desk's last batch and lock its chain."""
-    statement = "SELECT desk, n, hash FROM chain WHERE desk = ? {lock}"
-    found = tx.row(statement, (desk,), Head)
+def head(tx: Transaction, desk: int) -> tuple[int, bytes]:
+    """Lock a desk's chain; return number and hash of its last batch, number 0 before the first."""
+    statement = "SELECT n, hash FROM chain WHERE desk = ? {lock}"
+    found = tx.row(statement, (desk,), tuple[int, bytes])
     if found is None:
         tx.execute(
             "INSERT INTO chain (desk, n, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
             (desk, GENESIS),
         )
-        found = tx.row(statement, (desk,), Head)
-        assert found
+        return head(tx, desk)
     return found
 
 
-def append(tx: Transaction, last: Head, roots: Roots, at: tuple[int, int]) -> int:
-    """Write the header of the batch after `last`; `at` is day and time. Return its number."""
-    batch = Batch(
-        last.desk, last.n + 1, last.hash,
-        roots.charges, roots.receipts, roots.entries, roots.count, *at,
-    )  # fmt: skip
+def append(tx: Transaction, batch: Batch) -> None:
+    """Write the header of the batch after a desk's `head`."""
     tx.execute(
         "INSERT INTO batch (desk, n, prev_hash, charges_root, receipts_root, entries_root, count,"
         " day, at, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -151,7 +127,6 @@ def append(tx: Transaction, last: Head, roots: Roots, at: tuple[int, int]) -> in
     )
     touched = tx.execute(
         "UPDATE chain SET n = ?, hash = ? WHERE desk = ? AND n = ?",
-        (batch.n, batch.hash, batch.desk, last.n),
+        (batch.n, batch.hash, batch.desk, batch.n - 1),
     )
     invariant(touched == 1, "I10 the chain grows by one")
-    return batch.n

@@ -76,11 +76,6 @@ def _last(tx: Transaction) -> dict[bytes, tuple[int, bytes]]:
     return {book: (closing, sealed) for book, closing, sealed in rows}
 
 
-def forget(tx: Transaction, before_day: int) -> int:
-    """Remove charges of closed days; return how many went."""
-    return tx.execute("DELETE FROM charge WHERE day < ?", (before_day,))
-
-
 def forget_guards(tx: Transaction, now_ms: int, most: int) -> int:
     """Remove the oldest replay guards, at most so many; return how many went.
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
+from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.ledger.books import chain
-from troth.ledger.books.chain import EntryRow, LotRow, Roots
+from troth.ledger.books.chain import Batch, EntryRow, LotRow
 from troth.store.transaction import Transaction
 
 STRIPES: Final = 16
@@ -122,7 +123,7 @@ def write(
     What lots say that the entries `opened` is sealed with them.
     """
     day = chain.today(tx, now_ms)
-    last = chain.head(tx, desk)
+    n, prev_hash = chain.head(tx, desk)
     rows: list[EntryRow] = [
         (each.id, each.kind, each.dr, each.cr, each.amount, each.lot, each.corrects, day, now_ms)
         for each in entries
@@ -130,6 +131,7 @@ def write(
     tx.insert(
         "INSERT INTO entry (id, kind, dr, cr, amount, lot, corrects, day, at, desk, batch)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*row, desk, last.n + 1) for row in rows],
+        [(*row, desk, n + 1) for row in rows],
     )
-    chain.append(tx, last, Roots(entries=chain.entries_root(rows, opened)), (day, now_ms))
+    root = chain.entries_root(rows, opened)
+    chain.append(tx, Batch(desk, n + 1, prev_hash, EMPTY_ROOT, EMPTY_ROOT, root, 0, day, now_ms))

@@ -12,8 +12,9 @@ import msgspec
 
 from troth.kernel import hash_tree
 from troth.kernel.errors import invariant
-from troth.ledger.books import chain, invariants, lot
-from troth.ledger.books.chain import ChargeRow, Roots
+from troth.kernel.hash_tree import EMPTY_ROOT
+from troth.ledger.books import chain, invariants, lot, seat
+from troth.ledger.books.chain import Batch, ChargeRow
 from troth.ledger.books.entry import WALLET, OperatorBook, open_operator_book
 from troth.ledger.books.owed import Owed, owed
 from troth.ledger.books.seat import Seat
@@ -44,16 +45,16 @@ WriteUsage = Callable[[Transaction, Sequence[Posted]], None]
 """Writes usage rows and roll-ups; called inside the posting's transaction."""
 
 
-def post(
-    tx: Transaction, seat: Seat, posting: Posting, write_usage: WriteUsage, *, now_ms: int
-) -> Ack:
-    """Post what the books have not seen; `seat` was locked by `seat.find`."""
-    invariant(seat.id == posting.seat, "a posting is its seat's")
+def post(tx: Transaction, posting: Posting, write_usage: WriteUsage, now_ms: int) -> Ack:
+    """Post what the books have not seen."""
+    owner = seat.find(tx, posting.seat)
+    invariant(owner is not None, "a posting's seat is known")
+    assert owner is not None
     settlements = [records.settlement(body) for body in posting.settlements]
     day = chain.today(tx, now_ms)
     fresh = _unseen(tx, settlements, day)
     if fresh:
-        write_usage(tx, _post(tx, seat, fresh, (day, now_ms)))
+        write_usage(tx, _post(tx, owner, fresh, (day, now_ms)))
     return Ack(posting.seat, posting.upto)
 
 
@@ -75,31 +76,29 @@ def _unseen(tx: Transaction, settlements: list[Settlement], day: int) -> list[Se
 
 
 def _post(
-    tx: Transaction, seat: Seat, fresh: list[Settlement], at: tuple[int, int]
+    tx: Transaction, owner: Seat, fresh: list[Settlement], at: tuple[int, int]
 ) -> list[Posted]:
-    debt = owed(tx, seat.id, fresh)
-    _move_purses(tx, seat.id, debt)
-    charges = _charges(tx, seat.desk, debt, fresh, day=at[0])
-    last = chain.head(tx, seat.desk)
+    desk = owner.desk
+    debt = owed(tx, owner.id, fresh)
+    _move_purses(tx, owner.id, debt)
+    charges = _charges(tx, desk, debt, fresh, day=at[0])
+    n, prev_hash = chain.head(tx, desk)
     tx.insert(
         "INSERT INTO charge (n, dr, cr, lot, amount, count, day, desk, batch)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*row, seat.desk, last.n + 1) for row in charges],
+        [(*row, desk, n + 1) for row in charges],
     )
     both = list(zip(fresh, debt.paid, strict=True))
-    roots = Roots(
-        charges=chain.charges_root(charges),
-        receipts=hash_tree.root(
-            [chain.receipt_leaf(each.reservation, paid) for each, paid in both]
-        ),
-        count=len(fresh),
+    receipts = hash_tree.root([chain.receipt_leaf(each.reservation, paid) for each, paid in both])
+    batch = Batch(
+        desk, n + 1, prev_hash, chain.charges_root(charges), receipts, EMPTY_ROOT, len(fresh), *at
     )
-    n = chain.append(tx, last, roots, at)
+    chain.append(tx, batch)
     invariants.touched(tx, sorted({purse for purse, _ in debt.moved}))
     return [
         Posted(
             each.reservation, each.record, paid, each.overrun, each.charge - paid, at[0],
-            seat.desk, n, place,
+            desk, batch.n, place,
         )
         for place, (each, paid) in enumerate(both)
     ]  # fmt: skip

@@ -1,7 +1,11 @@
 """Seats: one life of one gateway process. Its leases end with it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from troth.ledger.books import lease
+from troth.ledger.shard.messages import Orphan
 from troth.store.transaction import Transaction
 
 
@@ -50,6 +54,20 @@ def silent(tx: Transaction, before_ms: int) -> list[bytes]:
     return [each for (each,) in found]
 
 
-def end(tx: Transaction, seat: bytes, now_ms: int) -> None:
-    """Note that a seat has ended; its leases were taken back before."""
+def close(tx: Transaction, seat: bytes, orphans: Sequence[Orphan], now_ms: int) -> list[bytes]:
+    """End a seat and its leases; return the purses that were freed.
+
+    Orphans are only listed, for nothing was charged.
+    """
+    find(tx, seat)
+    lent = lease.of_seat(tx, seat)
+    for each in lent:
+        lease.drop(tx, each)
     tx.execute("UPDATE seat SET closed_at = ? WHERE id = ? AND closed_at IS NULL", (now_ms, seat))
+    for orphan in orphans:
+        tx.execute(
+            "INSERT INTO orphan (reservation, seat, amount, at) SELECT ?, ?, ?, ?"
+            " WHERE NOT EXISTS (SELECT 1 FROM seen WHERE reservation = ?) ON CONFLICT DO NOTHING",
+            (orphan.reservation, seat, orphan.amount, now_ms, orphan.reservation),
+        )
+    return [each.purse for each in lent]

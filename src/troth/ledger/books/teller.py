@@ -6,16 +6,14 @@ Nobody is told that a purse is short before the idle parts of others were recall
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from troth.kernel.errors import InvariantBroken
 from troth.ledger.books import lease, posting, seat
 from troth.ledger.books.posting import WriteUsage
 from troth.ledger.books.seat import Seat
 from troth.ledger.shard.messages import (
-    Ack,
     CloseSeat,
     Down,
     LeaseAsk,
@@ -46,17 +44,14 @@ class TellerTerms(msgspec.Struct, frozen=True):
     """An ask waits this long for idle parts of others."""
 
 
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """An ask that the purse cannot meet yet, and the seats that may still give back."""
 
-    __slots__ = ("ask", "due_ms", "recalled", "seat")
-
-    def __init__(self, owner: bytes, ask: LeaseAsk, due_ms: int) -> None:
-        self.seat = owner
-        self.ask = ask
-        self.due_ms = due_ms
-        self.recalled: set[bytes] | None = None
-        """None until this ask is first in the queue."""
+    seat: bytes
+    ask: LeaseAsk
+    due_ms: int
+    recalled: set[bytes] | None = None
+    """None until this ask is first in the queue."""
 
 
 class Teller:
@@ -90,12 +85,17 @@ class Teller:
     def left(self, owner: bytes) -> None:
         """A link is gone: nobody waits for its asks, and it will not answer a recall."""
         self._present.discard(owner)
-        for purse, queue in list(self._queues.items()):
-            kept = deque(each for each in queue if each.seat != owner)
-            self._set_queue(purse, kept)
-            for each in kept:
-                if each.recalled is not None:
-                    each.recalled.discard(owner)
+        for purse in [*self._queues]:
+            self._passed(purse, owner)
+
+    def _passed(self, purse: bytes, owner: bytes) -> None:
+        """A seat has given back what it can, or is gone: only others wait, and not for it."""
+        kept = deque(each for each in self._queues.pop(purse, ()) if each.seat != owner)
+        for each in kept:
+            if each.recalled is not None:
+                each.recalled.discard(owner)
+        if kept:
+            self._queues[purse] = kept
 
     def renew(self, tx: Transaction, now_ms: int) -> list[Outgoing]:
         """Let the seats with a link live on; call it every few seconds."""
@@ -109,9 +109,10 @@ class Teller:
             opened = self.open(tx, message, now_ms)
             return [(opened.seat, opened)]
         if isinstance(message, CloseSeat):
-            return self._close(tx, owner, message, now_ms)
+            freed = self._end(tx, message.seat, message.orphans, now_ms=now_ms)
+            return [(owner, SeatClosed(message.seat)), *freed]
         if isinstance(message, Posting):
-            return [(owner, self._post(tx, message, now_ms))]
+            return [(owner, posting.post(tx, message, self._write_usage, now_ms))]
         found = seat.find(tx, owner)
         if found is None or found.closed_at is not None:
             return [(owner, SeatClosed(owner))]
@@ -123,48 +124,22 @@ class Teller:
         if message.op <= self._ops.get(owner, 0):
             return []  # brought by a link that broke; the seat has asked anew since
         self._ops[owner] = message.op
-        if isinstance(message, LeaseReturn):
-            return self._return(tx, owner, message, now_ms)
-        return self._ask(tx, owner, message, now_ms)
-
-    def _post(self, tx: Transaction, message: Posting, now_ms: int) -> Ack:
-        found = seat.find(tx, message.seat)
-        if found is None:
-            raise InvariantBroken("a posting's seat is known")
-        return posting.post(tx, found, message, self._write_usage, now_ms=now_ms)
-
-    def _close(
-        self, tx: Transaction, owner: bytes, message: CloseSeat, now_ms: int
-    ) -> list[Outgoing]:
-        freed = close_seat(tx, message.seat, message.orphans, now_ms)
-        self.left(message.seat)
-        self._ops.pop(message.seat, None)
-        sent = [out for purse in freed for out in self._serve(tx, purse, now_ms)]
-        return [(owner, SeatClosed(message.seat)), *sent]
-
-    def _return(
-        self, tx: Transaction, owner: bytes, message: LeaseReturn, now_ms: int
-    ) -> list[Outgoing]:
+        if isinstance(message, LeaseAsk):
+            return self._ask(tx, owner, message, now_ms)
         answer = lease.give_back(tx, owner, message)
         if answer is None:
             return []
-        for each in self._queues.get(message.purse, ()):
-            if each.recalled is not None:
-                each.recalled.discard(owner)
+        self._passed(message.purse, owner)
         return [(owner, answer), *self._serve(tx, message.purse, now_ms)]
 
     def _ask(self, tx: Transaction, owner: bytes, ask: LeaseAsk, now_ms: int) -> list[Outgoing]:
         if not lease.offer(tx, owner, ask):
             return []
-        waiting = self._queues.get(ask.purse, ())
-        self._set_queue(ask.purse, deque(each for each in waiting if each.seat != owner))
         if ask.need == 0:
             return [(owner, lease.sync(tx, owner, ask))]
-        queue = self._queues.setdefault(ask.purse, deque())
-        queue.append(_Waiting(owner, ask, now_ms + self._terms.recall_ms))
-        for each in queue:
-            if each.recalled is not None:
-                each.recalled.discard(owner)  # it has offered all that is idle
+        self._passed(ask.purse, owner)  # it has offered all that is idle
+        waiting = _Waiting(owner, ask, now_ms + self._terms.recall_ms)
+        self._queues.setdefault(ask.purse, deque()).append(waiting)
         return self._serve(tx, ask.purse, now_ms)
 
     def _serve(self, tx: Transaction, purse: bytes, now_ms: int) -> list[Outgoing]:
@@ -176,42 +151,31 @@ class Teller:
             first = queue[0]
             is_last = now_ms >= first.due_ms or first.recalled == set()
             answer = lease.grant(tx, first.seat, first.ask, now_ms, seats=seats, is_last=is_last)
-            if answer is None and first.recalled is None:
-                sent += self._recall(tx, first, queue)
-                continue
-            if answer is None:
-                break
-            sent.append((first.seat, answer))
-            queue.popleft()
-        self._set_queue(purse, queue)
+            if answer is not None:
+                sent.append((first.seat, answer))
+                queue.popleft()
+            elif first.recalled is None:
+                recalls = self._recall(tx, purse, first.seat, {each.seat for each in queue})
+                first.recalled = {owner for owner, _ in recalls}
+                sent += recalls
+            else:
+                return sent
+        self._queues.pop(purse, None)
         return sent
 
     def call_back(self, tx: Transaction, purse: bytes) -> list[Outgoing]:
         """Ask every seat for what it has of a purse and does not need now."""
-        lent = lease.recall(tx, purse, b"")
-        return [
-            (each.seat, Recall(each.purse, each.epoch))
-            for each in lent
-            if each.seat in self._present
-        ]
+        return self._recall(tx, purse, b"", set())
 
     def _recall(
-        self, tx: Transaction, first: _Waiting, queue: deque[_Waiting]
-    ) -> Iterator[Outgoing]:
-        waiting = {each.seat for each in queue}
-        lent = [
-            each
-            for each in lease.recall(tx, first.ask.purse, first.seat)
+        self, tx: Transaction, purse: bytes, but: bytes, waiting: set[bytes]
+    ) -> list[Outgoing]:
+        """Mark what others could give back, and ask those who have not offered it already."""
+        return [
+            (each.seat, Recall(each.purse, each.epoch))
+            for each in lease.recall(tx, purse, but)
             if each.seat in self._present and each.seat not in waiting
         ]
-        first.recalled = {each.seat for each in lent}
-        return ((each.seat, Recall(each.purse, each.epoch)) for each in lent)
-
-    def _set_queue(self, purse: bytes, queue: deque[_Waiting]) -> None:
-        if queue:
-            self._queues[purse] = queue
-        else:
-            self._queues.pop(purse, None)
 
     @property
     def due_ms(self) -> int | None:
@@ -230,29 +194,15 @@ class Teller:
         """Close the seats of all desks that were silent too long; their postings will be late."""
         sent: list[Outgoing] = []
         for owner in seat.silent(tx, now_ms - self._terms.grace_ms):
-            freed = close_seat(tx, owner, (), now_ms)
-            self.left(owner)
-            sent.append((owner, SeatClosed(owner)))
-            sent += [out for purse in freed for out in self._serve(tx, purse, now_ms)]
+            freed = self._end(tx, owner, (), now_ms=now_ms)
+            sent += [(owner, SeatClosed(owner)), *freed]
         return sent
 
-
-def close_seat(
-    tx: Transaction, owner: bytes, orphans: list[Orphan] | tuple[Orphan, ...], now_ms: int
-) -> list[bytes]:
-    """End a seat: what its journal held is posted, what is left of its leases is free again.
-
-    Orphans are only listed, for nothing was charged. Return the purses that were freed.
-    """
-    seat.find(tx, owner)
-    lent = lease.of_seat(tx, owner)
-    for each in lent:
-        lease.drop(tx, each)
-    seat.end(tx, owner, now_ms)
-    for orphan in orphans:
-        tx.execute(
-            "INSERT INTO orphan (reservation, seat, amount, at) SELECT ?, ?, ?, ?"
-            " WHERE NOT EXISTS (SELECT 1 FROM seen WHERE reservation = ?) ON CONFLICT DO NOTHING",
-            (orphan.reservation, owner, orphan.amount, now_ms, orphan.reservation),
-        )
-    return [each.purse for each in lent]
+    def _end(
+        self, tx: Transaction, owner: bytes, orphans: Sequence[Orphan], *, now_ms: int
+    ) -> list[Outgoing]:
+        """End a seat: what its journal held is posted, what is left of its leases is free again."""
+        freed = seat.close(tx, owner, orphans, now_ms)
+        self.left(owner)
+        self._ops.pop(owner, None)
+        return [out for purse in freed for out in self._serve(tx, purse, now_ms)]
