@@ -25,7 +25,15 @@ class PostedWorld(MoneyWorld):
         write_usage(tx, posted)
 
 
-def ask(gateway: GatewayProcess, org: bytes, charge: int, model: str = "simulated") -> str:
+def ask(
+    gateway: GatewayProcess,
+    org: bytes,
+    charge: int,
+    model: str = "simulated",
+    *,
+    cost: int = 40,
+    source: UsageSource = UsageSource.REPORTED,
+) -> str:
     """Make one request; return its name."""
     gateway.shard.beat(gateway.world.clock.monotonic_ns())
     admitted = gateway.admit((wallet_purse(org),), charge)
@@ -48,11 +56,11 @@ def ask(gateway: GatewayProcess, org: bytes, charge: int, model: str = "simulate
         status=200,
         outcome=Outcome.DONE,
         streamed=True,
-        usage_source=UsageSource.REPORTED,
+        usage_source=source,
         quantities=Quantities(input=10, output=20),
         reserved_nusd=charge,
         charged_nusd=charge,
-        cost_nusd=40,
+        cost_nusd=cost,
         max_tokens_clamped=0,
         attempts=(),
     )

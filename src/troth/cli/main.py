@@ -45,6 +45,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "troth.cli.reports:reports",
         "Margins, and providers' bills beside our own count.",
     ),
+    "corrections": (
+        "troth.cli.corrections:corrections",
+        "What providers' bills ask for: accept, list.",
+    ),
     "ledger": ("troth.cli.ledger:ledger", "The books: verify, export."),
     "config": (
         "troth.cli.config:config",

@@ -62,13 +62,27 @@ def _percent(share_bp: int) -> str:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--form", default="", help="How the export is built; else the provider's own form.")
 @click.option("--tolerance", default="0.5", show_default=True, help="Percent that may differ.")
+@click.option(
+    "--propose",
+    type=click.Path(path_type=Path),
+    help="Write down here what the bill asks for, to look at and accept.",
+)
 @with_session
-def reconcile(session: Session, provider: str, file: Path, *, form: str, tolerance: str) -> int:
+def reconcile(
+    session: Session,
+    provider: str,
+    file: Path,
+    *,
+    form: str,
+    tolerance: str,
+    propose: Path | None,
+) -> int:
     """Compare a provider's export of usage with our count, by model and day.
 
     FILE is CSV or JSON as the provider gives it: costs of OpenAI, the cost report of Anthropic,
     usage of DeepInfra, activity of OpenRouter, or a CSV with day, model, cost_usd. It is read here
-    and only sums by model and day leave. Nothing is posted.
+    and only sums by model and day leave. Nothing is posted: with --propose the corrections that
+    the bill asks for are written down, and posted by 'troth corrections accept'.
     """
     import msgspec
 
@@ -90,6 +104,7 @@ def reconcile(session: Session, provider: str, file: Path, *, form: str, toleran
     }
     with session.management() as client:
         body = client.post("reports", "reconcile", body=asked)
+        proposed = client.post("reports", "propose", body=asked) if propose else b""
     found = read(body, Reconciled)
     rows = [
         (
@@ -110,7 +125,31 @@ def reconcile(session: Session, provider: str, file: Path, *, form: str, toleran
             f"Orphans on {_date(day.day)}: {day.orphans}, at most {usd(day.orphans_nusd)} USD."
         )
     session.output.say(f"Ours {usd(found.ours_nusd)}, theirs {usd(found.theirs_nusd)} USD.")
+    if propose is not None:
+        _write(session, propose, proposed)
     return 1 if found.findings else 0
+
+
+def _write(session: Session, path: Path, proposed: bytes) -> None:
+    """Write a proposal down, and say what it comes to."""
+    import msgspec
+
+    from troth.control.reports import Proposal
+    from troth.kernel.money import usd
+
+    found = read(proposed, Proposal)
+    if found.waiting:
+        session.output.say(f"{found.waiting} lines are of days that are not closed: they wait.")
+    if not found.rows:
+        session.output.say("There is nothing to correct.")
+        return
+    path.write_bytes(msgspec.json.format(proposed, indent=2) + b"\n")
+    cost = usd(sum(row.cost_nusd for row in found.rows))
+    credit = usd(sum(each.credit_nusd for row in found.rows for each in row.overcharges))
+    session.output.say(f"{len(found.rows)} rows: our cost {cost} USD, customers get {credit} USD.")
+    session.output.say(
+        f"Next: read {path}, strike out what you do not want, then troth corrections accept {path}"
+    )
 
 
 def _bytes_of(file: Path) -> bytes:

@@ -2,22 +2,23 @@
 
 from typing import Final
 
-from troth.control import deeds, usage
+from troth.control import deeds, reports, usage
 from troth.ledger import books
-from troth.server.office import Office
+from troth.server.office import DESK, Office
 
 _GUARDS_A_STEP: Final = 5_000
 _ROWS_A_STEP: Final = 2_000
 
 
 def close_days(office: Office) -> None:
-    """Close each day that is over, and freeze its sums in the same transaction."""
+    """Close each day that is over; freeze its sums and post its cost in the same transaction."""
     closed: int | None = 0
     while closed is not None:
         with office.store.write() as tx:
             closed = books.close_day(tx, office.clock.now_ms())
             if closed is not None:
                 usage.freeze(tx, closed)
+                reports.post_costs(tx, closed, DESK, office.clock.now_ms())
 
 
 def forget_guards(office: Office) -> None:

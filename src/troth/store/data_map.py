@@ -159,6 +159,11 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "document_gone": _all(DataClass.OPERATION, "series n sha256"),
     "document_month": _all(DataClass.OPERATION, "month issued_at"),
     "legal_hold": _all(DataClass.BILLING, "id org reference placed_at lifted_at"),
+    "provider_day": _all(DataClass.OPERATION, "provider day cost entry"),
+    "correction": _all(
+        DataClass.BILLING, "entry what provider upstream day model org lot amount at"
+    ),
+    "correction_part": _all(DataClass.USAGE, "request correction amount"),
     "party": _all(DataClass.ACCOUNT, "org name address country vat_id language changed_at"),
     "rollup_supply": _all(
         DataClass.OPERATION,

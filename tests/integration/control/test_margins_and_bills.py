@@ -10,7 +10,16 @@ import pytest
 
 from tests.builders.command_line import CommandLine
 from troth.control import reports, usage
-from troth.control.reports import Margin, Reconciled, State, Told, Whose
+from troth.control.reports import (
+    Accepted,
+    Listed,
+    Margin,
+    Proposal,
+    Reconciled,
+    State,
+    Told,
+    Whose,
+)
 from troth.kernel import ids
 from troth.kernel.clock import SystemClock
 from troth.kernel.quantities import Quantities
@@ -160,3 +169,32 @@ def test_the_commands_end_with_1_when_there_is_something_to_look_at(troth: Comma
     bill.write_text(f"day,model,cost_usd\n{rows}", "utf-8")
     assert bill.stat().st_size > BODY_BYTES
     assert troth.ask(Reconciled, "reports", "reconcile", "p", "bill.csv").theirs_nusd == 1_000
+
+
+def test_a_bill_is_proposed_read_and_accepted_by_commands(troth: CommandLine) -> None:
+    with closing(engine.open("sqlite:///troth-data/troth.db")) as store, store.write() as tx:
+        usage.write(tx, [record(1, cost_nusd=1_000)])
+        tx.execute("INSERT INTO open_day (id, day) VALUES (1, ?)", (DAY + 1,))
+    day = (dt.date(1970, 1, 1) + dt.timedelta(days=DAY)).isoformat()
+    bill = troth.folder / "bill.csv"
+    bill.write_text(f"day,model,cost_usd\n{day},a,0.0000015\n", "utf-8")
+    command = ("reports", "reconcile", "p", "bill.csv", "--propose", "bill.json")
+    said = troth.run(*command)
+    assert (said.code, "our cost 0.000000500 USD, customers get 0" in said.err) == (1, True)
+    proposal = msgspec.json.decode((troth.folder / "bill.json").read_bytes(), type=Proposal)
+    assert [row.cost_nusd for row in proposal.rows] == [500]
+    assert troth.ask(list[Listed], "corrections", "list") == []
+    accept = ("corrections", "accept", "bill.json", "--once", "first")
+    assert troth.ask(Accepted, *accept) == Accepted(1, 500, 0)
+    assert troth.ask(Accepted, *accept) == Accepted(1, 500, 0)
+    said = troth.run("corrections", "accept", "bill.json")
+    assert (said.code, "compare the bill again" in said.err) == (2, True)
+    (listed,) = troth.ask(list[Listed], "corrections", "list")
+    assert (listed.what, listed.provider, listed.amount_nusd) == ("cost", "p", 500)
+    assert day in troth.run("corrections", "list").out
+    assert "nothing to correct" in troth.run(*command).err
+    bill.write_text("day,model,cost_usd\n2099-01-01,a,1\n", "utf-8")
+    assert "1 lines are of days that are not closed" in troth.run(*command).err
+    for wrong in (b"{}", msgspec.json.encode(msgspec.structs.replace(proposal, rows=()))):
+        (troth.folder / "bill.json").write_bytes(wrong)
+        assert troth.run("corrections", "accept", "bill.json").code == 2

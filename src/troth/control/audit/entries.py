@@ -54,6 +54,7 @@ class Action(Code):
     PARTY_CHANGE = "party.change"
     PARTY_ERASE = "party.erase"
     DOCUMENT_CREDIT = "document.credit"
+    CORRECTION_ACCEPT = "correction.accept"
     LEGAL_HOLD_PLACE = "legal_hold.place"
     LEGAL_HOLD_LIFT = "legal_hold.lift"
 

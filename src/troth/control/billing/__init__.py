@@ -32,6 +32,7 @@ from troth.control.billing.closing import (
     go_on_closing,
     plan_closing,
     planned_closings,
+    reopen_closing,
     statement,
 )
 from troth.control.billing.disputes import Dispute, apply_dispute, disputes_of
@@ -153,6 +154,7 @@ __all__ = [
     "reconciled",
     "refunds_of",
     "remind",
+    "reopen_closing",
     "resolve_item",
     "save_card",
     "saved_card",

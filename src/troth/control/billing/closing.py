@@ -124,6 +124,12 @@ def closings(tx: Transaction) -> list[bytes]:
     return [org for (org,) in found]
 
 
+def reopen_closing(tx: Transaction, org: bytes) -> bool:
+    """Let the closing of an account go on that has got credit since; False for an open account."""
+    statement = "UPDATE closing SET state = 'recalling', ended_at = NULL WHERE org = ?"
+    return bool(tx.execute(statement, (org,)))
+
+
 def go_on_closing(tx: Transaction, till: Till, org: bytes, now_ms: int) -> ClosingState:
     """Do what can be done now; call it again until the account is closed."""
     wallet = books.wallet(tx, org) or books.Wallet(0, 0)

@@ -39,10 +39,15 @@ _MONTHS_BACK: Final = 3
 _DRAWN: Final = """
 SELECT charge.dr, sum(charge.amount) FROM charge JOIN lot ON lot.id = charge.lot
 WHERE charge.day BETWEEN ? AND ? AND lot.kind {} 'paid' GROUP BY charge.dr"""
+_CORRECTED: Final = """
+SELECT entry.cr, sum(entry.amount) FROM entry JOIN lot ON lot.id = entry.id
+WHERE entry.day BETWEEN ? AND ? AND entry.kind = 'overcharge' AND lot.kind = 'paid'
+GROUP BY entry.cr"""
 _FLOWS: Final[Mapping[str, Flow]] = {
     "paid": Flow.BOUGHT,
     "promo": Flow.GIVEN,
     "sla": Flow.GIVEN,
+    "overcharge": Flow.CORRECTED,
     "refund": Flow.RETURNED,
     "refund_failed": Flow.RETURNED,
 }
@@ -66,6 +71,7 @@ class Sums(msgspec.Struct, frozen=True):
     charged: int
     gifts: int
     bought: int
+    corrected: int
     flows: Mapping[Flow, int]
     used: tuple[Used, ...]
 
@@ -114,6 +120,7 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
     )
     gifts = _pairs(tx, _DRAWN.format("<>"), span)
     bought = _pairs(tx, _DRAWN.format("="), span)
+    corrected = _pairs(tx, _CORRECTED, span)
     flows = _flows(tx, span)
     used = _used(tx, span)
     found = []
@@ -126,6 +133,7 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
             charged=charged.get(book, 0),
             gifts=gifts.get(book, 0),
             bought=bought.get(book, 0),
+            corrected=corrected.get(book, 0),
             flows=flows.get(book, {}),
             used=tuple(used.get(org, ())),
         )
@@ -251,7 +259,10 @@ def _balance(sums: Sums) -> Iterator[Balance]:
 
 
 def _split(tx: Transaction, sums: Sums) -> Split:
-    """Cut a month's paid usage into whole cents and a rest that the next month takes on."""
+    """Cut a month's paid usage into whole cents and a rest that the next month takes on.
+
+    Where more was corrected than used, all of that is the rest.
+    """
     whole = sums.gifts + sums.bought
     invariant(whole == sums.charged, "a month is invoiced while its charges are there")
     before = tx.row(
@@ -262,12 +273,14 @@ def _split(tx: Transaction, sums: Sums) -> Split:
     )
     last = msgspec.json.decode(before[0], type=Document).split if before else None
     carried = last.carried_out_nusd if last else 0
-    rest = (sums.charged - sums.gifts + carried) % NUSD_PER_CENT
-    return Split(sums.charged, sums.gifts, carried, rest)
+    due = sums.charged - sums.gifts - sums.corrected + carried
+    rest = due % NUSD_PER_CENT if due > 0 else due
+    return Split(sums.charged, sums.gifts, carried, rest, sums.corrected)
 
 
 def _invoiced(split: Split) -> int:
-    return split.used_nusd - split.gifts_nusd + split.carried_in_nusd - split.carried_out_nusd
+    taxed = split.used_nusd - split.gifts_nusd - split.corrected_nusd
+    return taxed + split.carried_in_nusd - split.carried_out_nusd
 
 
 def _notes(tax: Tax, *, is_invoice: bool) -> tuple[Note, ...]:

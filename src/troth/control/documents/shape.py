@@ -65,6 +65,7 @@ class Flow(Code):
     OPENING = "opening"
     BOUGHT = "bought"
     GIVEN = "given"
+    CORRECTED = "corrected"
     OTHER_IN = "other_in"
     USED = "used"
     RETURNED = "returned"
@@ -112,12 +113,15 @@ class Split(msgspec.Struct, frozen=True):
     """What of a month's usage is taxed: all, less what gifts paid, and the parts of cents.
 
     `carried_in` and `carried_out` are below one cent: no month rounds another month's money away.
+    `corrected` is what was credited back of bought usage; what exceeds a month's usage is carried
+    on, below zero.
     """
 
     used_nusd: int
     gifts_nusd: int
     carried_in_nusd: int
     carried_out_nusd: int
+    corrected_nusd: int = 0
 
 
 class Tax(msgspec.Struct, frozen=True):

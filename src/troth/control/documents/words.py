@@ -65,6 +65,7 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     "flow.opening": ("At the beginning", "Zu Beginn", "Au début"),
     "flow.bought": ("Bought", "Gekauft", "Acheté"),
     "flow.given": ("Given", "Geschenkt", "Offert"),
+    "flow.corrected": ("Charges corrected", "Berichtigte Belastungen", "Débits corrigés"),
     "flow.other_in": ("Other additions", "Sonstige Zugänge", "Autres entrées"),
     "flow.used": ("Used", "Verbraucht", "Utilisé"),
     "flow.returned": ("Returned", "Erstattet", "Remboursé"),
@@ -78,6 +79,7 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
         "Mit geschenktem Guthaben bezahlt",
         "Payé avec du crédit offert",
     ),
+    "split.corrected": ("Charges corrected", "Berichtigte Belastungen", "Débits corrigés"),
     "split.carried_in": (
         "Part of a cent from the month before",
         "Centbruchteil aus dem Vormonat",

@@ -1,5 +1,16 @@
 """Reports for the operator: margins, providers' bills, and the ledger for an auditor."""
 
+from troth.control.reports.corrections import (
+    Accepted,
+    Correction,
+    Listed,
+    Overcharge,
+    Proposal,
+    accept,
+    listed,
+    propose,
+)
+from troth.control.reports.costs import post_costs
 from troth.control.reports.exports import (
     Form,
     Told,
@@ -14,15 +25,21 @@ from troth.control.reports.reconcile import Line, Reconciled, State, Whose, reco
 
 __all__ = [
     "WAYS",
+    "Accepted",
     "By",
+    "Correction",
     "Form",
     "Head",
     "Line",
+    "Listed",
     "Margin",
+    "Overcharge",
+    "Proposal",
     "Reconciled",
     "State",
     "Told",
     "Whose",
+    "accept",
     "batch",
     "batches",
     "closes",
@@ -30,8 +47,11 @@ __all__ = [
     "form_of",
     "heads",
     "known_forms",
+    "listed",
     "margins",
     "opening",
+    "post_costs",
+    "propose",
     "read_export",
     "reconcile",
 ]

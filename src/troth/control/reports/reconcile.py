@@ -1,7 +1,8 @@
 """Compares what a provider says it served with what was posted as its cost, by model and day.
 
-Nothing is posted here. A difference above the tolerance is told with what may explain it: costs
-that were estimated, requests whose gateway was lost, models that one side does not know.
+Nothing is posted here; `corrections` proposes what may be. A difference above the tolerance is told
+with what may explain it: costs that were estimated, requests whose gateway was lost, models that
+one side does not know.
 """
 
 import re
@@ -22,6 +23,18 @@ _LONGEST_MONTH: Final = 31
 _DATE: Final = re.compile(r"-(?:\d{8}|\d{4}-\d\d-\d\d)$", re.ASCII)
 
 
+_COUNTED: Final = """
+SELECT day, model, CAST(sum(cost) AS bigint),
+  CAST(sum(CASE WHEN usage_source = 'reported' THEN 0 ELSE cost END) AS bigint),
+  CAST(sum(count) AS bigint), 0
+FROM rollup_supply WHERE (provider = ? OR upstream = ?) AND day BETWEEN ? AND ?
+GROUP BY day, model"""
+_COUNTED_OF: Final = tuple[int, str, int, int, int, int]
+_CORRECTED: Final = """
+SELECT day, model, amount FROM correction
+WHERE what = 'cost' AND (provider = ? OR upstream = ?) AND day BETWEEN ? AND ?"""
+
+
 class State(Enum):
     """How a line stands."""
 
@@ -34,7 +47,8 @@ class State(Enum):
 class Line(msgspec.Struct, frozen=True):
     """One model on one day. `difference_nusd` is theirs less ours.
 
-    Of ours `estimated_nusd` is what no provider's count stands behind.
+    Of ours `estimated_nusd` is what no provider's count stands behind, `corrected_nusd` what was
+    corrected before.
     """
 
     day: int
@@ -46,6 +60,7 @@ class Line(msgspec.Struct, frozen=True):
     estimated_nusd: int
     our_requests: int
     their_requests: int
+    corrected_nusd: int = 0
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -70,10 +85,13 @@ class Reconciled(msgspec.Struct, frozen=True):
     orphans: list[Day]
 
 
-class _Ours(msgspec.Struct, frozen=True):
-    cost: int
-    estimated: int
-    count: int
+class Ours(msgspec.Struct, frozen=True):
+    """What was counted of a model: its cost with corrections, what of it is an estimate."""
+
+    cost: int = 0
+    estimated: int = 0
+    count: int = 0
+    corrected: int = 0
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -90,12 +108,18 @@ class Whose(msgspec.Struct, frozen=True):
     is_monthly: bool = False
 
 
+def span_of(told: Sequence[Told], *, is_monthly: bool) -> tuple[int, int]:
+    """Return the first and the last day that an export is about, of whole months where it is."""
+    first, last = min(each.day for each in told), max(each.day for each in told)
+    if is_monthly:
+        first, last = first_of_month(first), first_of_month(last + _LONGEST_MONTH) - 1
+    return first, last
+
+
 def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled:
     """Compare an export with the roll-ups of its days, or of its months."""
-    first, last = min(each.day for each in told), max(each.day for each in told)
-    if whose.is_monthly:
-        first, last = first_of_month(first), first_of_month(last + _LONGEST_MONTH) - 1
-    ours = _ours(tx, whose, first, last)
+    first, last = span_of(told, is_monthly=whose.is_monthly)
+    ours = counted(tx, whose, first, last)
     theirs = _theirs(told, whose.names, {model for _, model in ours})
     lines = [
         _line(at, ours.get(at), theirs.get(at), whose.tolerance_bp)
@@ -115,24 +139,27 @@ def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled
     )
 
 
-def _ours(tx: Transaction, whose: Whose, first: int, last: int) -> dict[tuple[int, str], _Ours]:
-    rows = tx.rows(
-        "SELECT day, model, sum(cost), sum(CASE WHEN usage_source = 'reported' THEN 0 ELSE cost"
-        " END), sum(count) FROM rollup_supply"
-        " WHERE (provider = ? OR upstream = ?) AND day BETWEEN ? AND ? GROUP BY day, model",
-        (whose.provider, whose.provider, first, last),
-        tuple[int, str, int, int, int],
-    )
-    sums: dict[tuple[int, str], _Ours] = {}
-    for day, model, cost, estimated, count in rows:
-        if cost:
-            at = (first_of_month(day) if whose.is_monthly else day, model)
-            former = sums.get(at, _Ours(0, 0, 0))
-            sums[at] = _Ours(
-                former.cost + int(cost),
-                former.estimated + int(estimated),
-                former.count + int(count),
-            )
+def counted(tx: Transaction, whose: Whose, first: int, last: int) -> dict[tuple[int, str], Ours]:
+    """Return what was counted here by day, or first day of a month, and model."""
+    rows = tx.rows(_COUNTED, (whose.provider, whose.provider, first, last), _COUNTED_OF)
+    rows += [
+        (day, model, amount, 0, 0, amount)
+        for day, model, amount in tx.rows(
+            _CORRECTED, (whose.provider, whose.provider, first, last), tuple[int, str, int]
+        )
+    ]
+    sums: dict[tuple[int, str], Ours] = {}
+    for day, model, cost, estimated, count, corrected in rows:
+        if not cost:
+            continue
+        at = (first_of_month(day) if whose.is_monthly else day, model)
+        former = sums.get(at, Ours())
+        sums[at] = Ours(
+            former.cost + cost,
+            former.estimated + estimated,
+            former.count + count,
+            former.corrected + corrected,
+        )
     return sums
 
 
@@ -163,18 +190,21 @@ def undated(model: str) -> str:
 
 
 def _line(
-    at: tuple[int, str], ours: _Ours | None, theirs: tuple[int, int] | None, tolerance_bp: int
+    at: tuple[int, str], ours: Ours | None, theirs: tuple[int, int] | None, tolerance_bp: int
 ) -> Line:
-    here, there = ours or _Ours(0, 0, 0), theirs or (0, 0)
+    here, there = ours or Ours(), theirs or (0, 0)
     difference = there[0] - here.cost
     is_within = abs(difference) * _WHOLE <= tolerance_bp * max(here.cost, there[0])
-    if theirs is None:
+    if is_within:
+        state = State.AGREES
+    elif theirs is None:
         state = State.ONLY_OURS
-    elif ours is None:
-        state = State.ONLY_THEIRS
     else:
-        state = State.AGREES if is_within else State.DIFFERS
-    return Line(*at, state, here.cost, there[0], difference, here.estimated, here.count, there[1])
+        state = State.ONLY_THEIRS if ours is None else State.DIFFERS
+    return Line(
+        *at, state, here.cost, there[0], difference, here.estimated, here.count, there[1],
+        here.corrected,
+    )  # fmt: skip
 
 
 def _orphans(tx: Transaction, first: int, last: int) -> list[Day]:

@@ -82,13 +82,22 @@ class Price(msgspec.Struct, frozen=True):
     operator_nusd: int
 
 
+class Corrected(msgspec.Struct, frozen=True):
+    """What was credited back of a request's charge, by which entry, and when."""
+
+    entry: str
+    amount_nusd: int
+    at_ms: int
+
+
 class Receipt(msgspec.Struct, frozen=True):
     """One request: what was asked and served, how much, at which prices, for what.
 
     Money in nano-USD, and as dollars in a string; times in unix milliseconds, durations in
     milliseconds. `clamped` is the most tokens that the wallet could pay, 0 when it set no limit.
     `unit_prices` is the whole price list of the model, `price` what of it applied. `posting` says
-    where the charge stands in the books and proves it.
+    where the charge stands in the books and proves it. `corrections` are credits that gave part of
+    the charge back.
     """
 
     id: str
@@ -119,6 +128,7 @@ class Receipt(msgspec.Struct, frozen=True):
     attempts: tuple[ShownAttempt, ...]
     posting: Posting | None = None
     price: Price | None = None
+    corrections: tuple[Corrected, ...] = ()
 
 
 def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt | None:
@@ -136,7 +146,18 @@ def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt 
     if not is_own:
         return None
     posting = proved(transaction, (stored.desk, stored.batch), stored.place)
-    return msgspec.structs.replace(found, posting=posting)
+    corrections = _corrections(transaction, stored.request)
+    return msgspec.structs.replace(found, posting=posting, corrections=corrections)
+
+
+def _corrections(transaction: Transaction, request: bytes) -> tuple[Corrected, ...]:
+    rows = transaction.rows(
+        "SELECT entry, part.amount, at FROM correction_part AS part"
+        " JOIN correction ON entry = correction WHERE request = ? ORDER BY at, entry",
+        (request,),
+        tuple[bytes, int, int],
+    )
+    return tuple(Corrected(entry.hex(), amount, at_ms) for entry, amount, at_ms in rows)
 
 
 def latest(transaction: Transaction, org_raw: bytes, limit: int) -> list[Receipt]:

@@ -33,6 +33,7 @@ def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
     if first_ms <= 0:
         return 0
     first = first_ms.to_bytes(_TIME_BYTES, "big") + bytes(RAW_BYTES - _TIME_BYTES)
+    transaction.execute("DELETE FROM correction_part WHERE request < ?", (first,))
     return transaction.execute(
         "DELETE FROM usage WHERE request IN"
         " (SELECT request FROM usage WHERE request < ? ORDER BY request LIMIT ?)",

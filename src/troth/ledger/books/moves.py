@@ -65,6 +65,8 @@ class Kind(Enum):
     """Bought credit has ended, or is less than can be paid back."""
     COST = "cost", _Book.PROVIDER_COST, _Book.PROVIDER_PAYABLE
     """A provider asks for money,"""
+    COST_LESS = "cost_less", _Book.PROVIDER_PAYABLE, _Book.PROVIDER_COST
+    """or for less than was thought,"""
     COST_PAID = "cost_paid", _Book.PROVIDER_PAYABLE, _Book.BANK
     """and has got it."""
     FEE = "fee", _Book.STRIPE_FEES, _Book.CLEARING
@@ -123,13 +125,15 @@ class Credit(msgspec.Struct, frozen=True):
 class Transfer(msgspec.Struct, frozen=True):
     """A movement between the operator's books.
 
-    `part` is the jurisdiction of a tax or the provider of a cost, empty for the others.
+    `part` is the jurisdiction of a tax or the provider of a cost, empty for the others. `corrects`
+    is the entry that this one sets right, if it does.
     """
 
     kind: Kind
     key: str
     amount: int
     part: str = ""
+    corrects: bytes | None = None
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -213,7 +217,8 @@ def _between(tx: Transaction, wanted: Transfer, desk: int) -> Entry:
         open_operator_book(tx, book, desk, wanted.part if book in _PARTED else "")
         for book in (debit, credited)
     )
-    return Entry(movement_id(wanted.kind, wanted.key), wanted.kind.value, dr, cr, wanted.amount)
+    key, kind = movement_id(wanted.kind, wanted.key), wanted.kind.value
+    return Entry(key, kind, dr, cr, wanted.amount, corrects=wanted.corrects)
 
 
 def take(tx: Transaction, wanted: Take, desk: int, now_ms: int) -> int:

@@ -6,13 +6,16 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from troth.control import accounts, reports
-from troth.server.management.forms import Body, Here, answer
+from troth.control import accounts, deeds, reports
+from troth.server.management.forms import LIST_MAX, Body, By, Here, Key, answer, once
+from troth.server.office import DESK, Office
 
 LINES: Final = "application/x-ndjson"
 _BATCHES: Final = 2_000
 _DAYS: Final = 31
 _MS_OF_DAY: Final = 86_400_000
+_CORRECTIONS: Final = "corrections"
+Count = Annotated[int, Field(ge=0, le=10**18)]
 ROUTER: Final = APIRouter()
 
 
@@ -39,6 +42,34 @@ class NewExport(Body):
     tolerance_bp: int = Field(default=50, ge=0, le=10_000)
 
 
+class NewOvercharge(Body):
+    """Who gets credit back, as it was proposed."""
+
+    organization: str
+    requests: Count
+    credit_nusd: Count
+
+
+class NewCorrection(Body):
+    """A row of a proposal; overcharges may be struck out, figures stay."""
+
+    day: int = Field(ge=0, le=100_000)
+    model: str = Field(min_length=1, max_length=200)
+    ours_nusd: Count
+    theirs_nusd: Count
+    cost_nusd: int = Field(ge=-(10**18), le=10**18)
+    overcharges: list[NewOvercharge] = Field(default_factory=list, max_length=100_000)
+
+
+class NewCorrections(Body):
+    """A proposal as it was made, less the rows that were struck out."""
+
+    provider: str = Field(min_length=1, max_length=200)
+    is_monthly: bool = False
+    waiting: Count = 0
+    rows: list[NewCorrection] = Field(min_length=1, max_length=10_000)
+
+
 @ROUTER.get("/reports/margin")
 def show_margins(
     office: Here, by: reports.By = "model", days: Annotated[int, Query(ge=1, le=400)] = 30
@@ -59,6 +90,20 @@ def show_margins(
 @ROUTER.post("/reports/reconcile")
 def reconcile_provider(body: NewExport, office: Here) -> Response:
     """Compare a provider's export with the cost that was counted here; nothing is posted."""
+    whose, told = _asked(body, office)
+    with office.store.read() as tx:
+        return answer(reports.reconcile(tx, whose, told))
+
+
+@ROUTER.post("/reports/propose")
+def propose_corrections(body: NewExport, office: Here) -> Response:
+    """Tell which corrections a provider's export asks for; nothing is posted."""
+    whose, told = _asked(body, office)
+    with office.store.read() as tx:
+        return answer(reports.propose(tx, whose, told, office.clock.now_ms()))
+
+
+def _asked(body: NewExport, office: Office) -> tuple[reports.Whose, list[reports.Told]]:
     offered = [
         each
         for offerings in office.catalog.offerings.values()
@@ -70,9 +115,32 @@ def reconcile_provider(body: NewExport, office: Here) -> Response:
     if not told or body.export:
         told += reports.read_export(form, body.export.encode())
     names = {each.upstream_model: each.model.name for each in offered}
-    whose = reports.Whose(body.provider, names, body.tolerance_bp, form.is_monthly)
+    return reports.Whose(body.provider, names, body.tolerance_bp, form.is_monthly), told
+
+
+@ROUTER.get("/corrections")
+def list_corrections(
+    office: Here, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 20
+) -> Response:
+    """List the newest corrections."""
     with office.store.read() as tx:
-        return answer(reports.reconcile(tx, whose, told))
+        return answer(list(reports.listed(tx, limit)))
+
+
+@ROUTER.post("/corrections")
+def accept_corrections(body: NewCorrections, office: Here, by: By, key: Key) -> Response:
+    """Post a proposal, all of its rows or none, as long as it is what would be proposed now."""
+    form = body.model_dump(mode="json")
+    proposal = msgspec.convert({**form, "waiting": 0}, reports.Proposal)
+    named = once(key, "corrections", body)
+    with office.store.write() as tx:
+        made = deeds.claim(tx, office.sealer, named, _CORRECTIONS, now_ms=by.at_ms)
+        if made is not None:
+            return answer(reports.Accepted(*map(int, made)), 201)
+        done = reports.accept(tx, by, proposal, DESK)
+        figures = [str(each) for each in msgspec.structs.astuple(done)]
+        deeds.note(tx, office.sealer, named, _CORRECTIONS, made=figures)
+    return answer(done, 201)
 
 
 @ROUTER.get("/ledger/export")
