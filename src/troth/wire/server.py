@@ -18,6 +18,7 @@ from troth.wire.handshake import Arriving
 from troth.wire.limits import ServerLimits
 from troth.wire.roles import Accepted, Refuse
 from troth.wire.sink import Sink
+from troth.wire.starts import AT_ONCE, Starts
 
 TICK_SECONDS = 0.25
 TICKS_A_SWEEP = 4
@@ -61,7 +62,7 @@ class Server:
         self._tls = tls
         self._connections: set[Accepted] = set()
         self._addresses: Counter[str] = Counter()
-        self._is_starting = False
+        self._starts = Starts()
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
@@ -165,20 +166,20 @@ class Server:
         return name in self.hosts
 
     def serve(self, arrival: Arrival, sink: Sink) -> None:
-        """Start one request: at once, or at the loop's next turn if another is just starting.
-
-        Pipelined requests that are answered without a wait would else start within each other.
-        """
+        """Start one request: at once, or when its turn comes. A look at our health never waits."""
         self.in_flight += 1
-        errand = Errand(self._handler(arrival, sink), partial(self._over, arrival, sink))
-        if self._is_starting:
-            asyncio.get_running_loop().call_soon(errand.go)
-            return
-        self._is_starting = True
-        try:
-            errand.go()
-        finally:
-            self._is_starting = False
+        starts = self._starts
+        at_once = not starts and self.in_flight <= AT_ONCE
+        starts.add(
+            partial(self._begin, arrival, sink),
+            at_once=at_once or arrival.head.path in HEALTH_PATHS,
+        )
+
+    def _begin(self, arrival: Arrival, sink: Sink) -> None:
+        if sink.is_open:
+            Errand(self._handler(arrival, sink), partial(self._over, arrival, sink)).go()
+        else:
+            self._over(arrival, sink)  # its client has left
 
     def _over(self, arrival: Arrival, sink: Sink) -> None:
         """A request's errand is over."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.builders.wire_plane import refuse
 from tests.builders.wire_sockets import Running, eventually, listening_socket, serving
 from troth.kernel.clock import ManualClock, SystemClock
 from troth.wire import Arrival, BodyRefused, Server, ServerLimits, Sink
+from troth.wire.starts import AT_ONCE
 
 pytestmark = pytest.mark.anyio
 
@@ -263,3 +265,38 @@ async def test_a_connection_that_was_accepted_is_served_after_the_listener_close
         running.server.close_listener()
         assert b"connection: close" in await client.ask(GET)
         await client.close()
+
+
+async def test_sockets_are_looked_at_between_two_requests_that_begin() -> None:
+    begun = 0
+    seen: list[int] = []
+    gate = asyncio.Event()
+    near, far = socket.socketpair()
+    near.settimeout(0)
+
+    async def handle(_arrival: Arrival, sink: Sink) -> None:
+        nonlocal begun
+        begun += 1
+        far.send(b"x")
+        await gate.wait()
+        sink.answer(200, [])
+
+    def look() -> None:
+        near.recv(1_000)
+        seen.append(begun)
+
+    with near, far:
+        async with serving(handle) as running:
+            clients = [await running.open() for _ in range(AT_ONCE + 40)]
+            asyncio.get_running_loop().add_reader(near, look)
+            for client in clients:
+                client.writer.write(GET)
+            await eventually(lambda: begun == len(clients))
+            await eventually(lambda: seen[-1] == len(clients))
+            asyncio.get_running_loop().remove_reader(near)
+            gate.set()
+            for client in clients:
+                await client.close()
+    in_turns = [count for count in seen if count >= AT_ONCE]
+    assert in_turns[-1] == AT_ONCE + 40
+    assert max(after - before for before, after in pairwise(in_turns)) <= 2
