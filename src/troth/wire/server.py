@@ -1,4 +1,4 @@
-"""The listening side: accepts connections, runs one task a request, holds all to their limits."""
+"""The listening side: accepts connections, begins their requests, holds all to their limits."""
 
 import asyncio
 import ipaddress
