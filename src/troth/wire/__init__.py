@@ -1,7 +1,8 @@
 """Bytes, HTTP/1.1, TLS; knows no key, model or price.
 
 Listening side: `server` accepts, `connection` orders requests and answers, `framing` and `chunks`
-refuse what is ambiguous, `arrival` is a request on its way in, `starts` its turn, `sink` its way back.
+refuse what is ambiguous, `arrival` is a request on its way in, `starts` gives it its turn, `sink`
+is its way back.
 Answering side: `pool` keeps connections to origins, `client` is one of them, `call` one request on
 it, `dial` and `resolver` open it. Either side over TLS: `handshake` first, then `secured`.
 `events` reads and writes server-sent events, `limits` has every number. Read `connection` and

@@ -10,6 +10,7 @@ from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.messages_reader import MessagesReader
 from troth.gateway.dialects.messages_shapes import Block, Delta, StreamEvent
 from troth.gateway.dialects.reasons import finish_reason_of
+from troth.gateway.dialects.usual_event import Around
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
@@ -66,6 +67,11 @@ class ChatFromMessages(MessagesReader):
             return b""
         self.delivered_bytes += size_of_delta(delta)
         return self._writer.write(StreamChoice(0, delta))
+
+    @override
+    def around_text(self, index: int) -> Around | None:
+        """Return what is around a piece of content; blocks are not told apart here."""
+        return self._writer.around_content()
 
     def _begun(self, block: Block) -> ChatDelta | None:
         """Return what the start of a block adds."""

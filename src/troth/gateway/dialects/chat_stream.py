@@ -20,7 +20,7 @@ from troth.gateway.dialects.chat_shapes import (
 from troth.gateway.dialects.chat_writer import ChatWriter
 from troth.gateway.dialects.envelopes import openai_event, status_in_stream
 from troth.gateway.dialects.progress import Progress
-from troth.gateway.dialects.usual_event import EVENT_END, UsualEvent
+from troth.gateway.dialects.usual_event import EVENT_END, UsualEvent, read_chat
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
@@ -144,7 +144,7 @@ class ChatStream(Progress):
                 return b""
             drops = len(_NULL_USAGE)
         content = choice.delta.content
-        self._usual.learn(data, content, drops)
+        self._usual.learn(data, content, read_chat, drops=drops)
         self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
         return data[:-drops] + EVENT_END if drops else data
 

@@ -69,6 +69,10 @@ class ChatWriter:
             begin = self._chunk(index, _ROLE_OF_CALLS if delta.tool_calls else _ROLE)
         return begin + self._rest(choice, delta)
 
+    def around_content(self) -> tuple[bytes, bytes]:
+        """Return what is around a piece of content of the first choice, between its quotes."""
+        return self._plain_head + b'"', b'"' + self._plain_tail
+
     def end(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the usage event, if it was asked for, and the end of the stream."""
         if not self._wants_usage:

@@ -29,6 +29,7 @@ class FormStream(ChatFromMessages):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are the answer's."""
         super().__init__(ask, offering, answer_id, created_at)
+        self._usual.forget()  # text is no usual event here: it waits
         self._has_arguments = False
         self._words: list[str] = []
 

@@ -15,6 +15,7 @@ from troth.gateway.dialects.chat_shapes import Chunk, StreamChoice, ToolCall, si
 from troth.gateway.dialects.messages_shapes import BlockOut, TextOut, ThinkingOut, tool_use_out
 from troth.gateway.dialects.progress import Progress
 from troth.gateway.dialects.reasons import stop_reason_of
+from troth.gateway.dialects.usual_event import UsualEvent, read_chat, read_piece
 from troth.gateway.exchange import Ask, InputSize
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
@@ -26,6 +27,7 @@ MAX_WAITING: Final = 1_048_576
 _A_MESSAGE: Final = 4
 _A_PIECE: Final = 64
 _DONE: Final = b"[DONE]"
+_END: Final = b"\n\n"
 _NULL: Final = b"null"
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TEXT: Final = "text"
@@ -48,8 +50,9 @@ class MessagesFromChat(Progress):
         "_reasoning_inside",
         "_request_id",
         "_shows_thinking",
-        "_split",
+        "_splitter",
         "_stop_reason",
+        "_usual",
         "_waiting",
         "_waiting_bytes",
     )
@@ -57,7 +60,8 @@ class MessagesFromChat(Progress):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, request_id: str) -> None:
         """`answer_id` is the message's id."""
         super().__init__()
-        self._split = Splitter().feed
+        self._splitter = Splitter()
+        self._usual = UsualEvent()
         self._identity = (answer_id, offering.model.name)
         self._request_id = request_id
         self._guess = Quantities(input=guessed_tokens(ask.size))
@@ -75,14 +79,22 @@ class MessagesFromChat(Progress):
     @override
     def piece(self, data: bytes) -> bytes:
         """Take bytes of the upstream's body; return events for the client."""
+        if self._splitter.is_between:
+            shown = self._usual.shown(data, self)
+            if shown:
+                return shown
         if self.failure is not None:
             return b""
-        try:
-            events = self._split(data)
-        except StreamTooLarge:
-            self.fail()
-            return b""
-        return b"".join(map(self._event, events))
+        if self._open == _TEXT and data.endswith(_END):
+            blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
+            return b"".join([self._one(block + _END) for block in blocks])
+        return self._split(data)
+
+    @override
+    def fail(self) -> None:
+        """Note that the upstream sent what is no answer: nothing more is shown."""
+        super().fail()
+        self._usual.forget()
 
     @override
     def ended(self) -> bool:
@@ -101,11 +113,37 @@ class MessagesFromChat(Progress):
         """Return the event that says the stream failed."""
         return write.broken(error, self._request_id)
 
+    def _one(self, data: bytes) -> bytes:
+        """Return what one event becomes, or what else it is that ends like one."""
+        if self._open != _TEXT or not self._splitter.is_between or self._is_over:
+            return self._split(data)
+        return self._usual.shown(data, self) or self._straight(data) or self._split(data)
+
+    def _straight(self, data: bytes) -> bytes:
+        """Return what the usual event becomes: more of the open block's text. b"" for others."""
+        choice = read_piece(self._splitter.single(data))
+        if choice is None or choice.index or not choice.delta.content:
+            return b""
+        content = choice.delta.content
+        self._usual.learn(data, content, read_chat, goes_out=write.around_text(self._index))
+        self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
+        return write.text(self._index, content)
+
+    def _split(self, data: bytes) -> bytes:
+        """Take bytes of any form; return what their events become."""
+        try:
+            events = self._splitter.feed(data)
+        except StreamTooLarge:
+            self.fail()
+            return b""
+        return b"".join(map(self._event, events))
+
     def _event(self, event: Event) -> bytes:
         if self._is_over or self.failure is not None:
             return b""
         if event.data == _DONE:
             self._is_over = True
+            self._usual.forget()
             return b""
         try:
             chunk = _decode(event.data)
@@ -150,12 +188,14 @@ class MessagesFromChat(Progress):
         if self._open == what:
             return
         self._leave(out)
+        self._usual.learn_anew()
         self._index += 1
         self._open = what
         out.append(write.block_start(self._index, block))
 
     def _leave(self, out: list[bytes]) -> None:
         if self._open is not None:
+            self._usual.learn_anew()
             out.append(write.block_stop(self._index))
             self._open = None
 

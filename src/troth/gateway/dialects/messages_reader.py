@@ -3,16 +3,27 @@
 from typing import Final
 
 import msgspec
+from typing_extensions import override
 
-from troth.gateway.dialects.messages_shapes import LENGTH_REASONS, STOP_REASONS, StreamEvent
+from troth.gateway.dialects.messages_shapes import (
+    LENGTH_REASONS,
+    STOP_REASONS,
+    StreamEvent,
+    TextEvent,
+)
 from troth.gateway.dialects.progress import Progress
+from troth.gateway.dialects.usual_event import Around, UsualEvent
 from troth.providers.counting import AnthropicUsage, anthropic_merged, of_anthropic
 from troth.wire.events import Event, Splitter, StreamTooLarge
 
 FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_BLOCK: Final = -1
+_DELTA: Final = b"event: content_block_delta\ndata: "
+_END: Final = b"\n\n"
+_LINE_ENDS: Final = 3  # of an event with a name
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
+_decode_text: Final = msgspec.json.Decoder(TextEvent).decode
 
 
 class MessagesReader(Progress):
@@ -22,15 +33,17 @@ class MessagesReader(Progress):
         "_block",
         "_is_begun",
         "_is_over",
-        "_split",
+        "_splitter",
         "_stop_reason",
         "_stop_sequence",
         "_usage",
+        "_usual",
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self._split = Splitter().feed
+        self._splitter = Splitter()
+        self._usual = UsualEvent()
         self._is_begun = False
         self._is_over = False
         self._block = NO_BLOCK
@@ -42,12 +55,53 @@ class MessagesReader(Progress):
         """Return what the client sees of an event. A subclass says it."""
         return b""
 
+    def around_text(self, index: int) -> Around | None:  # noqa: ARG002
+        """Return what the client sees around a piece of text; None: what the upstream sent."""
+        return None
+
     def read(self, data: bytes) -> bytes:
         """Take bytes of the upstream's body; return what the client sees of them."""
+        if self._splitter.is_between:
+            shown = self._usual.shown(data, self)
+            if shown:
+                return shown
+            if self._block != NO_BLOCK and data.endswith(_END):
+                blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
+                return b"".join([self._one(block + _END) for block in blocks])
+        return self._split(data)
+
+    @override
+    def fail(self) -> None:
+        """Note that the upstream sent what is no answer: nothing more is shown."""
+        super().fail()
+        self._usual.forget()
+
+    def _one(self, data: bytes) -> bytes:
+        """Return what one event becomes, or what else it is that ends like one."""
+        if self._splitter.is_between:
+            shown = self._usual.shown(data, self)
+            if shown:
+                return shown
+            shown = self._split(data)
+            if shown and self._usual.is_learning and _is_plain(data):
+                self._learn(data)
+            return shown
+        return self._split(data)
+
+    def _learn(self, data: bytes) -> None:
+        """Look at a piece that was shown: if it is text and nothing else, more like it come."""
+        try:
+            content = _read_text(data)
+        except FAULTS:
+            return
+        self._usual.learn(data, content, _read_text, goes_out=self.around_text(self._block))
+
+    def _split(self, data: bytes) -> bytes:
+        """Take bytes of any form; return what the client sees of their events."""
         if self.failure is not None:
             return b""
         try:
-            events = self._split(data)
+            events = self._splitter.feed(data)
         except StreamTooLarge:
             self.fail()
             return b""
@@ -90,6 +144,7 @@ class MessagesReader(Progress):
                 self._stop(event)
             case "message_stop":
                 self._is_over = True
+                self._usual.forget()
             case "error":
                 self.fail()
             case "ping":
@@ -111,6 +166,7 @@ class MessagesReader(Progress):
             self.fail()
             return False
         self._block = event.index
+        self._usual.learn_anew()
         return True
 
     def _close(self, event: StreamEvent) -> bool:
@@ -118,6 +174,7 @@ class MessagesReader(Progress):
             self.fail()
             return False
         self._block = NO_BLOCK
+        self._usual.learn_anew()
         return True
 
     def _stop(self, event: StreamEvent) -> None:
@@ -138,3 +195,13 @@ class MessagesReader(Progress):
         """Take the last value of each count: they are cumulative, never to be summed."""
         if usage:
             self._usage = anthropic_merged(self._usage, bytes(usage))
+
+
+def _is_plain(data: bytes) -> bool:
+    """Tell whether bytes are one event of a name and a line of data."""
+    return data.startswith(_DELTA) and data.count(b"\n") == _LINE_ENDS and b"\r" not in data
+
+
+def _read_text(event: bytes) -> str:
+    """Return the text of a whole event that adds text and nothing else."""
+    return _decode_text(event[len(_DELTA) :]).delta.text

@@ -1,6 +1,6 @@
 """The shapes of Anthropic's answers, as read leniently and as written strictly."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -65,6 +65,20 @@ class StreamEvent(msgspec.Struct):
     content_block: Block | None = None
     delta: Delta | None = None
     usage: msgspec.Raw = msgspec.Raw(b"")
+
+
+class TextDelta(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="text_delta"):
+    """A piece of text and nothing else."""
+
+    text: str
+
+
+class TextEvent(msgspec.Struct, forbid_unknown_fields=True):
+    """The usual event of a stream: more of an open block's text. Others do not fit in here."""
+
+    type: Literal["content_block_delta"]
+    index: int
+    delta: TextDelta
 
 
 class TextOut(msgspec.Struct, tag_field="type", tag="text"):

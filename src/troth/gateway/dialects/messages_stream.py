@@ -11,6 +11,7 @@ from troth.gateway.dialects.messages_shapes import (
     StreamEvent,
     block_out,
 )
+from troth.gateway.dialects.usual_event import Around
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import of_anthropic
@@ -57,6 +58,11 @@ class MessagesStream(MessagesReader):
         if self._is_exact and raw.name and b"\n" not in raw.data:
             return b"event: %b\ndata: %b\n\n" % (raw.name, raw.data)
         return self._written(event)
+
+    @override
+    def around_text(self, index: int) -> Around | None:
+        """Return what is around a piece of text as it is written here; None for an exact one."""
+        return None if self._is_exact else write.around_text(index)
 
     def _written(self, event: StreamEvent) -> bytes:
         index = event.index

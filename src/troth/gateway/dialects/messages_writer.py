@@ -44,6 +44,11 @@ def text(index: int, piece: str) -> bytes:
     return b'%b%d,"delta":{"type":"text_delta","text":%b}}\n\n' % (_DELTA, index, _encode(piece))
 
 
+def around_text(index: int) -> tuple[bytes, bytes]:
+    """Return what is around the content of a piece of text, between its quotes."""
+    return b'%b%d,"delta":{"type":"text_delta","text":"' % (_DELTA, index), b'"}}\n\n'
+
+
 def arguments(index: int, piece: str) -> bytes:
     """Return a piece of a tool call's arguments."""
     return b'%b%d,"delta":{"type":"input_json_delta","partial_json":%b}}\n\n' % (

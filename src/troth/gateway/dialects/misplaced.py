@@ -115,6 +115,10 @@ class WaitingMessagesFromChat(MessagesFromChat):
         self._shows_thinking = False
 
     @override
+    def _straight(self, data: bytes) -> bytes:
+        return b"" if self._misplaced else super()._straight(data)
+
+    @override
     def _step(self, choice: StreamChoice) -> list[bytes]:
         self._misplaced.take(choice, self)
         return super()._step(choice)

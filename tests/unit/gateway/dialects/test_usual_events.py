@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.builders.dialect_world import CHAT_USAGE, DONE, at, chat, chunk
 from troth.gateway.dialects.chat_stream import ChatStream
 from troth.gateway.dialects.progress import Progress
-from troth.gateway.dialects.usual_event import UsualEvent
+from troth.gateway.dialects.usual_event import UsualEvent, read_chat
 
 ROLE = chunk({"role": "assistant", "content": ""}, usage=None)
 FINISH = chunk({}, "stop", usage=None)
@@ -62,7 +62,7 @@ def test_a_stream_of_known_shape_says_what_a_decoded_one_says(
 def test_a_shape_is_known_after_one_event_and_counts_what_others_hold() -> None:
     usual, count = UsualEvent(), Progress()
     assert not usual.shown(USUAL, count)
-    usual.learn(USUAL, "CONTENT", 0)
+    usual.learn(USUAL, "CONTENT", read_chat)
     event = BEFORE + "é!".encode() + AFTER
     assert usual.shown(event, count) == event
     assert count.delivered_bytes == 3
@@ -88,13 +88,13 @@ def test_a_shape_is_known_after_one_event_and_counts_what_others_hold() -> None:
 def test_a_content_that_is_not_found_as_it_was_read_teaches_nothing(event: bytes) -> None:
     usual, count = UsualEvent(), Progress()
     [content] = [choice["delta"]["content"] for choice in msgspec.json.decode(event[6:])["choices"]]
-    usual.learn(event, content, 0)
+    usual.learn(event, content, read_chat)
     assert not usual.shown(event, count)
 
 
 def test_a_stream_that_never_repeats_itself_is_not_studied_for_ever() -> None:
     usual, count = UsualEvent(), Progress()
     for _ in range(3):
-        usual.learn(chunk({"content": 'a"b'}), 'a"b', 0)
-    usual.learn(USUAL, "CONTENT", 0)
+        usual.learn(chunk({"content": 'a"b'}), 'a"b', read_chat)
+    usual.learn(USUAL, "CONTENT", read_chat)
     assert not usual.shown(USUAL, count)
