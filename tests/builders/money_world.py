@@ -9,10 +9,10 @@ from pathlib import Path
 
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import IdMaker
+from troth.kernel.mapped_file import Disk
 from troth.ledger import books
 from troth.ledger.books import Credit, LotKind, Posted, Teller, TellerTerms
 from troth.ledger.shard import Journal, Shard, ShardTerms, Short, recover
-from troth.ledger.shard.journal import Disk
 from troth.ledger.shard.messages import OpenSeat, SeatClosed, Up
 from troth.store.engine import Store
 from troth.store.transaction import Transaction

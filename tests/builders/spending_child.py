@@ -15,7 +15,7 @@ import msgspec
 
 from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker
-from troth.ledger.shard import Journal, Keeper, Shard, ShardTerms, recover
+from troth.ledger.shard import Journal, Shard, ShardTerms, recover
 from troth.ledger.shard.messages import (
     Ack,
     Down,
@@ -25,6 +25,7 @@ from troth.ledger.shard.messages import (
     SeatOpened,
     Up,
 )
+from troth.server.keeper import Keeper
 
 DEPLOYMENT = bytes(16)
 AT_ONCE = 8

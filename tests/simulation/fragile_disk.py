@@ -11,7 +11,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from troth.ledger.shard.journal import Disk
+from troth.kernel.mapped_file import Disk
 
 SECTOR = 512
 

@@ -30,7 +30,7 @@ from troth.kernel.clock import Clock, SystemClock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import IdMaker, system_entropy
 from troth.kernel.log import Log
-from troth.ledger.shard import Journal, Keeper, Shard, ShardTerms, recover
+from troth.ledger.shard import Journal, Shard, ShardTerms, recover
 from troth.ledger.shard.messages import CloseSeat
 from troth.providers import UpstreamRequest
 from troth.providers.simulated import Simulated
@@ -47,6 +47,7 @@ from troth.server.handover import (
     tell,
 )
 from troth.server.hardening import SmallBlocks, erases, forbid_dumps
+from troth.server.keeper import Keeper
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tell_by_line, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged

@@ -7,10 +7,11 @@ import pytest
 from typing_extensions import override
 
 from troth.kernel.errors import InvariantBroken
-from troth.ledger.shard import Journal, Keeper, records, recover
-from troth.ledger.shard.journal import Disk
+from troth.kernel.mapped_file import Disk
+from troth.ledger.shard import Journal, records, recover
 from troth.ledger.shard.messages import Orphan
 from troth.ledger.shard.replay import SEGMENT_AGE_MS_MAX
+from troth.server.keeper import Keeper
 
 SEAT = bytes(range(16))
 DEPLOYMENT = bytes(16)

@@ -10,8 +10,8 @@ import pytest
 from typing_extensions import override
 
 from troth.kernel.errors import InvariantBroken
+from troth.kernel.mapped_file import Disk
 from troth.ledger.shard import Journal, records, recover
-from troth.ledger.shard.journal import Disk
 from troth.ledger.shard.replay import SEGMENT_AGE_MS_MAX
 
 SEAT = bytes(range(16))

@@ -6,8 +6,8 @@ import pytest
 
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvariantBroken
+from troth.kernel.mapped_file import Disk
 from troth.ledger.shard import Journal, Shard, ShardTerms, Short, ShortKind, records, recover
-from troth.ledger.shard.journal import Disk
 from troth.ledger.shard.messages import (
     Ack,
     Lease,

@@ -5,7 +5,7 @@ then `shard`; `replay` for what a killed process left behind.
 """
 
 from troth.ledger.shard.journal import SUFFIX as JOURNAL_SUFFIX
-from troth.ledger.shard.journal import Journal, Keeper
+from troth.ledger.shard.journal import Journal
 from troth.ledger.shard.purse import ShardTerms, Short, ShortKind
 from troth.ledger.shard.replay import OldSeat, Recovered, recover
 from troth.ledger.shard.shard import Shard
@@ -13,7 +13,6 @@ from troth.ledger.shard.shard import Shard
 __all__ = [
     "JOURNAL_SUFFIX",
     "Journal",
-    "Keeper",
     "OldSeat",
     "Recovered",
     "Shard",

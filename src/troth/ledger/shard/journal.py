@@ -1,28 +1,25 @@
 """The journal of one seat: what was promised and what is owed, before anybody is told.
 
 Append-only segments of mapped, preallocated files: a record is a copy into shared memory, so it
-survives `kill -9` without a system call; `keep` writes the pages to disk and is run by a thread
+survives `kill -9` without a system call; `keep` writes the pages to disk: another thread calls it
 each few milliseconds, which bounds what a power cut can take. Space is set aside for the
 settlement of every open reservation before it is made.
 """
 
-import mmap
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
-from threading import Event, Thread
 from typing import Final
 from zlib import crc32
 
 from troth.kernel.errors import invariant
+from troth.kernel.mapped_file import Disk, MappedFile
 from troth.ledger.shard import records
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 SUFFIX: Final = ".journal"
 BACKLOG_BYTES_MAX: Final = 256 * 1024 * 1024
-_KEEP_SECONDS: Final = 0.01
 _ROUNDS_WITHOUT_SPACE: Final = 100
 _NO_SPACE: Final = (ENOSPC, EDQUOT, EFBIG)
 
@@ -39,53 +36,15 @@ Promised = Callable[[], Iterable[tuple[bytes, int]]]
 """Tells what is promised and not settled, with its amounts."""
 
 
-class Disk:
-    """What the journal asks of the operating system; a simulation gives one that fails."""
+class _Segment(MappedFile):
+    """One file. `last` is the highest settlement in it; a full one is synced once more."""
 
-    def allocate(self, fd: int, size: int) -> None:
-        """Set blocks aside for a file, so that writing to its memory cannot fail."""
-        os.posix_fallocate(fd, 0, size)
-
-    def sync(self, fd: int) -> None:
-        """Write a file's data to disk."""
-        os.fdatasync(fd)
-
-
-class _Segment:
-    """One mapped file. `last` is the highest settlement in it; a full one is synced once more."""
-
-    __slots__ = ("fd", "is_synced", "last", "memory", "path")
+    __slots__ = ("is_synced", "last")
 
     def __init__(self, path: Path, head: bytes, size: int, disk: Disk) -> None:
-        self.path = path
+        super().__init__(path, head, size, disk)
         self.last = 0
         self.is_synced = False
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            disk.allocate(self.fd, size)
-            self.memory = mmap.mmap(self.fd, size)
-            self.memory[: len(head)] = head
-            disk.sync(self.fd)
-            _sync_folder(path.parent)
-        except OSError:
-            os.close(self.fd)
-            path.unlink()
-            raise
-
-    def close(self) -> None:
-        """Unmap; the file stays."""
-        if not self.memory.closed:
-            self.memory.close()
-            os.close(self.fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Journal:
@@ -226,15 +185,13 @@ class Journal:
         try:
             for segment in tuple(self._full):
                 if not segment.is_synced:
-                    self._disk.sync(segment.fd)
+                    segment.sync()
                     segment.is_synced = True
-            self._disk.sync(current.fd)
+            current.sync()
         except OSError:
             self.has_failed = True
         while self._gone:
-            segment = self._gone.popleft()
-            segment.close()
-            segment.path.unlink()
+            self._gone.popleft().remove()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -251,32 +208,7 @@ class Journal:
     def close(self) -> None:
         """Stop; the files stay for the next seat of this slot, but an unused spare goes."""
         if self._next is not None:
-            self._next.close()
-            self._next.path.unlink()
+            self._next.remove()
             self._next = None
         for segment in (*self._gone, *self._full, self._current):
             segment.close()
-
-
-class Keeper:
-    """The thread that runs `keep`."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._ended = Event()
-        self._thread = Thread(target=self._run, name="journal", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._journal.keep()
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.wait(_KEEP_SECONDS):
-            self._journal.keep()
-
-    def stop(self) -> None:
-        """Keep once more and end."""
-        self._ended.set()
-        self._thread.join()
-        self._journal.keep()
