@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from tests.builders.money_world import MoneyWorld
 from tests.builders.postgres_cluster import Cluster, running
+from troth.control import promotions
 from troth.control.budgets import Mode, Rule, set_rule
 from troth.kernel.periods import Period
 from troth.ledger import books
@@ -104,7 +105,7 @@ class Wallet(RuleBasedStateMachine):
         now_ms = self.world.clock.now_ms()
         before = self.world.wallet(self.org).posted
         with self.world.store.write() as tx:
-            books.expire(tx, 0, now_ms)
+            promotions.expire(tx, 0, now_ms)
             while close_day(tx, now_ms) is not None:
                 pass
         self.left += before - self.world.wallet(self.org).posted

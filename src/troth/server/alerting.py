@@ -1,9 +1,8 @@
 """What the desk does by itself about alerts and gifts: raise them, mail them, let them end."""
 
-from troth.control import accounts, billing, budgets
+from troth.control import accounts, billing, budgets, promotions
 from troth.control.audit import Actor
 from troth.kernel import ids
-from troth.ledger import books
 from troth.server.mail import hand_over
 from troth.server.office import DESK, Office
 
@@ -74,4 +73,4 @@ def send_mails(office: Office) -> None:
 def expire_credit(office: Office) -> None:
     """Let credit end whose time is over; what a request holds of it ends after the request."""
     with office.store.write() as tx:
-        books.expire(tx, DESK, office.clock.now_ms())
+        promotions.expire(tx, DESK, office.clock.now_ms())

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from troth.control import promotions
 from troth.kernel.errors import InvariantBroken
 from troth.ledger import books
 from troth.ledger.books import Credit, Kind, LotKind, OperatorBook, Reversal, Take, Transfer
@@ -44,7 +45,7 @@ class Till:
 
     def expire(self) -> int:
         with self.world.store.write() as tx:
-            return books.expire(tx, 0, self.world.clock.now_ms())
+            return promotions.expire(tx, 0, self.world.clock.now_ms())
 
     def balances(self) -> dict[OperatorBook, int]:
         with self.world.store.read() as tx:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.builders.money_world import USD
 from tests.builders.posted_world import PostedWorld, ask
-from troth.control import usage
+from troth.control import promotions, usage
 from troth.kernel.errors import TrothError
 from troth.ledger import books
 from troth.ledger.books import Credit, Kind, LotKind, Reversal, Take, close_day, verify
@@ -74,7 +74,7 @@ def world(store: Store, tmp_path: Path) -> Iterator[PostedWorld]:
         world.pump()
         world.clock.advance(MS_OF_DAY)
         with store.write() as tx:
-            books.expire(tx, 0, world.clock.now_ms())
+            promotions.expire(tx, 0, world.clock.now_ms())
             if day < 2:
                 assert close_day(tx, world.clock.now_ms()) is not None
     unguard(store)

@@ -12,6 +12,7 @@ from troth.control.promotions.codes import (
     redeem,
     revoke,
 )
+from troth.control.promotions.expiry import expire
 from troth.control.promotions.uptime import Owed, credit_owed, owed, percent_for
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "create",
     "credit_owed",
     "digest_of",
+    "expire",
     "on_list",
     "owed",
     "percent_for",

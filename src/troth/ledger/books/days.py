@@ -19,7 +19,7 @@ _CLOSE: Final = struct.Struct(">32sq32sqqqqq")
 
 _SUMS: Final = """
 SELECT book.id, book.posted, coalesce(moved.paid_in, 0), coalesce(moved.charged, 0),
-  coalesce(moved.paid_out, 0)
+  coalesce(moved.paid_out, 0), coalesce(before.closing, 0), before.hash
 FROM book LEFT JOIN (
   SELECT book, sum(paid_in) AS paid_in, sum(charged) AS charged, sum(paid_out) AS paid_out FROM (
     SELECT cr AS book, amount AS paid_in, 0 AS charged, 0 AS paid_out FROM entry WHERE day = ?
@@ -27,7 +27,8 @@ FROM book LEFT JOIN (
     UNION ALL SELECT dr, 0, amount, 0 FROM charge WHERE day = ?
     UNION ALL SELECT cr, 0, -amount, 0 FROM charge WHERE day = ?
   ) AS parts GROUP BY book
-) AS moved ON moved.book = book.id ORDER BY book.id"""
+) AS moved ON moved.book = book.id LEFT JOIN day_close AS before
+  ON before.book = book.id AND before.day = (SELECT max(day) FROM day_close) ORDER BY book.id"""
 
 
 def seal(before: bytes, day: int, book: bytes, figures: Sequence[int]) -> bytes:
@@ -41,22 +42,17 @@ def close_day(tx: Transaction, now_ms: int) -> int | None:
     Call it until it returns None: it closes one day at a time, and never goes back.
     """
     chain.today(tx, now_ms)
-    found = tx.row("SELECT day FROM open_day WHERE id = 1 {lock}", (), tuple[int])
-    assert found
-    day = found[0]
+    day = tx.number("SELECT day FROM open_day WHERE id = 1 {lock}")
     if day >= now_ms // chain.MS_OF_DAY:
         return None
-    before = _last(tx)
     rows = []
-    for book, posted, paid_in, charged, paid_out in tx.rows(
-        _SUMS, (day,) * 4, tuple[bytes, int, int, int, int]
+    for book, posted, *sums, opening, before in tx.rows(
+        _SUMS, (day,) * 4, tuple[bytes, int, int, int, int, int, bytes | None]
     ):
-        opening, prev_hash = before.get(book, (0, chain.GENESIS))
-        moved = int(paid_in), int(charged), int(paid_out)
-        closing = opening + moved[0] - moved[1] - moved[2]
-        invariant(closing == posted, "I9 a day's movements lead to its close")
-        figures = (opening, *moved, closing)
-        rows.append((day, book, *figures, seal(prev_hash, day, book, figures)))
+        paid_in, charged, paid_out = map(int, sums)  # PostgreSQL sums to numerics
+        figures = (opening, paid_in, charged, paid_out, opening + paid_in - charged - paid_out)
+        invariant(figures[-1] == posted, "I9 a day's movements lead to its close")
+        rows.append((day, book, *figures, seal(before or chain.GENESIS, day, book, figures)))
     tx.insert(
         "INSERT INTO day_close (day, book, opening, paid_in, charged, paid_out, closing, hash)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -64,16 +60,6 @@ def close_day(tx: Transaction, now_ms: int) -> int | None:
     )
     tx.execute("UPDATE open_day SET day = ? WHERE id = 1", (day + 1,))
     return day
-
-
-def _last(tx: Transaction) -> dict[bytes, tuple[int, bytes]]:
-    """Return the closing and the hash of each book at the last close."""
-    rows = tx.rows(
-        "SELECT book, closing, hash FROM day_close WHERE day = (SELECT max(day) FROM day_close)",
-        (),
-        tuple[bytes, int, bytes],
-    )
-    return {book: (closing, sealed) for book, closing, sealed in rows}
 
 
 def forget_guards(tx: Transaction, now_ms: int, most: int) -> int:

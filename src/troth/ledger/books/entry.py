@@ -64,8 +64,8 @@ def is_formed(book: bytes, kind: str, floor0: int) -> bool:
     )
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One movement to write."""
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One movement."""
 
     id: bytes
     kind: str

@@ -49,34 +49,17 @@ def lots(tx: Transaction, org: bytes) -> list[Lot]:
     return tx.rows(_SELECT + "book = ? ORDER BY created_at, id", (wallet_purse(org),), Lot)
 
 
-def ended(tx: Transaction, now_ms: int, limit: int) -> list[Lot]:
-    """Return lots whose time is over with something left, wallet by wallet."""
-    return tx.rows(
-        _SELECT + "expires_at <= ? AND is_open = 1 ORDER BY book, id LIMIT ?",
-        (now_ms, limit),
-        Lot,
-    )
-
-
-def available(tx: Transaction, purse: bytes) -> int:
-    """Lock a wallet; return what of it is not lent."""
-    found = tx.row("SELECT posted - held FROM book WHERE id = ? {lock}", (purse,), tuple[int])
-    invariant(found is not None, "a movement's wallet stands")
-    assert found
-    return found[0]
-
-
 def takeable(tx: Transaction, purse: bytes, lot: bytes) -> int:
-    """Lock a wallet; return what is left of its lot and not lent."""
-    free = available(tx, purse)
+    """Lock a wallet and its lot; return what is left of the lot and not lent."""
     found = tx.row(
-        "SELECT granted - spent - returned FROM lot WHERE id = ? AND book = ?",
-        (lot, purse),
-        tuple[int],
+        "SELECT posted - held, granted - spent - returned FROM book JOIN lot ON lot.book = book.id"
+        " WHERE book.id = ? AND lot.id = ? {lock}",
+        (purse, lot),
+        tuple[int, int],
     )
     invariant(found is not None, "a movement's lot is its wallet's")
     assert found
-    return min(free, found[0])
+    return min(found)
 
 
 def give_back(tx: Transaction, purse: bytes, lot: bytes, amount: int) -> None:

@@ -24,6 +24,7 @@ from troth.ledger.books.entry import (
     write,
 )
 from troth.ledger.books.lot import LotKind
+from troth.ledger.books.purse import stand
 from troth.store.transaction import Transaction
 
 _Book = OperatorBook
@@ -99,7 +100,6 @@ _REVERSES: Final[Mapping[Kind, tuple[Kind, ...]]] = {
     Kind.DISPUTE_WON: (Kind.DISPUTE, Kind.DISPUTE_RESERVE),
 }
 _OVERCHARGE: Final = "overcharge"
-_ENDED_MAX: Final = 1_000
 
 
 class Credit(msgspec.Struct, frozen=True):
@@ -156,14 +156,6 @@ class Reversal(msgspec.Struct, frozen=True):
     amount: int | None = None
 
 
-class _First(msgspec.Struct, frozen=True, array_like=True):
-    kind: str
-    dr: bytes
-    cr: bytes
-    amount: int
-    lot: bytes | None
-
-
 def movement_id(kind: Kind, key: str) -> bytes:
     """Return the id of the entry that a movement of this key writes."""
     return entry_id(kind.value, key)
@@ -181,7 +173,7 @@ def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
     if moved(tx, key):
         return False
     purse = wallet_purse(wanted.org)
-    lot.available(tx, purse)
+    invariant(stand(tx, purse, now_ms) is not None, "a movement's wallet stands")
     kind = _OVERCHARGE if wanted.is_overcharge else wanted.kind.value
     source = OperatorBook.CLEARING if wanted.kind is LotKind.PAID else OperatorBook.PROMO_EXPENSE
     giver = open_operator_book(tx, _Book.REVENUE if wanted.is_overcharge else source, desk)
@@ -277,10 +269,10 @@ def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
     return amount
 
 
-def _first(tx: Transaction, wanted: Reversal) -> _First:
+def _first(tx: Transaction, wanted: Reversal) -> Entry:
     """Return the movement to reverse, with its books locked: a wallet before an operator's."""
-    statement = "SELECT kind, dr, cr, amount, lot FROM entry WHERE id = ?"
-    first = tx.row(statement, (wanted.first,), _First)
+    statement = "SELECT id, kind, dr, cr, amount, lot, corrects FROM entry WHERE id = ?"
+    first = tx.row(statement, (wanted.first,), Entry)
     invariant(first is not None, "a reversal names a movement")
     assert first is not None
     reversible = [each.value for each in _REVERSES.get(wanted.kind, ())]
@@ -298,26 +290,3 @@ def _write_lot(tx: Transaction, entry: Entry, returned: int, desk: int, *, now_m
     write(tx, [entry], desk, now_ms)
     invariants.touched(tx, [wallet])
     invariants.moved(tx, entry.lot)
-
-
-def expire(tx: Transaction, desk: int, now_ms: int) -> int:
-    """Let credit end whose time is over; return how much did.
-
-    What is lent stays until its request ends: call it again and again. A call looks at a
-    thousand lots.
-    """
-    return sum(
-        take(
-            tx,
-            Take(
-                kind=Kind.BREAKAGE if ended.kind is LotKind.PAID else Kind.EXPIRY,
-                key=f"{ended.id.hex()} {ended.returned} {now_ms}",
-                org=ended.wallet[1:],
-                lot=ended.id,
-                amount=ended.rest,
-            ),
-            desk,
-            now_ms,
-        )
-        for ended in lot.ended(tx, now_ms, _ENDED_MAX)
-    )

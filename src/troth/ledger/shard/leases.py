@@ -66,16 +66,10 @@ class Leases:
             purse.free -= offer
             purse.available += offer
             need = 0 if purse.is_unsure else purse.need or purse.bound
+            recent = purse.recent + purse.recent_before
             asks.append(
                 LeaseAsk(
-                    op=purse.op,
-                    purse=purse.id,
-                    epoch=purse.epoch,
-                    offer=offer,
-                    need=need,
-                    least=purse.least,
-                    bound=purse.bound,
-                    recent=purse.recent + purse.recent_before,
+                    purse.op, purse.id, purse.epoch, offer, need, purse.least, purse.bound, recent
                 )
             )
             purse.need = purse.least = purse.bound = 0
