@@ -7,6 +7,7 @@ once for each process, on its first use.
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -22,7 +23,9 @@ _ID_END: Final = _ID_AT + PUBLIC_ID_LENGTH
 _BEARER: Final = b"bearer "
 _PREFIX: Final = PREFIX.encode()
 _VERIFIED_MAX: Final = 100_000
-_QUERY_NAMES: Final = ("api_key=", "api-key=", "key=", "access_token=")
+_QUERY_NAMES: Final = frozenset(
+    {"api_key", "api-key", "apikey", "key", "access_token", "x-api-key"}
+)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -68,7 +71,8 @@ async def authenticate(head: Head, world: World) -> Caller:
         return caller
     given = credential_of(head)
     public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
-    row = await _first_use(given, world.keys.find(public_id), head.peer, world)
+    peer = peer_of(head, world)
+    row = await _first_use(given, world.keys.find(public_id), peer, world)
     if len(world.verified) >= _VERIFIED_MAX:
         del world.verified[next(iter(world.verified))]
     world.verified[public_id] = _digest(given, world)
@@ -82,7 +86,32 @@ def _digest(given: bytes, world: World) -> bytes:
 def _live(row: KeyRow | None, head: Head, world: World) -> Caller:
     if row is None or (row.expires_at_ms and row.expires_at_ms <= world.clock.now_ms()):
         raise InvalidKey
-    return Caller(row, head.peer)
+    return Caller(row, peer_of(head, world) if row.networks else head.peer)
+
+
+def peer_of(head: Head, world: World) -> str:
+    """Return the client's address: behind a trusted proxy, what that proxy says it is.
+
+    Of a chain of proxies the last one that is not trusted counts: what stands before it in
+    `x-forwarded-for` is only what it claims.
+    """
+    peer = plain_address(head.peer)
+    if peer not in world.proxies:
+        return peer
+    for hop in reversed(head.headers.get(b"x-forwarded-for", b"").split(b",")):
+        found = plain_address(hop.strip().decode("latin-1"))
+        if found and found not in world.proxies:
+            return found
+    return peer
+
+
+def plain_address(text: str) -> str:
+    """Return an address without a port, and one of IPv4 that came over an IPv6 socket as IPv4."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    return text.removeprefix("::ffff:") if "." in text else text
 
 
 def credential_of(head: Head) -> bytes:
@@ -102,11 +131,17 @@ def credential_of(head: Head) -> bytes:
         if plain is not None and plain != bearer:
             raise AmbiguousKey
     given = plain if bearer is None else bearer
-    if head.query and any(name in head.query for name in _QUERY_NAMES):
+    if head.query and _names_a_key(head.query):
         raise InvalidKey
     if given is None or len(given) != LENGTH or not given.startswith(_PREFIX):
         raise InvalidKey
     return given
+
+
+def _names_a_key(query: str) -> bool:
+    """Tell whether a parameter of the query is one that keys are put into."""
+    names = (pair.partition("=")[0] for pair in query.split("&"))
+    return any(unquote(name).lower() in _QUERY_NAMES for name in names)
 
 
 async def _first_use(given: bytes, row: KeyRow | None, peer: str, world: World) -> KeyRow:

@@ -8,6 +8,7 @@ from typing import Final
 from troth.gateway.endpoints import Purpose, find
 from troth.gateway.endpoints.table import Match
 from troth.gateway.pipeline import serve
+from troth.gateway.rate_headers import limits_of
 from troth.gateway.reading import model, models, own
 from troth.gateway.receive import check_head
 from troth.gateway.refuse import framing_error, refuse
@@ -25,6 +26,11 @@ _OWN: Final = frozenset(
         Purpose.CREDITS,
     }
 )
+_WORD: Final = [
+    (b"content-type", b"text/plain"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
 
 
 async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
@@ -59,9 +65,15 @@ async def _read(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
     elif purpose in _OWN:
         await own(found, arrival, sink, world)
     elif purpose is Purpose.READY and not (world.is_ready and world.keys.is_fresh):
-        sink.answer(503, [(b"content-type", b"text/plain")], b"not ready\n")
+        _say(503, b"not ready\n", sink, world)
     else:
-        sink.answer(200, [(b"content-type", b"text/plain")], b"ok\n")
+        _say(200, b"ok\n", sink, world)
+
+
+def _say(status: int, word: bytes, sink: Sink, world: World) -> None:
+    """Answer a health check in one word."""
+    shown = text("req", world.ids.raw()).encode()
+    sink.answer(status, [*_WORD, (b"x-request-id", shown)], word)
 
 
 def _answer(error: TrothError, arrival: Arrival, sink: Sink, world: World, *, raw: bytes) -> None:
@@ -71,5 +83,5 @@ def _answer(error: TrothError, arrival: Arrival, sink: Sink, world: World, *, ra
     if sink.begun:
         sink.abort()
     else:
-        refuse(error, arrival.head, text("req", raw), sink)
+        refuse(error, arrival.head, text("req", raw), sink, more=limits_of(arrival.head, world))
     world.counters.event(error.code)

@@ -227,8 +227,10 @@ class Flight:
 
     def _break(self, error: TrothError) -> None:
         """Fail: before the first byte as an attempt that may be repeated, later as a cut."""
-        self.error = error
         self.is_cut = self.has_begun
+        if self.is_cut and isinstance(error, UpstreamError):
+            error = UpstreamCut()  # what was delivered is charged: never say that nothing was
+        self.error = error
         self._close()
         self._land()
 

@@ -11,7 +11,7 @@ from troth.gateway.route import Choice
 from troth.gateway.world import World
 from troth.kernel.errors import Overloaded, RateLimited, TrothError
 from troth.kernel.usage_record import ANSWERED, Attempt
-from troth.providers import is_retriable, refuses_us, retry_after_ms
+from troth.providers import PROVIDER, is_retriable, refuses_us, retry_after_ms
 from troth.wire import Arrival, ClientLeft
 
 _JITTER_FROM_MS: Final = 50
@@ -104,12 +104,16 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
         breaker.rests(now_ns, _REFUSED_REST_NS)
         world.counters.event("credential_refused")
     elif isinstance(error, RateLimited):
-        breaker.rests(now_ns, retry_after_ms(error) * _MS)
+        breaker.rests(now_ns, retry_after_ms(error) * _MS, is_limited=True)
     elif is_retriable(error):
         breaker.failed(now_ns)
 
 
-def _resting(choice: Choice, world: World) -> Overloaded:
+def _resting(choice: Choice, world: World) -> Overloaded | RateLimited:
     """Return the refusal when every offering cools down, with the soonest probe's time."""
-    soonest_ns = min(world.outlets.of(one).breaker.retry_at_ns() for one in choice.candidates)
-    return Overloaded(max(1_000, (soonest_ns - world.clock.monotonic_ns()) // _MS))
+    breakers = [world.outlets.of(one).breaker for one in choice.candidates]
+    soonest_ns = min(breaker.retry_at_ns() for breaker in breakers)
+    wait_ms = max(1_000, (soonest_ns - world.clock.monotonic_ns()) // _MS)
+    if all(breaker.is_limited for breaker in breakers):
+        return RateLimited(PROVIDER, wait_ms)
+    return Overloaded(wait_ms)

@@ -79,6 +79,12 @@ class Rates:
         cells[at + 2 + self._slot] += 1
         return _standing(key, after_request - now_ns, after_token - now_ns)
 
+    def standing(self, key: KeyRow, now_ns: int) -> Standing:
+        """Return where a key stands without counting anything."""
+        at = self._row(key)
+        by_request, by_token = self._cells[at], self._cells[at + 1]
+        return _standing(key, max(by_request - now_ns, 0), max(by_token - now_ns, 0))
+
     def leave(self, key: KeyRow, guessed_tokens: int, used_tokens: int) -> None:
         """Count a request out and put right what was guessed about its tokens."""
         cells = self._cells

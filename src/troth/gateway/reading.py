@@ -33,7 +33,8 @@ async def models(found: Match, arrival: Arrival, sink: Sink, world: World) -> No
     price_set = _price_set(caller, world)
     names = [name for name in world.offerings.names() if _may_use(caller, name)]
     sold = [world.offerings.of(name, price_set) for name in names]
-    _send(sink, models_body(found.dialect, [each[0] for each in sold if each]), world)
+    body = models_body(found.dialect, [each[0] for each in sold if each])
+    _send(sink, body, found, world)
 
 
 async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
@@ -46,7 +47,7 @@ async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
     offered = world.offerings.of(found.subject, _price_set(caller, world))
     if not offered or not _may_use(caller, found.subject):
         raise ModelNotFound("model")
-    _send(sink, model_body(found.dialect, offered[0]), world)
+    _send(sink, model_body(found.dialect, offered[0]), found, world)
 
 
 async def own(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
@@ -64,7 +65,7 @@ async def own(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
     body = await world.reads.read(asked)
     if body is None:
         raise Missing
-    _send(sink, body, world)
+    _send(sink, body, found, world)
 
 
 def _question(found: Match, query: str, caller: Caller) -> Question:
@@ -126,6 +127,9 @@ def _may_use(caller: Caller, name: str) -> bool:
     return not caller.key.models or name in caller.key.models
 
 
-def _send(sink: Sink, body: bytes, world: World) -> None:
-    request_id = text("req", world.ids.raw()).encode()
-    sink.answer(200, [*_JSON, (b"x-request-id", request_id)], body)
+def _send(sink: Sink, body: bytes, found: Match, world: World) -> None:
+    shown = text("req", world.ids.raw()).encode()
+    headers = [*_JSON, (b"x-request-id", shown)]
+    if found.dialect == "anthropic":
+        headers.append((b"request-id", shown))
+    sink.answer(200, headers, body)

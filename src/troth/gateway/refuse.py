@@ -59,10 +59,12 @@ def status_of(error: errors.TrothError) -> int:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
-def refuse(error: errors.TrothError, head: Head | None, request_id: str, sink: Sink) -> None:
-    """Answer with an error, in the caller's dialect."""
+def refuse(
+    error: errors.TrothError, head: Head, request_id: str, sink: Sink, *, more: Headers
+) -> None:
+    """Answer with an error, in the caller's dialect; `more` headers tell where the key stands."""
     status, headers, body = refusal(error, head, request_id)
-    sink.answer(status, headers, body)
+    sink.answer(status, [*headers, *more], body)
 
 
 def refusal(
@@ -93,6 +95,8 @@ def framing_error(status: int) -> errors.TrothError:
     ):
         if STATUSES[kind] == status:
             return kind()
+    if status == STATUSES[errors.MethodNotAllowed]:
+        return errors.MethodNotAllowed("GET, HEAD, POST")  # TRACE and CONNECT, on any path
     if status == STATUSES[errors.TrothError]:
         return errors.TrothError()  # a fault of ours, whatever the request was
     return errors.Overloaded() if status == STATUSES[errors.Unavailable] else errors.BadFraming()

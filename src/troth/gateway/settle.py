@@ -66,10 +66,13 @@ def _calls(journey: Journey) -> int:
 
 
 def _was_delivered(flight: Flight) -> bool:
-    """An answer counts when it is whole, or when the client had some of it or left during it."""
-    if flight.is_whole or flight.has_begun:
+    """An answer counts when it is whole, or when the client had some of it or left during it.
+
+    One that its upstream broke off before any content is free, though its stream had begun.
+    """
+    if flight.is_whole or (flight.has_begun and not flight.is_cut):
         return True
-    return flight.has_client_left and flight.rendering.delivered_bytes > 0
+    return (flight.has_client_left or flight.is_cut) and flight.rendering.delivered_bytes > 0
 
 
 def _outcome(flight: Flight) -> Outcome:
@@ -104,6 +107,7 @@ def _count(
             return reported, UsageSource.REPORTED
         world.counters.event("absurd_usage")
         world.counters.beyond(model, max(read - most_in, tokens_out(reported) - most_out))
-    read = min(most_in, world.ratios.tokens(model, sent) + ask.size.tokens)
-    written = min(most_out, world.ratios.tokens(model, flight.rendering.delivered_bytes))
+    delivered = flight.rendering.delivered_bytes
+    read = min(most_in, max(1, world.ratios.tokens(model, sent) + ask.size.tokens))
+    written = min(most_out, max(1, world.ratios.tokens(model, delivered)) if delivered else 0)
     return estimated(read, written), UsageSource.ESTIMATED

@@ -86,6 +86,8 @@ class World(msgspec.Struct):
     digest_key: bytes
     hint_key: bytes
     """Of the hashes that stand for what a caller named: the same in all gateways of a start."""
+    proxies: frozenset[str] = frozenset()
+    """Addresses that tell the truth about who asks through them."""
     is_ready: bool = True
     is_shedding: bool = False
     """Too much memory is in use: no new requests."""

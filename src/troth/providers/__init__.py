@@ -5,6 +5,7 @@ A provider is data and small pure functions; no wire code lives here.
 """
 
 from troth.providers.errors import (
+    PROVIDER,
     failure_of,
     is_retriable,
     refuses_us,
@@ -14,6 +15,7 @@ from troth.providers.provider import Provider, provider_of
 from troth.providers.request import UpstreamRequest, heading
 
 __all__ = [
+    "PROVIDER",
     "Provider",
     "UpstreamRequest",
     "failure_of",

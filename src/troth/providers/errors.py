@@ -29,7 +29,8 @@ DEFAULT_RETRY_AFTER_MS: Final = 1_000
 _BAD_REQUEST: Final = frozenset({400, 422})
 _OVERLOADED: Final = frozenset({503, 529})
 _TIMED_OUT: Final = frozenset({408, 504})
-_PROVIDER: Final = "provider"
+PROVIDER: Final = "provider"
+"""The limit that an upstream set us, as a refusal names it."""
 _CREDENTIAL: Final = frozenset({401, 402, 403, 404})
 _CONTEXT_WORDS: Final = (
     "context length",
@@ -88,7 +89,7 @@ def failure_of(
     if status == 413:  # noqa: PLR2004
         return BodyTooLarge()
     if status == 429:  # noqa: PLR2004
-        return RateLimited(_PROVIDER, _asked_back_ms(headers))
+        return RateLimited(PROVIDER, _asked_back_ms(headers))
     if status in _OVERLOADED:
         return ProviderOverloaded(_asked_back_ms(headers))
     if status in _CREDENTIAL:
@@ -99,7 +100,7 @@ def failure_of(
 def is_retriable(error: TrothError) -> bool:
     """Tell whether another attempt may bring an answer."""
     return isinstance(error, UpstreamFailed | Unavailable) or (
-        isinstance(error, RateLimited) and error.limit == _PROVIDER
+        isinstance(error, RateLimited) and error.limit == PROVIDER
     )
 
 

@@ -45,6 +45,7 @@ _CHOICES: Final[dict[str, Choice]] = {
     "required": Choice("any"),
 }
 _CHOICE_WORDS: Final = {"none": "none", "auto": "auto", "any": "required"}
+_ALLOWED: Final = "allowed_tools"
 _PDF: Final = "application/pdf"
 
 
@@ -64,7 +65,7 @@ def conversation_of(fields: Fields) -> Conversation:
     return Conversation(
         system=tuple(system),
         turns=merged(turns),
-        tools=tuple(map(_tool, items(fields.get("tools")))),
+        tools=_tools(fields),
         choice=_choice(fields.get("tool_choice")),
         is_parallel=parallel if type(parallel) is bool else None,
         temperature=number(fields.get("temperature")),
@@ -162,6 +163,17 @@ def _call(item: Json) -> Call:
     )
 
 
+def _tools(fields: Fields) -> tuple[Tool, ...]:
+    """Return the tools that may be called: all, or those that the choice allows."""
+    tools = tuple(map(_tool, items(fields.get("tools"))))
+    wanted = fields_of(fields.get("tool_choice"))
+    if wanted.get("type") != _ALLOWED:
+        return tools
+    listed = items(fields_of(wanted.get(_ALLOWED)).get("tools"))
+    names = {_tool(item).name for item in listed}
+    return tuple(tool for tool in tools if tool.name in names)
+
+
 def _tool(item: Json) -> Tool:
     tool = fields_of(item)
     function = fields_of(tool.get("function"))
@@ -178,7 +190,10 @@ def _tool(item: Json) -> Tool:
 def _choice(value: Json) -> Choice | None:
     if type(value) is str:
         return _CHOICES.get(value)
-    name = string(fields_of(fields_of(value).get("function")).get("name"))
+    wanted = fields_of(value)
+    if wanted.get("type") == _ALLOWED:
+        return _CHOICES.get(string(fields_of(wanted.get(_ALLOWED)).get("mode")))
+    name = string(fields_of(wanted.get("function")).get("name"))
     return Choice("tool", name) if name else None
 
 

@@ -78,6 +78,8 @@ def untranslatable(fields: Fields) -> str | None:
     tools = fields.get("tools")
     if type(tools) is list and not all(_is_function(tool) for tool in tools):
         return "tools"
+    if fields_of(fields.get("tool_choice")).get("type") == "custom":
+        return "tool_choice"
     for name in ("functions", "function_call"):
         if name in fields:
             return name

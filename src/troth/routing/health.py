@@ -23,7 +23,8 @@ class Breaker:
     """Opens after five failures in a row, or when half of ten calls in ten seconds failed.
 
     Open, it lets one probe a second through once its cooldown is over; the cooldown doubles with
-    each failed probe, to a minute at most.
+    each failed probe, to a minute at most. `is_limited` tells that it is open because the upstream
+    limits our rate.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Breaker:
         "_open_until_ns",
         "_probe_at_ns",
         "_tripped",
+        "is_limited",
     )
 
     def __init__(self) -> None:
@@ -42,6 +44,7 @@ class Breaker:
         self._open_until_ns = 0
         self._probe_at_ns = 0
         self._tripped = False
+        self.is_limited = False
 
     @property
     def is_closed(self) -> bool:
@@ -65,7 +68,7 @@ class Breaker:
         """Count a good call; a good probe closes the breaker."""
         if self._in_a_row or self._calls or self._tripped:
             self._in_a_row = 0
-            self._tripped = False
+            self._tripped = self.is_limited = False
             self._cooldown_ns = COOLDOWN_NS
             if self._calls:
                 self._calls.append((self._calls[-1][0], True))
@@ -82,11 +85,13 @@ class Breaker:
         failures = sum(not good for _, good in calls)
         half = len(calls) >= WINDOW_CALLS and 2 * failures >= len(calls)
         if self._tripped or half or self._in_a_row >= FAILURES_IN_A_ROW:
+            self.is_limited = False
             self._open(now_ns, self._cooldown_ns)
             self._cooldown_ns = min(2 * self._cooldown_ns, COOLDOWN_MAX_NS)
 
-    def rests(self, now_ns: int, for_ns: int) -> None:
+    def rests(self, now_ns: int, for_ns: int, *, is_limited: bool = False) -> None:
         """Open for a stated time: the upstream said when to come back, or refused our key."""
+        self.is_limited = is_limited
         self._open(now_ns, for_ns)
 
     def _open(self, now_ns: int, for_ns: int) -> None:

@@ -205,6 +205,7 @@ class Gateway:
             verified={},
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
             hint_key=self._handover.hint_key,
+            proxies=self._handover.serving.limits.trusted,
         )
 
     async def watch_memory(self) -> None:

@@ -33,7 +33,7 @@ class ServerLimits(Struct, frozen=True):
     backlog: int = 4_096
 
     hosts: frozenset[str] = frozenset()  # names without port, lowercase; none: any
-    trusted: frozenset[str] = frozenset()  # addresses of proxies, free of the limit per address
+    trusted: frozenset[str] = frozenset()  # addresses of proxies: not counted, believed
 
 
 class ClientLimits(Struct, frozen=True):

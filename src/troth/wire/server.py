@@ -199,6 +199,7 @@ class Server:
 
     def _counted(self, peer: str) -> str | None:
         """Return what an address counts under: itself, or the /64 of IPv6. None: not counted."""
+        peer = peer.removeprefix("::ffff:") if "." in peer else peer
         if not peer or peer in self.limits.trusted or _is_loopback(peer):
             return None
         address = ipaddress.ip_address(peer.partition("%")[0])

@@ -89,7 +89,7 @@ async def test_a_wait_that_is_too_long_is_left_to_the_client() -> None:
     assert reply.status == 429
     assert reply.headers["retry-after"] == "30"
     assert stage.waits == []
-    assert (await stage.ask(ASK)).status == 503
+    assert (await stage.ask(ASK)).status == 429
 
 
 async def test_one_attempt_means_one() -> None:

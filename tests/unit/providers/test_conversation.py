@@ -1,3 +1,5 @@
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -19,7 +21,7 @@ from troth.providers.conversation import (
     image_of_url,
     plain_id,
 )
-from troth.providers.json_values import Fields
+from troth.providers.json_values import Fields, Json
 
 MARK: Fields = {"type": "ephemeral"}
 CONVERSATION = Conversation(
@@ -230,3 +232,22 @@ def test_a_turn_of_results_alone_has_no_words() -> None:
 def test_tools_without_a_choice_are_offered_without_one() -> None:
     said = Conversation(tools=(Tool("f", None, {"type": "object"}),))
     assert "tool_choice" not in anthropic_dialect.fields_from(said, 9)
+
+
+def test_a_choice_of_allowed_tools_leaves_the_others_out() -> None:
+    tools: list[Json] = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+        for name in ("one", "two", "three")
+    ]
+    listed: list[Json] = [{"type": "function", "function": {"name": name}} for name in ("two",)]
+    wanted: tuple[tuple[str, Literal["auto", "any"]], ...] = (("auto", "auto"), ("required", "any"))
+    for mode, kind in wanted:
+        choice: Fields = {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": mode, "tools": listed},
+        }
+        said = openai_dialect.conversation_of(
+            {"messages": [], "tools": tools, "tool_choice": choice}
+        )
+        assert [tool.name for tool in said.tools] == ["two"]
+        assert said.choice == Choice(kind)

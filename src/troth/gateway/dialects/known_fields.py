@@ -85,6 +85,7 @@ SILENT: Final = frozenset({"metadata", "safety_identifier", "store", "user"})
 
 TOLD: Final = frozenset(
     {
+        "context_management",
         "diagnostics",
         "inference_geo",
         "models",
@@ -97,9 +98,7 @@ TOLD: Final = frozenset(
 )
 """Known fields without effect here; the answer names them. Of `provider`, two have one."""
 
-STATEFUL: Final = frozenset(
-    {"container", "context_management", "conversation", "mcp_servers", "previous_response_id"}
-)
+STATEFUL: Final = frozenset({"container", "conversation", "mcp_servers", "previous_response_id"})
 """Fields that need content at rest, whatever they hold."""
 
 STATEFUL_TOOLS: Final = frozenset({"code_interpreter", "file_search", "mcp"})

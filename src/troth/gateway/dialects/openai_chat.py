@@ -208,10 +208,23 @@ def _read_tool_choice(fields: Fields, _pieces: dict[str, bytes], tally: Tally) -
     if type(value) is str:
         one_of("none", "auto", "required")("tool_choice", value)
     else:
-        choice = required_mapping("tool_choice", value)
-        required_text("tool_choice.type", choice, "type")
+        _read_named_choice(required_mapping("tool_choice", value))
     if value not in {"none", "auto"} if type(value) is str else True:
         tally.needs.add("tools")
+
+
+def _read_named_choice(choice: Fields) -> None:
+    """Check a choice that names tools: one, or those that may be called."""
+    kind = required_text("tool_choice.type", choice, "type")
+    one_of("function", "custom", "allowed_tools")("tool_choice.type", kind)
+    path = f"tool_choice.{kind}"
+    inner = required_mapping(path, choice.get(kind))
+    if kind == "allowed_tools":
+        one_of("auto", "required")(f"{path}.mode", required_text(f"{path}.mode", inner, "mode"))
+        for at, item in enumerate(required_list(f"{path}.tools", inner.get("tools"), MAX_TOOLS)):
+            required_mapping(f"{path}.tools[{at}]", item)
+    else:
+        required_text(f"{path}.name", inner, "name")
 
 
 def _read_format(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:

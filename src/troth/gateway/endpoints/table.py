@@ -6,6 +6,7 @@ Exact match on the raw path; `Host` never routes; there is no pass-through row.
 import re
 from enum import Enum
 from typing import Final, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -32,7 +33,10 @@ class Purpose(Enum):
 
 
 class Match(msgspec.Struct, frozen=True):
-    """What a path and method lead to. `subject` is the id at the path's end, if it has one."""
+    """What a path and method lead to. `subject` is the id at the path's end, if it has one.
+
+    Clients write an id with `%2F` for a slash: it stands here as it was meant.
+    """
 
     purpose: Purpose
     dialect: ClientDialectName
@@ -70,6 +74,17 @@ _AT_REST: Final = re.compile(
     r"|(?P<kept>conversations|files|batches|uploads|messages/batches)(?P<kept_id>/.+)?"
     r")$"
 )
+_OPENAI_ALONE: Final = (
+    "/v1/auth/",
+    "/v1/chat/",
+    "/v1/credits",
+    "/v1/embeddings",
+    "/v1/generation",
+    "/v1/key",
+    "/v1/receipts",
+    "/v1/responses/",
+)
+"""Where one dialect is spoken, whatever else a caller's head says."""
 _STATELESS_UNDER_RESPONSES: Final = frozenset({"input_tokens", "compact"})
 
 
@@ -97,7 +112,9 @@ def find(method: str, path: str, *, is_anthropic: bool) -> Match | TrothError:
 
 
 def dialect_of(path: str, *, is_anthropic: bool) -> ClientDialectName:
-    """Return the dialect in which a request to this path wants its errors."""
+    """Return the dialect in which a request to this path wants its errors: that of its answers."""
+    if _unaliased(path).startswith(_OPENAI_ALONE):
+        return "openai"
     return "anthropic" if is_anthropic or "/messages" in path else "openai"
 
 
@@ -112,9 +129,9 @@ def _reading(path: str, dialect: ClientDialectName) -> Match | None:
     if path == _MODELS:
         return Match(Purpose.MODELS, dialect)
     if path.startswith(_MODELS + "/") and len(path) > len(_MODELS) + 1:
-        return Match(Purpose.MODEL, dialect, subject=path[len(_MODELS) + 1 :])
+        return Match(Purpose.MODEL, dialect, subject=unquote(path[len(_MODELS) + 1 :]))
     if path.startswith(_RECEIPT) and len(path) > len(_RECEIPT):
-        return Match(Purpose.RECEIPT, "openai", subject=path[len(_RECEIPT) :])
+        return Match(Purpose.RECEIPT, "openai", subject=unquote(path[len(_RECEIPT) :]))
     return _READS.get(path)
 
 

@@ -244,3 +244,9 @@ def test_marks_of_strings_are_left_out_with_the_parts_untouched() -> None:
     odd = without_cache_marks(5)
     assert odd == 5
     assert changes({}, at("openai"), has_cache_marks=True) == {}
+
+
+def test_a_choice_of_a_custom_tool_cannot_be_said_in_messages() -> None:
+    ask = chat(tools=[TOOL], tool_choice={"type": "custom", "custom": {"name": "f"}})
+    assert unsupported(ask, at("anthropic", "anthropic")) == "tool_choice"
+    assert unsupported(ask, at("openai")) is None

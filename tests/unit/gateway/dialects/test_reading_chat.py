@@ -232,3 +232,42 @@ def test_what_needs_content_at_rest_is_refused_with_its_clause(
 
 def test_one_choice_needs_nothing() -> None:
     assert read(n=1).needs == frozenset()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "function", "function": {"name": "f"}},
+        {"type": "custom", "custom": {"name": "f"}},
+        {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOL]}},
+    ],
+)
+def test_a_choice_may_name_one_tool_or_several(choice: dict[str, object]) -> None:
+    assert read(tools=[TOOL], tool_choice=choice).fields["tool_choice"] == choice
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "param"),
+    [
+        ({"type": "none_such"}, InvalidValue, "tool_choice.type"),
+        ({"type": "function"}, MissingParameter, "tool_choice.function"),
+        ({"type": "function", "function": {}}, MissingParameter, "tool_choice.function.name"),
+        ({"type": "allowed_tools"}, MissingParameter, "tool_choice.allowed_tools"),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "all", "tools": [TOOL]}},
+            InvalidValue,
+            "tool_choice.allowed_tools.mode",
+        ),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+            InvalidValue,
+            "tool_choice.allowed_tools.tools",
+        ),
+    ],
+)
+def test_a_choice_that_names_nothing_is_refused(
+    choice: dict[str, object], error: type[BadRequest], param: str
+) -> None:
+    with pytest.raises(error) as caught:
+        read(tools=[TOOL], tool_choice=choice)
+    assert caught.value.param == param

@@ -168,3 +168,9 @@ def test_deep_values_are_refused_wherever_they_hide() -> None:
 def test_unknown_fields_are_taken_out_without_a_system_prompt_too() -> None:
     ask = read(messages=user({"type": "text", "text": "a", "odd_name": 1}))
     assert b"odd_name" not in ask.encoded["messages"]
+
+
+def test_edits_of_the_context_are_told_not_refused_for_they_keep_nothing() -> None:
+    ask = read(context_management={"edits": [{"type": "clear_thinking_20251015"}]})
+    assert ask.dropped == ("context_management",)
+    assert "context_management" not in ask.fields
