@@ -20,6 +20,7 @@ class Way:
     def send(self, message: LeaseAsk | LeaseReturn | Posting | BudgetRefused) -> None:
         """Send a message up; that a budget refused is only told."""
         if not isinstance(message, BudgetRefused):
+            self.desk.coming += 1
             asyncio.get_running_loop().call_soon(self.desk.take, self.seat, message)
 
 
@@ -30,14 +31,26 @@ class Desk:
     world: MoneyWorld
     purses: dict[bytes, Purses] = field(default_factory=dict)
     ways: list[Way] = field(default_factory=list)
+    coming: int = 0
+    """How many messages are on their way."""
 
     def take(self, seat: bytes, message: LeaseAsk | LeaseReturn | Posting) -> None:
         """Do what one process asks, and tell whom it concerns."""
+        self.coming -= 1
         with self.world.store.write() as tx:
             now_ms = self.world.clock.now_ms()
             sent = self.world.teller.receive(tx, seat, message, now_ms)
         for owner, answer in sent:
             self.purses[owner].apply(answer)
+
+    async def close(self) -> None:
+        """Wait until all is posted and nothing comes any more; then nobody sends anything."""
+        while any(purses.unposted_count for purses in self.purses.values()) or self.coming:
+            for purses in self.purses.values():
+                purses.flush()
+            await asyncio.sleep(0)
+        for way in self.ways:
+            way.is_up = False
 
     async def run(self) -> None:
         """Let time pass: ten milliseconds every few turns."""

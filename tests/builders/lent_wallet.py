@@ -73,6 +73,12 @@ class Place:
             )
         )
 
+    def leave(self, seconds: float) -> None:
+        """Let the desk say that it leaves, and go."""
+        self.purses.awaits(asyncio.get_running_loop().time() + seconds)
+        self.desk.is_up = False
+        self.purses.lost()
+
     def returned(self) -> None:
         """Take the last return."""
         given = self.desk.returns[-1]

@@ -32,6 +32,7 @@ from troth.server.messages import (
     Counters,
     Hello,
     KeyAsk,
+    Leaving,
     ReadAsk,
     Up,
     Welcome,
@@ -47,6 +48,7 @@ BEAT_MS: Final = 500
 _RENEW_MS: Final = 5_000
 _APPLY_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 5
+_LEAVE_SECONDS: Final = 0.5
 _DOOR_SECONDS: Final = 0.1
 _MS: Final = 1_000_000
 
@@ -110,16 +112,14 @@ class Desk:
     def is_ready(self) -> bool:
         """Whether the database answered lately and can write, and the books agree."""
         silent_ns = self._clock.monotonic_ns() - self._answered_ns
-        is_alive = self._is_writable and silent_ns < 4 * BEAT_MS * _MS
-        return is_alive and not self.is_broken
+        return self._is_writable and not self.is_broken and silent_ns < 4 * BEAT_MS * _MS
 
     def serve(self, listener: socket.socket) -> None:
         """Take gateways from the socket and beat, each in threads of their own."""
         self._look()
         listener.settimeout(_DOOR_SECONDS)
-        door = Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True)
-        self._door = door
-        door.start()
+        self._door = Thread(target=self._accept, args=(listener,), name="desk-door", daemon=True)
+        self._door.start()
         self._start(Thread(target=self._beat, name="desk-beat", daemon=True))
 
     def _start(self, thread: Thread) -> None:
@@ -129,15 +129,18 @@ class Desk:
         thread.start()
 
     def stop(self) -> None:
-        """Cut all links and end; afterwards nobody here uses the database."""
+        """Take leave: gateways hang up, or are cut off. Afterwards nobody uses the database."""
         self._is_stopping = True
         self._wake.set()
         if self._door is not None:
             self._door.join(_STOP_SECONDS)
         for link in tuple(self._attending):
-            link.cut()
-        for thread in tuple(self._threads):
-            thread.join(_STOP_SECONDS)
+            link.send([Leaving()])
+        for seconds in (_LEAVE_SECONDS, _STOP_SECONDS):
+            for thread in tuple(self._threads):
+                thread.join(seconds)
+            for link in tuple(self._attending):
+                link.cut()
         self._reads.stop()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -157,11 +160,9 @@ class Desk:
     def _attend(self, link: DeskLink) -> None:
         """Serve one gateway until it hangs up or a transaction fails."""
         try:
-            messages = link.read()
-            while messages is not None:
+            while (messages := link.read()) is not None:
                 if not self._take(link, messages):
                     break
-                messages = link.read()
         except BrokenLink:
             self._log.write(LinkRefused(max(0, link.slot)))
         except Unwritable:

@@ -32,6 +32,7 @@ from troth.server.messages import (
     KeyAnswer,
     KeyAsk,
     KeysPart,
+    Leaving,
     ReadAnswer,
     ReadAsk,
     Up,
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 262_144
 _RETRY_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 5.0
+_AWAY_SECONDS: Final = 1.0
+_SUCCESSOR_SECONDS: Final = 10.0
+"""So long whoever needs the desk waits for another one, once this one has said that it leaves."""
 _FAILURES_MAX: Final = 10
 _FAILURES_WINDOW_NS: Final = 60_000_000_000
 _FAILURES_KEPT: Final = 10_000
@@ -72,6 +76,7 @@ class Link:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[Key, asyncio.Future[Down]] = {}
         self._asked = 0
+        self._awaited_until = 0.0
         self._up: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._whole: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.purses: Purses | None = None
@@ -119,6 +124,8 @@ class Link:
         while data := await reader.read(_READ_BYTES):
             for message in ear.feed(data):
                 self._take(message)
+                if isinstance(message, Leaving):
+                    return  # nothing follows; what we write would meet a closed end
 
     def _lose(self) -> None:
         """Tell everybody who waits that no answer will come."""
@@ -160,13 +167,24 @@ class Link:
             case KeysPart() | CatalogPart() | Delta():
                 self._take_table(message)
             case Welcome(deployment):
-                if not self._up.done():
-                    self._up.set_result(deployment)
-                self._log.write(LinkUp(self._slot, self._tables.generation))
-                if self.purses is not None:
-                    self.purses.flush()
+                self._take_welcome(deployment)
+            case Leaving():
+                self._take_leave()
             case _:
                 self._take_money(message)
+
+    def _take_welcome(self, deployment: bytes) -> None:
+        if not self._up.done():
+            self._up.set_result(deployment)
+        self._log.write(LinkUp(self._slot, self._tables.generation))
+        if self.purses is not None:
+            self.purses.welcomed()
+
+    def _take_leave(self) -> None:
+        """Wait longer for the next desk than for one that fell."""
+        self._awaited_until = asyncio.get_running_loop().time() + _SUCCESSOR_SECONDS
+        if self.purses is not None:
+            self.purses.awaits(self._awaited_until)
 
     def _take_table(self, message: KeysPart | CatalogPart | Delta) -> None:
         tables = self._tables
@@ -228,6 +246,23 @@ class Link:
         finally:
             timer.cancel()
             self._waiting.pop(key, None)
+
+    async def ask_patiently(self, message: Up, key: Key) -> Down:
+        """Ask what may be asked twice: a desk that is away, or leaves, has a while to be back.
+
+        Raises:
+            LinkLost: it is not back within a second, nor within ten of its word that it leaves.
+        """
+        until = asyncio.get_running_loop().time() + _AWAY_SECONDS
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(max(until, self._awaited_until)):
+                    await self.welcomed()
+            try:
+                return await self.ask(message, key)
+            except LinkLost:
+                if asyncio.get_running_loop().time() >= max(until, self._awaited_until):
+                    raise
 
     def number(self) -> int:
         """Return the next number of a question."""
@@ -292,7 +327,7 @@ class LinkedKeys:
     async def _verify(self, public_id: str, text: Secret) -> bool:
         number = self._link.number()
         try:
-            answer = await self._link.ask(
+            answer = await self._link.ask_patiently(
                 KeyAsk(number, public_id, text.reveal()), ("KeyAnswer", b"", number)
             )
         except LinkLost:
@@ -328,8 +363,9 @@ class LinkedReads:
             Overloaded: the desk does not answer.
         """
         number = self._link.number()
+        ask = ReadAsk(number, question)
         try:
-            answer = await self._link.ask(ReadAsk(number, question), ("ReadAnswer", b"", number))
+            answer = await self._link.ask_patiently(ask, ("ReadAnswer", b"", number))
         except LinkLost:
             raise Overloaded from None
         assert isinstance(answer, ReadAnswer)

@@ -114,6 +114,14 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     at_ns: int
 
 
+class Leaving(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Down, last: this desk ends in order, and another one is to take its place soon.
+
+    The gateway hangs up. A desk that cut the link itself might not be heard: who writes to a closed
+    end is told of that before he has read what was left for him.
+    """
+
+
 class KeyAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Up: does this whole key match its hash? Asked once a key and process."""
 
@@ -217,6 +225,7 @@ Down = (
     | CatalogPart
     | Delta
     | Beat
+    | Leaving
     | KeyAnswer
     | ReadAnswer
     | money.SeatOpened

@@ -64,6 +64,7 @@ class Purses:
         self._unflushed = 0
         self._outstanding: list[int] = []
         self._told: dict[bytes, float] = {}
+        self._awaited_until = 0.0
 
     # --- a request -----------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class Purses:
     ) -> None:
         short = self._shard.extend(reservation, amount)
         loop = asyncio.get_running_loop()
+        until = max(until, self._awaited_until)
         if short is None or short.kind is not ShortKind.DRY or loop.time() >= until:
             done(None if short is None else _ended(short.kind))
             return
@@ -232,6 +234,16 @@ class Purses:
         self._outstanding = [last for last in self._outstanding if last > upto]
         self.flush()
 
+    def awaits(self, until: float) -> None:
+        """The desk leaves: whoever needs it waits for its successor till `until` (loop time)."""
+        self._awaited_until = until
+        self._line.hold(until)
+
+    def welcomed(self) -> None:
+        """A desk has welcomed us: ask it what waits to be asked. It has a while for its answers."""
+        self._line.hold(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
+        self.flush()
+
     def lost(self) -> None:
         """The link broke: whoever waits is told to come back later."""
         self._shard.lost()
@@ -298,7 +310,7 @@ class Purses:
         offered back with the next ask.
 
         Raises:
-            Overloaded: the desk was away or silent for a second.
+            Overloaded: the desk was away or silent for a second, or its successor did not come.
         """
         reservation, admit = wish.reservation, self._shard.admit
         made: asyncio.Future[int | Short] = asyncio.get_running_loop().create_future()
@@ -313,7 +325,7 @@ class Purses:
                 made.set_result(got)
 
         self._wait(purse, retry)
-        timer = made.get_loop().call_later(_PATIENCE_SECONDS, _give_up, made)
+        timer = made.get_loop().call_later(_PATIENCE_SECONDS, self._give_up, made)
         is_used = False
         try:
             got = await made
@@ -324,11 +336,14 @@ class Purses:
                 self.abort(reservation)  # the request ended while the answer was on its way
         return got
 
-
-def _give_up(made: asyncio.Future[int | Short]) -> None:
-    """Tell whoever waits that the desk was silent too long."""
-    if not made.done():
-        made.set_exception(Overloaded())
+    def _give_up(self, made: asyncio.Future[int | Short]) -> None:
+        """Tell whoever waits that the desk was silent too long; one that leaves is awaited."""
+        if made.done():
+            return
+        if made.get_loop().time() < self._awaited_until:
+            made.get_loop().call_at(self._awaited_until, self._give_up, made)
+        else:
+            made.set_exception(Overloaded())
 
 
 def _ended(kind: ShortKind) -> UpstreamFailed:

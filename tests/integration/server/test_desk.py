@@ -35,6 +35,7 @@ from troth.server.messages import (
     KeyAnswer,
     KeyAsk,
     KeysPart,
+    Leaving,
     ReadAnswer,
     ReadAsk,
     Up,
@@ -246,6 +247,18 @@ def test_a_gateway_that_lost_its_link_keeps_its_lease(office: Office) -> None:
         seated(after, seat)
         after.say(ask(office, 2, 0))
         assert after.hear(money.Lease).granted == granted
+
+
+def test_a_desk_takes_leave_and_cuts_off_who_does_not_hang_up(
+    office: Office, caller: Caller
+) -> None:
+    seated(caller)
+    with closing(Caller(office.path)) as mute:
+        seated(mute)
+        office.desk.stop()
+        for each in (caller, mute):
+            assert each.hear(Leaving) == Leaving()
+            assert each.is_cut()
 
 
 def test_a_seat_that_ended_is_told_so(caller: Caller) -> None:

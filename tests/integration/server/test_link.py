@@ -28,6 +28,7 @@ from troth.server.messages import (
     KeyAnswer,
     KeyAsk,
     KeysPart,
+    Leaving,
     ReadAnswer,
     ReadAsk,
     Up,
@@ -187,6 +188,45 @@ async def test_a_busy_or_lost_desk_is_told_as_overload(tmp_path: Path) -> None:
         place.desk.hang_up()
         with pytest.raises(Overloaded):
             await asking
+
+
+async def test_a_key_is_asked_for_again_when_the_link_is_back(tmp_path: Path) -> None:
+    async with linked(tmp_path) as place:
+        place.desk.script = lambda _: []
+        asking = asyncio.ensure_future(place.keys.verify("id", Secret("right"), "peer"))
+        await place.until(lambda: any(isinstance(one, KeyAsk) for one in place.desk.heard[-1:]))
+
+        def answers(message: Up) -> list[Down]:
+            if isinstance(message, KeyAsk):
+                return [KeyAnswer(message.ask, is_valid=True)]
+            return place.desk.usual(message)
+
+        place.desk.script = answers
+        place.desk.hang_up()
+        assert await asking
+
+
+async def test_whoever_asks_a_desk_that_left_waits_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.link._AWAY_SECONDS", 0.01)
+    async with linked(tmp_path) as place:
+        place.desk.script = lambda _: []
+        place.desk.say(Leaving())
+        place.desk.hang_up()
+        await place.until(lambda: not place.link.is_up)
+        reading = asyncio.ensure_future(place.reads.read(QUESTION))
+        await asyncio.sleep(0.05)  # several times what a desk that fell is given
+        assert not reading.done()
+
+        def answers(message: Up) -> list[Down]:
+            if isinstance(message, ReadAsk):
+                return [ReadAnswer(message.ask, Found.FOUND, b"{}")]
+            return place.desk.usual(message)
+
+        place.desk.script = answers
+        place.desk.hang_up()  # the connection that was not welcomed
+        assert await reading == b"{}"
 
 
 async def test_a_broken_link_is_made_again_with_a_new_snapshot(tmp_path: Path) -> None:

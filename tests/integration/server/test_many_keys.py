@@ -2,8 +2,10 @@
 
 import secrets
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -14,6 +16,8 @@ from troth.server import snapshot
 FEW = snapshot.KEYS_MAX + 1
 MANY = 1_000_000
 START_SECONDS = 2
+MORE_SECONDS = 0.25
+"""What a million keys may add: each process would need more than that to read them."""
 
 COPY = """
 INSERT INTO api_key (ref, public_id, org, name, hash, models, networks, created_at, expires_at,
@@ -29,12 +33,23 @@ def crowd(folder: Path, public_id: str, count: int) -> None:
         connection.executemany(COPY, ids)
 
 
-def started(folder: Path, key: str) -> float:
-    """Return how long an installation took from its start to a first answer, in seconds."""
-    watch = Stopwatch()
+def used() -> float:
+    """Return the seconds of a core that processes which have ended took."""
+    usage = getrusage(RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def started(folder: Path, key: str) -> tuple[float, float]:
+    """Start an installation, ask it once and end it.
+
+    Returns the seconds of a core that its processes took for all of that, and the seconds that
+    passed until the answer: those hang on what else the machine has to do.
+    """
+    before, watch = used(), Stopwatch()
     with installed(folder, erase_on_free=False) as house:
         assert house.ask(key, max_tokens=1).status == 200
-        return watch.seconds
+        passed = watch.seconds
+    return used() - before, passed
 
 
 def known(house: Installed, key: str) -> int:
@@ -42,12 +57,19 @@ def known(house: Installed, key: str) -> int:
 
 
 @pytest.mark.prove
-def test_a_million_keys_start_within_two_seconds(tmp_path: Path) -> None:
+def test_a_million_keys_start_as_one_does(tmp_path: Path, figures: Callable[[str], None]) -> None:
     folder = tmp_path / "data"
     with installed(folder, erase_on_free=False) as house:
         key = house.organization("acme")
+    one = min(started(folder, key) for _ in range(3))
     crowd(folder, key[9:21], MANY)
-    assert min(started(folder, key) for _ in range(3)) < START_SECONDS
+    many = min(started(folder, key) for _ in range(3))
+    figures(
+        f"a start with one key took {one[0]:.2f} s of a core and {one[1]:.2f} s, with {MANY:,}"
+        f" {many[0]:.2f} s of a core and {many[1]:.2f} s"
+    )
+    assert many[0] < START_SECONDS
+    assert many[0] < one[0] + MORE_SECONDS
 
 
 def test_keys_are_asked_for_when_they_come(tmp_path: Path) -> None:

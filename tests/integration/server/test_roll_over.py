@@ -58,7 +58,6 @@ def test_nobody_is_refused_in_a_roll_over_and_no_charge_is_lost(house: Installed
         house.supervisor._plan = lambda: alone
         rolled(house)
         load.wait_for_more()
-        assert {one.status for one in load.told} == {200}
         whole = Plan(alone.installation, with_control=True)
         house.supervisor._plan = lambda: whole
         rolled(house)
@@ -66,8 +65,7 @@ def test_nobody_is_refused_in_a_roll_over_and_no_charge_is_lost(house: Installed
 
     load.beside(trouble)
     assert load.broken == 0
-    assert {one.status for one in load.told} <= {200, 503}  # 503: a lease was dry for a second
-    assert load.told[-1].status == 200
+    assert {one.status for one in load.told} == {200}
     assert not set(pids(house)) & set(former)
     owed = CREDIT_NUSD - sum(load.costs.values())
     wait_until(lambda: house.wallet("acme").posted_nusd == owed, 20, "all is posted")
@@ -98,8 +96,7 @@ def test_a_hundred_roll_overs_under_load_break_nothing(
         f" {load.broken} broken connections"
     )
     assert load.broken == 0
-    assert set(answers) <= {200, 503}  # 503: a lease was dry while control was replaced
-    assert answers[503] <= answers[200] // 100
+    assert set(answers) == {200}
     assert all(one.text for one in load.told)
     owed = CREDIT_NUSD - sum(load.costs.values())
     wait_until(lambda: house.wallet("acme").posted_nusd == owed, 20, "all is posted")

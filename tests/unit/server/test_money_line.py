@@ -119,6 +119,19 @@ async def test_nobody_waits_longer_than_the_terms_say(hasty: Place) -> None:
     assert hasty.purses.open_count == 0
 
 
+async def test_nobody_is_dismissed_while_the_desk_is_replaced(hasty: Place) -> None:
+    await spent(hasty)
+    waiting = hasty.admit(2, 5)
+    await turn()
+    hasty.leave(seconds=60)
+    await asyncio.sleep(0.15)  # the line was looked at: its time was over
+    assert not waiting.done()
+    hasty.desk.is_up = True
+    hasty.purses.welcomed()
+    hasty.settle(1, 0)
+    assert await waiting == 5
+
+
 async def test_no_wait_at_all_is_a_setting(tmp_path: Path) -> None:
     place = Place(tmp_path, WaitTerms(wait_ms=0))
     await spent(place)

@@ -75,6 +75,60 @@ async def test_nobody_waits_for_a_silent_desk_for_ever(
     assert place.purses.open_count == 0
 
 
+async def test_a_desk_that_leaves_is_waited_for_longer_than_one_that_is_silent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+    before = place.admit(1, 10)
+    await turn()
+    place.leave(seconds=60)
+    after = place.admit(2, 20)
+    await asyncio.sleep(0.05)  # several times what a silent desk is given
+    assert not before.done()
+    assert not after.done()
+    place.desk.is_up = True
+    place.purses.welcomed()
+    assert place.desk.asks[-1].need == 0  # where does the lease stand?
+    await asyncio.sleep(0.05)  # the successor has much to do at first
+    place.lend(0)
+    assert place.desk.asks[-1].need == 30
+    place.lend(30)
+    assert (await before, await after) == (10, 20)
+
+
+async def test_a_successor_that_does_not_come_is_not_waited_for_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+    waiting = place.admit(1, 10)
+    await turn()
+    place.leave(seconds=0.05)
+    with pytest.raises(Overloaded):
+        await waiting
+    with pytest.raises(Overloaded):
+        await place.admit(2, 10)
+
+
+async def test_an_extension_waits_for_the_successor(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(10)
+    await waiting
+    heard: list[bool] = []
+    place.purses.extend(bytes([1]) * 16, 5, heard.append)
+    place.leave(seconds=60)
+    await asyncio.sleep(0.05)
+    assert heard == []
+    place.desk.is_up = True
+    place.purses.welcomed()
+    place.lend(0)
+    place.lend(5)
+    assert heard == [True]
+
+
 async def test_a_caller_who_is_cancelled_keeps_nothing(place: Place) -> None:
     waiting = place.admit(1, 10)
     await turn()
