@@ -117,7 +117,7 @@ async def test_an_extension_waits_for_the_successor(
     await turn()
     place.lend(10)
     await waiting
-    heard: list[bool] = []
+    heard: list[UpstreamFailed | None] = []
     place.purses.extend(bytes([1]) * 16, 5, heard.append)
     place.leave(seconds=60)
     await asyncio.sleep(0.05)
@@ -126,7 +126,7 @@ async def test_an_extension_waits_for_the_successor(
     place.purses.welcomed()
     place.lend(0)
     place.lend(5)
-    assert heard == [True]
+    assert heard == [None]
 
 
 async def test_a_caller_who_is_cancelled_keeps_nothing(place: Place) -> None:
