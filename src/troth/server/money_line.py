@@ -65,7 +65,7 @@ class MoneyLine:
         """Lines whose first waits for the desk's word, and on which purse."""
         self._yielding: dict[bytes, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._held_until = 0.0
+        self._kept_until = 0.0
         self.count = 0
 
     def takes(self, short: Short) -> bool:
@@ -154,9 +154,9 @@ class MoneyLine:
         """The desk got its part."""
         self._yielding.pop(purse, None)
 
-    def hold(self, until: float) -> None:
+    def keep(self, until: float) -> None:
         """Dismiss nobody before `until` (loop time): the desk is being replaced."""
-        self._held_until = until
+        self._kept_until = until
 
     def lost(self) -> None:
         """The desk will not answer what it was asked."""
@@ -177,7 +177,7 @@ class MoneyLine:
         waiting = [waiter for waiter in line if not waiter.made.done()]
         line.clear()
         for waiter in waiting:
-            if max(waiter.until, self._held_until) <= now:
+            if max(waiter.until, self._kept_until) <= now:
                 waiter.made.set_result(waiter.short)
             else:
                 line.append(waiter)

@@ -237,11 +237,11 @@ class Purses:
     def awaits(self, until: float) -> None:
         """The desk leaves: whoever needs it waits for its successor till `until` (loop time)."""
         self._awaited_until = until
-        self._line.hold(until)
+        self._line.keep(until)
 
     def welcomed(self) -> None:
         """A desk has welcomed us: ask it what waits to be asked. It has a while for its answers."""
-        self._line.hold(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
+        self._line.keep(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
         self.flush()
 
     def lost(self) -> None:
