@@ -19,7 +19,6 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 RAW_BYTES: Final = 16
 _RANDOM_BYTES: Final = 10
 _POOL_BYTES: Final = _RANDOM_BYTES * 256
-_HEX: Final = frozenset("0123456789abcdef")
 
 Entropy = Callable[[int], bytes]
 """Gives n random bytes; `system_entropy` in production, a seeded one in a simulation."""
@@ -68,6 +67,10 @@ def made_at_ms(raw: bytes) -> int:
 def raw_of(kind: Kind, outer: str) -> bytes | None:
     """Return the sixteen bytes of an outer form, or None when it is not one of that kind."""
     prefix, _, digits = outer.partition("_")
-    if prefix != kind or len(digits) != 2 * RAW_BYTES or not _HEX.issuperset(digits):
+    if prefix != kind or len(digits) != 2 * RAW_BYTES:
         return None
-    return bytes.fromhex(digits)
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return raw if raw.hex() == digits else None

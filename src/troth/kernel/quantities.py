@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 
-class Quantities(msgspec.Struct, frozen=True, gc=False):
+class Quantities(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one request used. All are integers >= 0; tokens unless the name says otherwise.
 
+    Where it is written, classes of which nothing was used are left out.
     `input` is uncached text; `output` excludes `reasoning` and audio; `audio_ms` is in
     milliseconds; `characters` are those of speech input; `requests` counts calls priced per call.
     """

@@ -7,10 +7,10 @@ import msgspec
 from troth.catalog.explain import ChargeLine, explained, summed
 from troth.catalog.price import Sheet, TierMode
 from troth.control.usage.postings import Posting, proved
-from troth.control.usage.record import ShownAttempt, ShownQuantities
+from troth.control.usage.record import ShownAttempt
 from troth.kernel import ids
 from troth.kernel.money import usd
-from troth.kernel.quantities import tokens_in
+from troth.kernel.quantities import Quantities, tokens_in
 from troth.store.transaction import Transaction
 
 
@@ -49,7 +49,7 @@ SELECT request, org, api_key, endpoint, model_asked, model_served, provider, ups
   quantities, reserved, charged, cost, clamped, attempts, desk, batch, place
 FROM usage"""
 _ROWS: Final = list[_Stored]
-_QUANTITIES: Final = msgspec.json.Decoder(ShownQuantities)
+_QUANTITIES: Final = msgspec.json.Decoder(Quantities)
 _ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
 
 
@@ -116,7 +116,7 @@ class Receipt(msgspec.Struct, frozen=True):
     status: int
     outcome: str
     is_streamed: bool
-    quantities: ShownQuantities
+    quantities: Quantities
     usage_source: str
     is_estimated: bool
     price_set: str

@@ -1,14 +1,14 @@
 """Usage records become rows and roll-ups, in the transaction that posts their charges."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
 from typing import Final
 
 import msgspec
 
 from troth.kernel import ids
 from troth.kernel.errors import invariant
-from troth.kernel.quantities import Quantities, tokens_in, tokens_out
+from troth.kernel.quantities import tokens_in, tokens_out
 from troth.kernel.usage_record import Attempt, Outcome, UsageRecord
 from troth.store.transaction import Row, Transaction
 
@@ -51,10 +51,6 @@ ON CONFLICT (day, provider, upstream, model, usage_source) DO UPDATE SET
   cost = rollup_supply.cost + excluded.cost"""
 
 
-class ShownQuantities(Quantities, frozen=True, omit_defaults=True):
-    """The vector as it is kept and shown: classes that were not used are left out."""
-
-
 class ShownAttempt(msgspec.Struct, frozen=True):
     """An attempt, or `count` that went alike, with its names, as it is kept and shown."""
 
@@ -73,8 +69,15 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     place: int
 
 
-_Cell = tuple[int, bytes, bytes, str]
 _Sums = tuple[int, ...]
+"""Count, tokens in, cached and out, images, milliseconds of sound, characters, charged, cost."""
+
+
+_Group = tuple[int, int, bytes, bytes, str, str, str, str, str]
+"""Hour begun in, day posted on, organization, key, model, provider, upstream, source, outcome.
+
+What the requests of a batch are summed by: a batch has few of these.
+"""
 
 
 def write(
@@ -90,47 +93,52 @@ def write(
         return
     if places is None:
         places = [Place(each.started_at_ms // MS_OF_DAY, 0, 0, 0) for each in records]
-    both = list(zip(records, places, strict=True))
     raws = {org: _raw("org", org) for org in {each.org for each in records}}
     raws |= {key: _raw("key", key) for key in {each.key for each in records}}
-    transaction.insert(_USAGE, [_row(record, place, raws) for record, place in both])
-    sums: dict[_Cell, _Sums] = {}
-    supplied: dict[tuple[int, str, str, str, str], _Sums] = {}
-    for record, place in both:
-        cell = (
-            _hour(record, place.day),
-            raws[record.org],
-            raws[record.key],
+    rows: list[Row] = []
+    groups: defaultdict[_Group, list[_Sums]] = defaultdict(list)
+    for record, place in zip(records, places, strict=True):
+        org, key = raws[record.org], raws[record.key]
+        rows.append(_row(record, place, (org, key)))
+        group = (
+            record.started_at_ms // MS_OF_HOUR,
+            place.day,
+            org,
+            key,
             record.model_served,
+            record.provider,
+            record.upstream,
+            str(record.usage_source),
+            record.outcome,
         )
-        added = _summed(record)
-        before = sums.get(cell)
-        sums[cell] = tuple(map(add, before, added)) if before else added
-        source = _supplied(record)
-        before = supplied.get(source)
-        supplied[source] = tuple(map(add, before, added)) if before else added
-    transaction.insert(_ROLLUP, [(*cell, *values) for cell, values in sums.items()])
-    rows = [
-        (*cell, each[0], each[2], each[4], each[8], each[9])
-        for cell, each in sorted(supplied.items())
-    ]
-    transaction.insert(_SUPPLY, rows)
+        groups[group].append(_summed(record))
+    transaction.insert(_USAGE, rows)
+    _roll_up(transaction, {group: _total(sums) for group, sums in groups.items()})
 
 
-def _supplied(record: UsageRecord) -> tuple[int, str, str, str, str]:
-    """Return where a request counts for its provider: by the day it began, as providers do."""
-    return (
-        record.started_at_ms // MS_OF_DAY,
-        record.provider,
-        record.upstream,
-        record.model_served,
-        record.usage_source.value,
-    )
+def _roll_up(transaction: Transaction, groups: Mapping[_Group, _Sums]) -> None:
+    """Add a batch to its hours, and to its providers' days: those in which its requests began."""
+    hours: dict[tuple[int, bytes, bytes, str], list[_Sums]] = {}
+    days: dict[tuple[int, str, str, str, str], list[_Sums]] = {}
+    for group, sums in groups.items():
+        began_hour, posted_day, org, key, model, provider, upstream, source, outcome = group
+        count = sums[0]
+        failed = 0 if outcome in _DELIVERED else count
+        cell = (_hour(began_hour, posted_day), org, key, model)
+        hours.setdefault(cell, []).append((count, failed, *sums[1:]))
+        day = (began_hour // HOURS_OF_DAY, provider, upstream, model, source)
+        days.setdefault(day, []).append((count, sums[1], sums[3], sums[7], sums[8]))
+    transaction.insert(_ROLLUP, [(*cell, *_total(added)) for cell, added in hours.items()])
+    transaction.insert(_SUPPLY, [(*day, *_total(added)) for day, added in sorted(days.items())])
 
 
-def _hour(record: UsageRecord, day: int) -> int:
-    first = day * HOURS_OF_DAY
-    return min(max(record.started_at_ms // MS_OF_HOUR, first), first + HOURS_OF_DAY - 1)
+def _total(rows: list[_Sums]) -> _Sums:
+    return tuple(map(sum, zip(*rows, strict=True)))
+
+
+def _hour(began_hour: int, posted_day: int) -> int:
+    first = posted_day * HOURS_OF_DAY
+    return min(max(began_hour, first), first + HOURS_OF_DAY - 1)
 
 
 def _raw(kind: ids.Kind, reference: str) -> bytes:
@@ -143,7 +151,6 @@ def _summed(record: UsageRecord) -> _Sums:
     used = record.quantities
     return (
         1,
-        int(record.outcome not in _DELIVERED),
         tokens_in(used),
         used.cache_read,
         tokens_out(used),
@@ -155,11 +162,10 @@ def _summed(record: UsageRecord) -> _Sums:
     )
 
 
-def _row(record: UsageRecord, place: Place, raws: Mapping[str, bytes]) -> Row:
+def _row(record: UsageRecord, place: Place, owner: tuple[bytes, bytes]) -> Row:
     return (
         _raw("req", record.request),
-        raws[record.org],
-        raws[record.key],
+        *owner,
         record.project,
         record.endpoint,
         record.model_asked,
@@ -175,7 +181,7 @@ def _row(record: UsageRecord, place: Place, raws: Mapping[str, bytes]) -> Row:
         str(record.outcome),
         int(record.streamed),
         str(record.usage_source),
-        _ENCODER.encode(_shown(record.quantities)).decode(),
+        _ENCODER.encode(record.quantities).decode(),
         record.reserved_nusd,
         record.charged_nusd,
         record.cost_nusd,
@@ -185,10 +191,6 @@ def _row(record: UsageRecord, place: Place, raws: Mapping[str, bytes]) -> Row:
         place.batch,
         place.place,
     )
-
-
-def _shown(used: Quantities) -> ShownQuantities:
-    return ShownQuantities(*msgspec.structs.astuple(used))
 
 
 def _attempts(attempts: Iterable[Attempt]) -> list[ShownAttempt]:
