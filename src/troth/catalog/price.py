@@ -7,6 +7,7 @@ is plain: it takes the short way, which is that of nearly every request.
 
 from collections.abc import Iterable, Mapping
 from math import lcm
+from operator import mul
 from typing import Final, Literal
 
 import msgspec
@@ -185,23 +186,7 @@ _OUTPUT_AT_ALL: Final = tuple(CLASSES.index(name) for name in OUTPUT_CLASSES)
 
 def weigh(used: Quantities, weights: tuple[int, ...]) -> int:
     """Return the sum of quantities times weights: nano-USD times the tier's denominator."""
-    (a, b, c, d, e, f, g, h, i, j, k, m, n, o) = weights
-    return (
-        used.input * a
-        + used.cache_read * b
-        + used.cache_write_5m * c
-        + used.cache_write_1h * d
-        + used.input_audio * e
-        + used.input_image * f
-        + used.output * g
-        + used.reasoning * h
-        + used.output_audio * i
-        + used.images * j
-        + used.audio_ms * k
-        + used.characters * m
-        + used.requests * n
-        + used.searches * o
-    )
+    return sum(map(mul, msgspec.structs.astuple(used), weights))
 
 
 def _at_least(used: Quantities, least: tuple[int, ...]) -> Quantities:

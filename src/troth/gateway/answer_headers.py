@@ -33,12 +33,15 @@ def of_answer(journey: Journey, flight: Flight) -> bytes:
         own = b"request-id: %b\r\n%b" % (shown, anthropic_lines(standing, made_at_ms(journey.raw)))
     else:
         own = openai_lines(standing)
-    return b"%b%b\r\n%b%b%b" % (
-        _STREAM if ask.streamed else _WHOLE,
-        shown,
-        own,
-        flight.outlet.told,
-        _unusual(journey, flight),
+    return b"".join(
+        (
+            _STREAM if ask.streamed else _WHOLE,
+            shown,
+            b"\r\n",
+            own,
+            flight.outlet.told,
+            _unusual(journey, flight),
+        )
     )
 
 

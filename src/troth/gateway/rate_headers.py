@@ -1,5 +1,6 @@
 """Where a key stands with its rates, as header lines of either dialect, each with its line end."""
 
+from functools import lru_cache
 from typing import Final
 
 from troth.gateway.authenticate import recognize
@@ -77,6 +78,7 @@ def anthropic_lines(standing: Standing, now_ms: int) -> bytes:
     return lines
 
 
+@lru_cache(maxsize=256)
 def _span(ms: int) -> bytes:
     """Return a duration as the published header has it: `60ms`, `12s`, `1m3s`."""
     if ms < _SECOND_MS:

@@ -44,7 +44,7 @@ def settle(journey: Journey, world: World) -> Charge:
     ask, reservation = journey.ask, journey.reservation
     if flight.rendering.alarms:
         world.counters.event("odd_answer")
-    used, source = _count(flight, ask, reservation, world)
+    used, source, tokens = _count(flight, ask, reservation, world)
     outlet = flight.outlet
     called = used
     if outlet.charges_calls:
@@ -56,7 +56,6 @@ def settle(journey: Journey, world: World) -> Charge:
     if price > reservation.reserved_nusd:
         world.counters.event("above_reservation")
         charged = world.wallet.cover(journey.raw, price)
-    tokens = tokens_in(used) + tokens_out(used)
     return Charge(used, source, charged, cost, _outcome(flight), tokens, price - charged)
 
 
@@ -92,22 +91,25 @@ def _outcome_of_cut(flight: Flight) -> Outcome:
 
 def _count(
     flight: Flight, ask: Ask, reservation: Reservation, world: World
-) -> tuple[Quantities, UsageSource]:
-    """Return the upstream's count where it can be believed, else ours, never above the bound."""
+) -> tuple[Quantities, UsageSource, int]:
+    """Return the upstream's count where it can be believed, else ours, never above the bound.
+
+    The last of the three is how many tokens that are.
+    """
     most_in = reservation.most_input
     most_out = reservation.max_tokens * ask.choices
     reported = flight.rendering.reported
     sent = ask.size.text_bytes + ask.size.tool_bytes
     model = flight.outlet.offering.model.name
     if reported is not None:
-        read = tokens_in(reported)
-        if read <= most_in and tokens_out(reported) <= most_out:
+        read, written = tokens_in(reported), tokens_out(reported)
+        if read <= most_in and written <= most_out:
             if flight.is_whole:
                 world.ratios.learn(model, sent, read)
-            return reported, UsageSource.REPORTED
+            return reported, UsageSource.REPORTED, read + written
         world.counters.event("absurd_usage")
-        world.counters.beyond(model, max(read - most_in, tokens_out(reported) - most_out))
+        world.counters.beyond(model, max(read - most_in, written - most_out))
     delivered = flight.rendering.delivered_bytes
     read = min(most_in, max(1, world.ratios.tokens(model, sent) + ask.size.tokens))
     written = min(most_out, max(1, world.ratios.tokens(model, delivered)) if delivered else 0)
-    return estimated(read, written), UsageSource.ESTIMATED
+    return estimated(read, written), UsageSource.ESTIMATED, read + written

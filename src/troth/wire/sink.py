@@ -83,19 +83,21 @@ class Sink:
         if owner is None or self.begun:
             return
         closes = owner.must_close()
-        parts = (body,) if isinstance(body, bytes) else body
-        size = sum(map(len, parts))
+        if isinstance(body, bytes):
+            size, parts = len(body), [body]
+        else:
+            size, parts = sum(map(len, body)), [*body]
         framing = b"content-length: %d\r\n" % size
         if status in WITHOUT_BODY:
-            framing, parts = b"", ()
+            framing, parts = b"", []
         elif self._request is not None and self._request.method == "HEAD":
-            parts = ()
-        head = _block(status, headers, framing + CLOSE if closes else framing)
+            parts = []
+        block = [*_block(status, headers, framing + CLOSE if closes else framing), *parts]
         self.begun = True
         if size <= JOINED_BYTES:
-            self._transport.write(b"".join((head, *parts)))
+            self._transport.write(b"".join(block))
         else:
-            self._transport.writelines([head, *parts])
+            self._transport.writelines(block)
         self._end(owner, closes=closes)
 
     def begin(self, status: int, headers: Lines) -> None:
@@ -114,7 +116,7 @@ class Sink:
         else:
             self._mode = _CHUNKED
             framing = CHUNKED
-        self._head = _block(status, headers, framing + CLOSE if closes else framing)
+        self._head = b"".join(_block(status, headers, framing + CLOSE if closes else framing))
 
     def write(self, data: bytes) -> None:
         """Send one piece as one chunk; an empty one is nothing."""
@@ -193,13 +195,13 @@ class Sink:
         owner.answered(closes=closes)
 
 
-def _block(status: int, headers: Lines, framing: bytes) -> bytes:
-    """Build the head of an answer."""
+def _block(status: int, headers: Lines, framing: bytes) -> tuple[bytes, ...]:
+    """Build the head of an answer, in parts."""
     line = STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
     if isinstance(headers, bytes):
-        return b"%b%b%b\r\n" % (line, headers, framing)
+        return line, headers, framing, b"\r\n"
     fields = b"".join(map(_FORMAT_HEADER, headers))
     count = len(headers)
     if fields.count(b"\n") != count or fields.count(b"\r") != count:
         raise UnsafeHeader("a header of an answer holds a line end")
-    return b"%b%b%b\r\n" % (line, fields, framing)
+    return line, fields, framing, b"\r\n"

@@ -169,7 +169,7 @@ async def test_a_failing_offering_is_followed_by_the_next_before_the_first_byte(
 
 
 async def test_a_record_that_would_not_fit_the_journal_tells_its_attempts_in_one_row() -> None:
-    wide = compile_sheet("s" * 200, [PriceLine("input", 0), PriceLine("output", 0)])
+    wide = compile_sheet("s" * 360, [PriceLine("input", 0), PriceLine("output", 0)])
     name = "m" * MODEL_BYTES_MAX
     ways = [offering(name, letter * UPSTREAM_BYTES_MAX, sale=wide) for letter in "uvwx"]
     stage = scene(*[answers(503, b"{}")] * 3, answers(200, WHOLE), offerings=ways)

@@ -21,6 +21,7 @@ from troth.gateway.dialects.progress import Progress
 from troth.gateway.dialects.reasoning_ends import ends_of_answers, put_right
 from troth.gateway.dialects.usage_objects import openai_usage
 from troth.gateway.exchange import Ask
+from troth.kernel.ids import made_at_ms
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
 
@@ -39,15 +40,16 @@ class ChatWhole(Progress):
         "_body",
         "_ends",
         "_expected",
-        "_identity",
         "_is_exact",
+        "_model",
         "_parts",
+        "_raw",
         "_reasoning_inside",
         "_shows_reasoning",
     )
 
-    def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
-        """`answer_id` and `created_at` (unix seconds) are used where the answer is rewritten."""
+    def __init__(self, ask: Ask, offering: Offering, raw: bytes) -> None:
+        """Where the answer is rewritten, it is named and dated by the request's sixteen bytes."""
         super().__init__()
         self._parts: list[bytes] = []
         self._answer: Completion | None = None
@@ -55,7 +57,8 @@ class ChatWhole(Progress):
         self._ends = ends_of_answers(ask, offering)
         self._expected = ask.choices
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
-        self._identity = (answer_id, created_at, offering.model.name)
+        self._model = offering.model.name
+        self._raw = raw
         self._reasoning_inside = offering.reasoning_inside
         self._shows_reasoning = ask.asks_reasoning
 
@@ -97,11 +100,14 @@ class ChatWhole(Progress):
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the answer with its cost; an exact one as it came, but for its usage."""
         if self._body and self._answer is not None:
-            told = _USAGE + bytes(self._answer.usage)
-            before, found, behind = self._body.rpartition(told)
+            told = b'"usage":%b}' % self._answer.usage
+            if self._body.endswith(told):  # as the published document has it
+                before = self._body[: -len(told)]
+                return b"".join((before, _USAGE, openai_usage(used, cost_nusd), b"}"))
+            before, found, behind = self._body.rpartition(told[:-1])
             if found:
                 return b"".join((before, _USAGE, openai_usage(used, cost_nusd), behind))
-        identity = self._identity
+        identity = (f"chatcmpl-{self._raw.hex()}", made_at_ms(self._raw) // 1000, self._model)
         if self._is_exact and self._answer is not None:
             identity = (self._answer.id, self._answer.created, self._answer.model)
         choices = [self._written(choice) for choice in self.choices()]

@@ -17,24 +17,26 @@ def rendering(ask: Ask, offering: Offering, raw: bytes) -> Rendering:
     if ask.endpoint == "embeddings":
         return EmbeddingsWhole(ask, offering)
     if ask.endpoint == "messages":
-        return _for_messages(ask, offering, f"msg_{raw.hex()}", text("req", raw))
-    return _for_chat(ask, offering, f"chatcmpl-{raw.hex()}", made_at_ms(raw) // 1000)
+        return _for_messages(ask, offering, raw)
+    return _for_chat(ask, offering, raw)
 
 
-def _for_chat(ask: Ask, offering: Offering, answer_id: str, created_at: int) -> Rendering:
+def _for_chat(ask: Ask, offering: Offering, raw: bytes) -> Rendering:
+    if not ask.streamed and offering.upstream.dialect != "anthropic":
+        return ChatWhole(ask, offering, raw)
+    answer_id, created_at = f"chatcmpl-{raw.hex()}", made_at_ms(raw) // 1000
     if offering.upstream.dialect == "anthropic":
         kind = stream_kind(ask, offering) if ask.streamed else ChatFromMessagesWhole
         return kind(ask, offering, answer_id, created_at)
-    if ask.streamed:
-        return chat_stream_kind(ask, offering)(ask, offering, answer_id, created_at)
-    return ChatWhole(ask, offering, answer_id, created_at)
+    return chat_stream_kind(ask, offering)(ask, offering, answer_id, created_at)
 
 
-def _for_messages(ask: Ask, offering: Offering, answer_id: str, request_id: str) -> Rendering:
+def _for_messages(ask: Ask, offering: Offering, raw: bytes) -> Rendering:
+    answer_id, request_id = f"msg_{raw.hex()}", text("req", raw)
     if offering.upstream.dialect == "anthropic":
         if ask.streamed:
             return MessagesStream(offering, answer_id, request_id)
         return MessagesWhole(offering, answer_id)
     if ask.streamed:
         return messages_stream_kind(ask, offering)(ask, offering, answer_id, request_id)
-    return MessagesFromChatWhole(ask, offering, answer_id, 0)
+    return MessagesFromChatWhole(ask, offering, raw)

@@ -36,12 +36,11 @@ class MessagesFromChatWhole(ChatWhole):
     @override
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the message."""
-        answer_id, _, model = self._identity
         choice = self.choices()[0]
         message = choice.message
         reason = stop_reason_of(choice.finish_reason or "", has_calls=bool(message.tool_calls))
         return write.whole(
-            (answer_id, model),
+            (f"msg_{self._raw.hex()}", self._model),
             blocks_of(message, shows_thinking=self._shows_reasoning),
             (reason, None),
             used,
