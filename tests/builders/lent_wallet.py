@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from troth.kernel.clock import ManualClock
+from troth.kernel.mapped_file import Disk
 from troth.ledger.shard import Journal, Shard, ShardTerms
 from troth.ledger.shard.messages import Lease, LeaseAsk, LeaseReturn, Posting, Returned
 from troth.server.handover import WaitTerms
@@ -44,11 +45,19 @@ class Desk:
 class Place:
     """A wallet over a real journal, and the desk's answers at hand."""
 
-    def __init__(self, folder: Path, terms: WaitTerms = NO_WAIT, purse: bytes = PURSE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        terms: WaitTerms = NO_WAIT,
+        purse: bytes = PURSE,
+        *,
+        segment_bytes: int = 256 * 1024,
+        disk: Disk | None = None,
+    ) -> None:
         self.purse = purse
         self.clock = ManualClock()
         self.desk = Desk()
-        self.journal = Journal(folder, bytes(16), SEAT, 256 * 1024)
+        self.journal = Journal(folder, bytes(16), SEAT, segment_bytes, disk=disk)
         self.journal.keep()
         shard = Shard(SEAT, self.journal, self.clock, ShardTerms())
         self.purses = Purses(shard, self.journal, self.desk, terms)

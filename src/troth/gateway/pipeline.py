@@ -11,6 +11,7 @@ from troth.gateway.batches import forward_inputs
 from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
+from troth.gateway.keep import keep
 from troth.gateway.patience import WhileThere, large_body
 from troth.gateway.receive import receive
 from troth.gateway.record import record
@@ -59,6 +60,8 @@ async def serve(
             charge = settle(journey, world)
             record(journey, charge, world)
         tokens = charge.tokens
+        if world.kept is not None:
+            await keep(journey, world.kept)
         finish(journey, charge, sink)  # the end leaves once the charge is journaled
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)

@@ -119,7 +119,9 @@ def _advice(error: errors.TrothError, status: int) -> Headers:
     if isinstance(error, errors.CreditsExhausted):
         in_flight = error.source == "in_flight"
         advice.append((b"x-should-retry", b"true" if in_flight else b"false"))
-    elif status not in _RETRIABLE and not isinstance(error, errors.ReceiptNotPosted):
+    elif isinstance(error, ServiceEnded) or (
+        status not in _RETRIABLE and not isinstance(error, errors.ReceiptNotPosted)
+    ):
         advice.append((b"x-should-retry", b"false"))
     if isinstance(error, errors.MethodNotAllowed):
         advice.append((b"allow", error.allow.encode()))

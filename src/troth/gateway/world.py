@@ -92,3 +92,5 @@ class World(msgspec.Struct):
     is_shedding: bool = False
     """Too much memory is in use: no new requests."""
     memory: Memory = msgspec.field(default_factory=AllMemory)
+    kept: Callable[[], Awaitable[None]] | None = None
+    """Waits until all that was settled so far is on disk; None where no answer waits for that."""

@@ -23,6 +23,16 @@ class JournalFull(ServiceEnded):
     )
 
 
+class NotKept(ServiceEnded):
+    """The answer is there, but not the certainty that its charge survives a power cut."""
+
+    code = "not_kept"
+    sentence = (
+        "The service could not make sure that the charge for this answer survives a power cut. "
+        "Look for the receipt of this request before you send it again."
+    )
+
+
 class MoneyUnreached(ServiceEnded):
     """The books could not be asked in time for what pays for more of a running answer."""
 

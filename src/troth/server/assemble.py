@@ -65,6 +65,7 @@ def serving(settings: Settings) -> Serving:
         upstream=upstream,
         extra_ca=upstream.extra_ca,
         segment_bytes=settings.journal.segment_bytes,
+        is_strict=settings.journal.durability == "strict",
         memory_bytes=server.memory_bytes,
         waits=WaitTerms(
             wallet.in_flight_wait_ms, wallet.in_flight_waiters, 4 * wallet.in_flight_waiters

@@ -47,7 +47,7 @@ from troth.server.handover import (
     tell,
 )
 from troth.server.hardening import SmallBlocks, erases, forbid_dumps
-from troth.server.keeper import Keeper
+from troth.server.keeper import AnyKeeper, begun, kept_by
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tell_by_line, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
@@ -111,7 +111,7 @@ class Gateway:
         self.ways = Ways(Pool(serving.upstream, clock, tls), Simulated())
         self._lock: BinaryIO | None = None
         self._journal: Journal | None = None
-        self._keeper: Keeper | None = None
+        self._keeper: AnyKeeper | None = None
         self._server: Server | None = None
         self._world: World | None = None
         self._shedding = Shedding(serving.memory_bytes)
@@ -175,11 +175,10 @@ class Gateway:
         self._journal = Journal(
             Path(handover.journal_directory), deployment, seat, handover.serving.segment_bytes
         )
-        self._keeper = Keeper(self._journal)
-        self._keeper.start()
         terms = ShardTerms(valid_ms=handover.serving.stale_seconds * 1_000)
         shard = Shard(seat, self._journal, self._clock, terms)
         self.purses = Purses(shard, self._journal, self.link, handover.serving.waits)
+        self._keeper = begun(self._journal, self.purses, is_strict=handover.serving.is_strict)
         self.link.purses = self.purses
         self.purses.beat(self.tables.beaten_ns)
 
@@ -206,6 +205,7 @@ class Gateway:
             digest_key=system_entropy(_DIGEST_KEY_BYTES),
             hint_key=self._handover.hint_key,
             proxies=self._handover.serving.limits.trusted,
+            kept=kept_by(self._keeper),
         )
 
     async def watch_memory(self) -> None:

@@ -66,7 +66,8 @@ class WaitTerms(msgspec.Struct, frozen=True):
 class Serving(msgspec.Struct, frozen=True):
     """How a gateway serves. Durations in seconds unless the name says otherwise.
 
-    `stale_seconds` is how long tables and leases outlive the last beat of the desk.
+    `stale_seconds` is how long tables and leases outlive the last beat of the desk; `is_strict`: an
+    answer's end waits until its charge is on disk.
     """
 
     drain_seconds: int = 30
@@ -77,6 +78,7 @@ class Serving(msgspec.Struct, frozen=True):
     upstream: ClientLimits = ClientLimits()
     extra_ca: str = ""
     segment_bytes: int = 16 * 1024 * 1024
+    is_strict: bool = False
     memory_bytes: int = 0
     waits: WaitTerms = WaitTerms()
 

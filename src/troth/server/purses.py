@@ -62,9 +62,13 @@ class Purses:
         """Whether the next settlement finds a flush on its way; never while somebody waits."""
         self._is_timed = False
         self._unflushed = 0
+        self.settled = 0
+        """The number of the last settlement, as the desk acknowledges it."""
         self._outstanding: list[int] = []
         self._told: dict[bytes, float] = {}
         self._awaited_until = 0.0
+        self.on_acknowledged: Callable[[int], None] = _nobody
+        """Hears up to which settlement the books hold everything."""
 
     # --- a request -----------------------------------------------------------------------------
 
@@ -167,6 +171,7 @@ class Purses:
     def settle(self, reservation: bytes, charged: int, record: bytes, *, overrun: int) -> None:
         """Journal charge and record; the desk hears of it within 20 ms."""
         self._shard.settle(reservation, charged, record, overrun)
+        self.settled += 1
         self._unflushed += 1
         if not self._is_due:
             self._due()
@@ -232,6 +237,7 @@ class Purses:
         """The books hold everything up to `upto`."""
         self._shard.acknowledged(upto)
         self._outstanding = [last for last in self._outstanding if last > upto]
+        self.on_acknowledged(upto)
         self.flush()
 
     def awaits(self, until: float) -> None:
@@ -344,6 +350,11 @@ class Purses:
             made.get_loop().call_at(self._awaited_until, self._give_up, made)
         else:
             made.set_exception(Overloaded())
+
+
+def _nobody(upto: int) -> None:
+    """Nobody asked to hear."""
+    del upto
 
 
 def _ended(kind: ShortKind) -> UpstreamFailed:

@@ -133,9 +133,13 @@ class UpstreamSettings(ClientLimits, frozen=True, forbid_unknown_fields=True):
 
 
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Each gateway's journal: the size of one of its files."""
+    """Each gateway's journal: the size of one of its files, and when it is written to disk.
+
+    `durability` is `background`, each 10 ms, or `strict`: before the end of an answer is sent.
+    """
 
     segment_bytes: int = 16 * 1024 * 1024
+    durability: Literal["background", "strict"] = "background"
 
 
 class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from troth.kernel.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from troth.kernel.stream_errors import JournalFull, MoneyUnreached
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached, NotKept
 from troth.wire.events import data, named
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -43,6 +43,7 @@ _IN_STREAM: Final[dict[type[UpstreamFailed], int]] = {
     CreditsEnded: 402,
     JournalFull: 503,
     MoneyUnreached: 503,
+    NotKept: 503,
     UpstreamTimeout: 504,
 }
 
