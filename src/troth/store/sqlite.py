@@ -1,11 +1,13 @@
 """SQLite: one writer behind a lock, readers that cannot write, everything synchronous."""
 
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import starmap
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 from typing_extensions import override
 
@@ -14,6 +16,7 @@ from troth.store.transaction import (
     Column,
     Conflict,
     Locked,
+    Packed,
     Row,
     Statements,
     Unwritable,
@@ -69,6 +72,22 @@ class SqliteTransaction(Statements):
         cursor = self._run(sql, params)
         while block := cursor.fetchmany(_FETCH):
             yield from block
+
+    def packed(self, sql: str, packed: Packed, shape: type[Shape]) -> Iterator[tuple[Shape, bytes]]:
+        """Return each row of a query with the packed rows that belong to it, in order."""
+        columns = ", ".join(
+            f"coalesce({column}, x'')" if letter == "s" else column
+            for column, letter, _ in packed.fields()
+        )
+        one, other = packed.of
+        body = (
+            f"SELECT {columns} {packed.rest()} AND {one} = ? AND {other} = ?"
+            f" ORDER BY {packed.columns[0]}"
+        )
+        pack = struct.Struct(packed.form).pack
+        for head in self.stream(f"{sql} ORDER BY {one}, {other}", (), shape):
+            of = cast("Row", head)[:2]
+            yield head, b"".join(starmap(pack, self._connection.execute(body, of)))
 
     def bulk(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> int:
         """Run a statement over `{rows}`; return how many rows it touched in all."""

@@ -8,10 +8,12 @@ A row is a tuple, or, where the `shape` asked for is an array-like struct, that 
 are then compared with what the columns hold.
 """
 
+import re
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Protocol, TypeVar, cast, overload
+from typing import Final, Protocol, TypeVar, cast, overload
 
 import msgspec
 
@@ -19,6 +21,7 @@ Value = int | str | bytes | None
 """What a column holds. Money, times and counts are integers; nothing is a float."""
 Row = tuple[Value, ...]
 Shape = TypeVar("Shape")
+PLACE_MAX: Final = 2**32 - 1
 
 
 class Column(Enum):
@@ -27,6 +30,33 @@ class Column(Enum):
     INT = "bigint"
     TEXT = "text"
     BLOB = "bytea"
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """Rows of a table as bytes, those that belong together in one piece.
+
+    `form` is a struct's: `>`, then `I`, `q` or a number with `s` for each column. NULL is no
+    bytes, and what is shorter than its field is filled with zero bytes. `of` names the columns
+    that rows share which belong together, and `columns` begins with what they are ordered by: a
+    place from zero. A row whose place is no unsigned number of four bytes is left out.
+    """
+
+    table: str
+    of: tuple[str, str]
+    columns: tuple[str, ...]
+    form: str
+
+    def fields(self) -> list[tuple[str, str, int]]:
+        """Return each column with the letter of its field and the field's bytes."""
+        found = re.findall(r"(\d*)([Iqs])", self.form)
+        return [
+            (column, letter, int(count or struct.calcsize(f">{letter}")))
+            for column, (count, letter) in zip(self.columns, found, strict=True)
+        ]
+
+    def rest(self) -> str:
+        """Return where rows come from and which are left out."""
+        return f"FROM {self.table} WHERE {self.columns[0]} BETWEEN 0 AND {PLACE_MAX}"
 
 
 class Conflict(Exception):
@@ -68,6 +98,14 @@ class Transaction(Protocol):
 
     def stream(self, sql: str, params: Sequence[Value], shape: type[Shape]) -> Iterator[Shape]:
         """Return the rows of a large result, a few thousand at a time."""
+        ...
+
+    def packed(self, sql: str, packed: Packed, shape: type[Shape]) -> Iterator[tuple[Shape, bytes]]:
+        """Return each row of a query with the packed rows that belong to it, in order.
+
+        The query's first columns are named as `packed.of`, by which it is ordered; `shape` is a
+        plain tuple of integers and bytes. Read all of it before anything else is asked.
+        """
         ...
 
     def bulk(self, sql: str, types: Sequence[Column], table: Sequence[Row]) -> int:

@@ -18,7 +18,7 @@ from troth.store.transaction import Transaction
 MS_OF_DAY: Final = 86_400_000
 GENESIS: Final = bytes(32)
 
-_CHARGE: Final = struct.Struct(">I32s32s16sqqq")
+CHARGE: Final = struct.Struct(">I32s32s16sqqq")
 _ENTRY: Final = struct.Struct(">16s16s32s32sq16s16sqq")
 _LOT: Final = struct.Struct(">16s32s8sqqq")
 _HEAD: Final = struct.Struct(">32sqq32s32s32sqqq")
@@ -58,7 +58,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
 def charges_root(rows: Iterable[ChargeRow]) -> bytes:
     """Return the hash of a batch's charges in their order."""
-    pack = _CHARGE.pack
+    pack = CHARGE.pack
     return sha256(
         b"".join(
             [

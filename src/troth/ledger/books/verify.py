@@ -1,32 +1,38 @@
 """The whole proof: every batch hashed again, every book replayed from nothing.
 
-Reads each row once. A changed byte anywhere is answered with the batch it lies in.
+Reads each row once, in one state of the database. A changed byte anywhere is answered with the
+batch it lies in. Charges come as the bytes that were hashed: the sums are of those bytes too.
 """
 
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
-from typing import Generic, TypeVar, cast
+from typing import Final, cast
 
 import msgspec
 
 from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.ledger.books import chain, days, invariants
-from troth.ledger.books.chain import Batch, ChargeRow, EntryRow, LotRow
+from troth.ledger.books.chain import Batch, EntryRow, LotRow
 from troth.ledger.books.entry import is_formed
-from troth.store.transaction import Transaction
+from troth.store.transaction import PLACE_MAX, Packed, Transaction
 
-_Place = tuple[int, int]
-_ChargeOf = tuple[int, int, int, bytes, bytes, bytes | None, int, int, int]
+_OF_CHARGES: Final = Packed(
+    "charge",
+    ("desk", "batch"),
+    ("n", "dr", "cr", "lot", "amount", "count", "day"),
+    chain.CHARGE.format,
+)
+_MOVE: Final = struct.Struct(">4x80sq8xq")
+"""Of a packed charge: debit, credit and lot as one, the amount, the day."""
+_DEBIT, _CREDIT, _LOT = slice(32), slice(32, 64), slice(64, 80)
 _EntryOf = tuple[
-    int, int, bytes, str, bytes, bytes, int, bytes | None, bytes | None, int, int,
+    int, int, bytes | None, bytes, str, bytes, bytes, int, bytes | None, bytes | None, int, int,
     bytes | None, str | None, int | None, int | None, int | None,
 ]  # fmt: skip
-Of = TypeVar("Of", _ChargeOf, _EntryOf)
-Plain = TypeVar("Plain", ChargeRow, EntryRow)
+"""Of a batch and its root: an entry, and the lot it opened."""
 
 
 class Report(msgspec.Struct):
@@ -43,7 +49,9 @@ class _Sums:
 
     def __init__(self) -> None:
         self.books: defaultdict[bytes, int] = defaultdict(int)
-        self.drawn: defaultdict[bytes, int] = defaultdict(int)
+        self.open: defaultdict[bytes, int] = defaultdict(int)
+        """What open days charged, by debit, credit and lot."""
+        self.closed: defaultdict[bytes, int] = defaultdict(int)
         self.sealed: set[int] = set()
         self.has_gone = False
         """Whether charges have left with their day, so that lots cannot be recounted."""
@@ -54,7 +62,8 @@ def verify(tx: Transaction) -> Report:
     report = Report()
     sums = _Sums()
     _closes(tx, report, sums)
-    _replay(tx, report, sums)
+    _batches(tx, report, sums)
+    _entries(tx, report, sums)
     _heads(tx, report)
     _books(tx, report, sums)
     _lots(tx, report, sums)
@@ -62,12 +71,15 @@ def verify(tx: Transaction) -> Report:
     return report
 
 
-def _replay(tx: Transaction, report: Report, sums: _Sums) -> None:
-    charges = _Groups(_charges(tx))
-    entries = _Groups(_entries(tx))
+def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
     before: dict[int, tuple[int, bytes]] = {}
-    for batch, stored in _batches(tx):
-        place = (batch.desk, batch.n)
+    for head, rows in tx.packed(
+        "SELECT desk, n AS batch, prev_hash, charges_root, receipts_root, entries_root, count, day,"
+        " at, hash FROM batch",
+        _OF_CHARGES,
+        tuple[int, int, bytes, bytes, bytes, bytes, int, int, int, bytes],
+    ):
+        batch, stored = Batch(*head[:9]), head[9]
         n, prev_hash = before.get(batch.desk, (0, chain.GENESIS))
         if (batch.n, batch.prev_hash) != (n + 1, prev_hash) or batch.hash != stored:
             report.problems.append(
@@ -75,100 +87,80 @@ def _replay(tx: Transaction, report: Report, sums: _Sums) -> None:
             )
         before[batch.desk] = (batch.n, stored)
         report.batches += 1
-        report.charges += _check_charges(batch, charges.at(place), report, sums)
-        report.entries += _check_entries(batch, entries.at(place), report, sums)
-    left = [*charges.left(), *entries.left()]
-    report.problems += [f"I10 rows of batch {desk}/{n}, which is not there" for desk, n in left]
+        if rows or batch.charges_root == EMPTY_ROOT or batch.day not in sums.sealed:
+            _charges(batch, rows, report, sums)
+        else:
+            sums.has_gone = True  # class usage: gone with its day; the day's close stands for it
+    if report.charges != tx.number("SELECT count(*) FROM charge"):
+        strays = tx.rows(
+            "SELECT DISTINCT desk, batch FROM charge WHERE n NOT BETWEEN 0 AND ? OR NOT EXISTS"
+            " (SELECT 1 FROM batch WHERE batch.desk = charge.desk AND batch.n = charge.batch)",
+            (PLACE_MAX,),
+            tuple[int, int],
+        )
+        report.problems += [_stray(desk, n) for desk, n in strays]
 
 
-def _batches(tx: Transaction) -> Iterator[tuple[Batch, bytes]]:
-    rows = tx.stream(
-        "SELECT desk, n, prev_hash, charges_root, receipts_root, entries_root, count, day, at, hash"
-        " FROM batch ORDER BY desk, n",
-        (),
-        tuple[int, int, bytes, bytes, bytes, bytes, int, int, int, bytes],
-    )
-    return ((Batch(*row[:9]), row[9]) for row in rows)
+def _stray(desk: int, n: int) -> str:
+    return f"I10 rows of batch {desk}/{n} are in no place of the chain"
 
 
-def _charges(tx: Transaction) -> Iterator[_ChargeOf]:
-    return tx.stream(
-        "SELECT desk, batch, n, dr, cr, lot, amount, count, day FROM charge"
-        " ORDER BY desk, batch, n",
-        (),
-        tuple[int, int, int, bytes, bytes, bytes | None, int, int, int],
-    )
+def _charges(batch: Batch, rows: bytes, report: Report, sums: _Sums) -> None:
+    if sha256(rows).digest() != batch.charges_root:
+        report.problems.append(f"I10 charges of batch {batch.desk}/{batch.n} were changed")
+    report.charges += len(rows) // chain.CHARGE.size
+    last, moved = None, sums.open
+    for parties, amount, day in _MOVE.iter_unpack(rows):
+        if day != last:
+            last, moved = day, sums.closed if day in sums.sealed else sums.open
+        moved[parties] += amount
 
 
-def _entries(tx: Transaction) -> Iterator[_EntryOf]:
-    return tx.stream(
-        "SELECT desk, batch, entry.id, entry.kind, dr, cr, amount, lot, corrects, day, at,"
-        " lot.book, lot.kind, granted, expires_at, created_at FROM entry"
-        " LEFT JOIN lot ON lot.id = entry.id ORDER BY desk, batch, entry.id",
+def _entries(tx: Transaction, report: Report, sums: _Sums) -> None:
+    found = tx.stream(
+        "SELECT entry.desk, entry.batch, entries_root, entry.id, entry.kind, dr, cr, amount, lot,"
+        " corrects, entry.day, entry.at, lot.book, lot.kind, granted, expires_at, created_at"
+        " FROM entry LEFT JOIN lot ON lot.id = entry.id"
+        " LEFT JOIN batch ON batch.desk = entry.desk AND batch.n = entry.batch"
+        " ORDER BY entry.desk, entry.batch",
         (),
         tuple[
-            int, int, bytes, str, bytes, bytes, int, bytes | None, bytes | None, int, int,
-            bytes | None, str | None, int | None, int | None, int | None,
+            int, int, bytes | None, bytes, str, bytes, bytes, int, bytes | None, bytes | None, int,
+            int, bytes | None, str | None, int | None, int | None, int | None,
         ],
     )  # fmt: skip
+    for (desk, n, root), group in groupby(found, itemgetter(0, 1, 2)):
+        rows = list(group)
+        report.entries += len(rows)
+        if root is None:
+            report.problems.append(_stray(desk, n))
+        elif _entries_root(rows) != root:
+            report.problems.append(_changed_entries(desk, n))
+        for _, _, _, _, _, dr, cr, amount, _, _, day, *_ in rows:
+            if day not in sums.sealed:
+                sums.books[dr] -= amount
+                sums.books[cr] += amount
+    gone = tx.rows(
+        "SELECT desk, n FROM batch WHERE entries_root <> ? AND NOT EXISTS"
+        " (SELECT 1 FROM entry WHERE entry.desk = batch.desk AND entry.batch = batch.n)",
+        (EMPTY_ROOT,),
+        tuple[int, int],
+    )
+    report.problems += [_changed_entries(desk, n) for desk, n in gone]
 
 
-class _Groups(Generic[Of]):
-    """Rows in the order of their batches, handed out batch by batch."""
-
-    def __init__(self, rows: Iterable[Of]) -> None:
-        self._groups: Iterator[tuple[_Place, Iterator[Of]]] = groupby(rows, itemgetter(0, 1))
-        self._next: tuple[_Place, Iterator[Of]] | None = next(self._groups, None)
-
-    def at(self, place: _Place) -> list[Of]:
-        """Return the rows of a batch; places are asked for in order."""
-        if self._next is None or self._next[0] != place:
-            return []
-        rows = list(self._next[1])
-        self._next = next(self._groups, None)
-        return rows
-
-    def left(self) -> list[_Place]:
-        """Return the places nobody asked for."""
-        places = [] if self._next is None else [self._next[0]]
-        return places + [place for place, _ in self._groups]
+def _changed_entries(desk: int, n: int) -> str:
+    return f"I10 entries of batch {desk}/{n} were changed"
 
 
-def _check_charges(batch: Batch, rows: list[_ChargeOf], report: Report, sums: _Sums) -> int:
-    if not rows and batch.charges_root != EMPTY_ROOT and batch.day in sums.sealed:
-        sums.has_gone = True
-        return 0  # class usage: gone with its day; the day's close stands for it
-    plain: list[ChargeRow] = [row[2:] for row in rows]
-    if _root(chain.charges_root, plain) != batch.charges_root:
-        report.problems.append(f"I10 charges of batch {batch.desk}/{batch.n} were changed")
-    books, drawn = sums.books, sums.drawn
-    for _, dr, cr, lot, amount, _, day in plain:
-        if day not in sums.sealed:
-            books[dr] -= amount
-            books[cr] += amount
-        if lot is not None:
-            drawn[lot] += amount
-    return len(rows)
-
-
-def _root(of: Callable[[list[Plain]], bytes], rows: list[Plain]) -> bytes | None:
-    """Return a root; rows with figures that no honest row has lead to none."""
+def _entries_root(rows: list[_EntryOf]) -> bytes | None:
+    """Return a batch's root; rows with figures that no honest row has lead to none."""
+    plain: list[EntryRow] = [row[3:12] for row in rows]
+    opened = [cast("LotRow", (row[3], *row[12:])) for row in rows if row[12] is not None]
     try:
-        return of(rows)
+        return chain.entries_root(plain, opened)
     except struct.error:
         return None
-
-
-def _check_entries(batch: Batch, rows: list[_EntryOf], report: Report, sums: _Sums) -> int:
-    plain: list[EntryRow] = [row[2:11] for row in rows]
-    opened = [cast("LotRow", (row[2], *row[11:])) for row in rows if row[11] is not None]
-    if _root(partial(chain.entries_root, lots=opened), plain) != batch.entries_root:
-        report.problems.append(f"I10 entries of batch {batch.desk}/{batch.n} were changed")
-    for _, _, dr, cr, amount, _, _, day, _ in plain:
-        if day not in sums.sealed:
-            sums.books[dr] -= amount
-            sums.books[cr] += amount
-    return len(rows)
 
 
 def _closes(tx: Transaction, report: Report, sums: _Sums) -> None:
@@ -203,6 +195,10 @@ def _heads(tx: Transaction, report: Report) -> None:
 def _books(tx: Transaction, report: Report, sums: _Sums) -> None:
     rows = tx.rows("SELECT id, kind, floor0, posted FROM book", (), tuple[bytes, str, int, int])
     stored = {book: posted for book, _, _, posted in rows}
+    known = {book.ljust(_CREDIT.start, b"\0"): book for book in stored}
+    for parties, amount in sums.open.items():
+        for side, sign in ((parties[_DEBIT], -1), (parties[_CREDIT], 1)):
+            sums.books[known.get(side, side.rstrip(b"\0"))] += sign * amount
     report.problems += [
         f"I2 book {name(book)} is not of its kind"
         for book, kind, floor0, _ in rows
@@ -217,9 +213,11 @@ def _books(tx: Transaction, report: Report, sums: _Sums) -> None:
 
 def _lots(tx: Transaction, report: Report, sums: _Sums) -> None:
     """What was drawn from a lot is what is spent of it, unless charges are gone with their day."""
+    drawn: defaultdict[bytes, int] = defaultdict(int)
+    for parties, amount in (*sums.open.items(), *sums.closed.items()):
+        drawn[parties[_LOT]] += amount
     for lot, spent in tx.stream("SELECT id, spent FROM lot", (), tuple[bytes, int]):
-        drawn = sums.drawn[lot]
-        if drawn > spent or (drawn < spent and not sums.has_gone):
+        if drawn[lot] > spent or (drawn[lot] < spent and not sums.has_gone):
             report.problems.append(f"I8 lot {lot.hex()} is not what was drawn from it")
 
 
