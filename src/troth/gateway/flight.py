@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
+from troth.gateway.dialects.chat_writer import COMMENT
+from troth.gateway.dialects.messages_writer import PING
 from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.outlet import Outlet
 from troth.gateway.world import Limits
@@ -189,6 +191,16 @@ class Flight:
         """End a stream that has begun: nothing pays for the rest."""
         if not self.is_over:
             self._break(error)
+
+    def delivered(self) -> int:
+        """Return how many bytes of content the client was sent."""
+        return self.rendering.delivered_bytes
+
+    def say_alive(self) -> None:
+        """Send what a client skips, where it reads at all: nothing came for a while."""
+        sink = self._sink
+        if sink is not None and not sink.is_paused and not self.has_client_left:
+            sink.write(PING if self._ask.endpoint == "messages" else COMMENT)
 
     def pause(self) -> None:
         """Take no more of the answer for now."""

@@ -55,8 +55,11 @@ async def serve(
             if ask.streamed and not flight.has_client_left:
                 relay(flight, journey, sink, world.wallet)
             if not flight.is_over:
+                world.silences.begins(flight)
                 await flight.landing()
         finally:  # plain calls: a cancellation cannot land inside
+            if journey.flight is not None:
+                world.silences.ends(journey.flight)
             charge = settle(journey, world)
             record(journey, charge, world)
         tokens = charge.tokens

@@ -11,6 +11,7 @@ from troth.gateway.estimates import Ratios
 from troth.gateway.outlet import Outlets
 from troth.gateway.ports import Call, Keys, Offerings, Reads, Wallet
 from troth.gateway.rates import Rates
+from troth.gateway.silence import Silences
 from troth.kernel.clock import Clock
 from troth.kernel.ids import Entropy, IdMaker
 from troth.providers import UpstreamRequest
@@ -94,3 +95,4 @@ class World(msgspec.Struct):
     memory: Memory = msgspec.field(default_factory=AllMemory)
     kept: Callable[[], Awaitable[None]] | None = None
     """Waits until all that was settled so far is on disk; None where no answer waits for that."""
+    silences: Silences = msgspec.field(default_factory=Silences)

@@ -209,7 +209,7 @@ class Gateway:
         )
 
     async def watch_memory(self) -> None:
-        """Refuse new requests while too much memory is in use."""
+        """Refuse new requests while too much memory is in use; let silent streams speak."""
         while True:
             world, server = self._world, self._server
             if world is not None and server is not None:
@@ -217,6 +217,7 @@ class Gateway:
                 if is_on is not world.is_shedding:
                     self._log.write(SheddingChanged(self._handover.slot, is_on))
                 world.is_shedding = is_on
+                world.silences.look(self._clock.monotonic_ns())
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def stop(self) -> None:

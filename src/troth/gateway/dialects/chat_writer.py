@@ -13,6 +13,8 @@ from troth.gateway.dialects.usage_objects import openai_usage
 from troth.kernel.quantities import Quantities
 
 END: Final = b"data: [DONE]\n\n"
+COMMENT: Final = b": waiting for more\n\n"
+"""No event: clients skip it, and what stands between sees that the stream lives."""
 
 _NOTHING: Final = b"{}"
 _ROLE: Final = b'{"role":"assistant","content":"","refusal":null}'
