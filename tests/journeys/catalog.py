@@ -106,6 +106,7 @@ def rows() -> list[Row]:
         msgspec.structs.replace(embedding, name="embed-echo", upstream_model="leak-500"),
         msgspec.structs.replace(embedding, name="embed-by-two", embedding_batch=2),
         Row("as-openai", "twin-openai", "twin-as-openai"),
+        Row("maker/chat:large", "twin", "twin-chat"),
         Row("bills-full", "twin", "words-50+drip-20", cancel="bills_full"),
         Row("one-of-two", "twin", "reset", offerings=(("twin-claude", "words-3"),)),
         Row("second-is-free", "twin", "err-429", offerings=(("twin-claude", "words-3"),)),

@@ -135,3 +135,23 @@ def test_a_broken_stream_raises(anthropic_client: anthropic.Anthropic, model: st
         anthropic_client.messages.stream(model=model, max_tokens=90, messages=HELLO) as stream,
     ):
         stream.until_done()
+
+
+def test_tokens_are_counted_for_nothing(
+    house: House, key: Key, anthropic_client: anthropic.Anthropic
+) -> None:
+    before = house.posted(key)
+    for model in ("claude", "chat"):
+        counted = anthropic_client.messages.with_raw_response.count_tokens(
+            model=model, messages=[{"role": "user", "content": "hello there"}]
+        )
+        assert counted.headers["x-troth-estimated"] == "true"
+        assert 1 <= counted.parse().input_tokens <= 20
+    assert house.posted(key) == before
+
+
+def test_a_model_is_asked_for_by_a_name_with_a_slash(anthropic_client: anthropic.Anthropic) -> None:
+    assert anthropic_client.models.retrieve("maker/chat:large").id == "maker/chat:large"
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        anthropic_client.models.retrieve("maker/none")
+    assert refused.value.response.headers["request-id"].startswith("req_")

@@ -5,6 +5,7 @@ Whatever is refused on the way is raised as a leaf of the error tree and answere
 
 from typing import Final
 
+from troth.gateway.count import count
 from troth.gateway.endpoints import Purpose, find
 from troth.gateway.endpoints.table import Match
 from troth.gateway.pipeline import serve
@@ -47,7 +48,7 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
             check_head(head)
             await serve(arrival, sink, world, raw=raw, endpoint=found.endpoint)
         else:
-            await _read(found, arrival, sink, world)
+            await _read(found, arrival, sink, world, raw=raw)
     except TrothError as error:
         _answer(error, arrival, sink, world, raw=raw)
     except BodyRefused as refused:
@@ -56,8 +57,13 @@ async def handle(arrival: Arrival, sink: Sink, world: World) -> None:
         pass
 
 
-async def _read(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
+async def _read(found: Match, arrival: Arrival, sink: Sink, world: World, *, raw: bytes) -> None:
     purpose = found.purpose
+    if purpose is Purpose.COUNT:
+        if world.is_shedding:
+            raise Overloaded
+        await count(arrival, sink, text("req", raw).encode(), world)
+        return
     if purpose is Purpose.MODELS:
         await models(found, arrival, sink, world)
     elif purpose is Purpose.MODEL:

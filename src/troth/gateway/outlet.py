@@ -62,7 +62,7 @@ class Outlets:
         upstream = offering.upstream
         credential = self._credentials.of(upstream)
         provider = provider_of(upstream.provider)
-        paths = ("/chat/completions", "/messages", "/embeddings")
+        paths = ("/chat/completions", "/messages", "/messages/count_tokens", "/embeddings")
         rest = (upstream.between_ms, upstream.whole_ms)
         batch = offering.embedding_batch
         return Outlet(

@@ -6,6 +6,7 @@ from typing import Final
 from troth.gateway.authenticate import recognize
 from troth.gateway.endpoints import find
 from troth.gateway.endpoints.table import Match
+from troth.gateway.ports import KeyRow
 from troth.gateway.rates import Standing
 from troth.gateway.world import World
 from troth.kernel.clock import iso
@@ -43,8 +44,12 @@ def limits_of(head: Head, world: World) -> list[tuple[bytes, bytes]]:
         caller = None
     if caller is None:
         return []
-    standing = world.rates.standing(caller.key, world.clock.monotonic_ns())
-    is_messages = found.endpoint == "messages"
+    return pairs_of(caller.key, world, is_messages=found.endpoint == "messages")
+
+
+def pairs_of(key: KeyRow, world: World, *, is_messages: bool) -> list[tuple[bytes, bytes]]:
+    """Return where a key stands now, in the headers of a dialect."""
+    standing = world.rates.standing(key, world.clock.monotonic_ns())
     lines = (
         anthropic_lines(standing, world.clock.now_ms()) if is_messages else openai_lines(standing)
     )

@@ -63,13 +63,24 @@ def read(body: bytes) -> Ask:
         BadRequest: malformed JSON, a missing or wrong field.
         RefusedByPolicy: a field that needs content at rest.
     """
+    ask = read_to_count(body)
+    if not ask.max_tokens:
+        raise MissingParameter("max_tokens")
+    return ask
+
+
+def read_to_count(body: bytes) -> Ask:
+    """Return a request whose tokens shall be counted: no answer is wanted, so none is bounded.
+
+    Raises:
+        BadRequest: malformed JSON, a missing or wrong field.
+        RefusedByPolicy: a field that needs content at rest.
+    """
     fields, pieces = read_object(body)
     tally = Tally()
     kept = sift(fields, MESSAGES, _CHECKS, tally)
     model = required_text("model", fields, "model")
     most = kept.get("max_tokens")
-    if type(most) is not int:
-        raise MissingParameter("max_tokens")
     for name in kept.keys() & _FREE_FORM:
         check_numbers(pieces[name])
     _read_content(kept, pieces, tally)
@@ -80,7 +91,7 @@ def read(body: bytes) -> Ask:
         model=model,
         streamed=kept.get("stream") is True,
         wants_usage=True,
-        max_tokens=most,
+        max_tokens=most if type(most) is int else 0,
         choices=1,
         needs=frozenset(tally.needs),
         size=tally.size(),

@@ -17,6 +17,10 @@ from troth.providers.openai_fields import LIMITS, changes, lacking, left_out, un
 from troth.providers.request import UpstreamRequest, request
 
 _LARGE: Final = 16_384
+_COUNTED: Final = frozenset(
+    {"cache_control", "messages", "output_config", "system", "thinking", "tool_choice", "tools"}
+)
+"""What of a request has tokens, and what the endpoint that counts them takes."""
 _STREAM: Final = b',"stream":true'
 _STREAM_WITH_USAGE: Final = b',"stream":true,"stream_options":{"include_usage":true}'
 _GATEWAYS_OWN: Final = frozenset({"model", "stream", "stream_options"}) | LIMITS
@@ -133,6 +137,14 @@ def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:
     if ask.streamed:
         end.append(_STREAM)
     return _parts(ask, outlet, end)
+
+
+def compose_count(ask: Ask, outlet: Outlet) -> UpstreamRequest:
+    """Return the request that asks an Anthropic upstream for the tokens of a messages request."""
+    pieces = ask.encoded
+    named = [name for name in ask.fields if name in _COUNTED]
+    end = [b',"%b":%b' % (name.encode(), pieces[name]) for name in named]
+    return request(outlet.headings["/messages/count_tokens"], _parts(ask, outlet, end))
 
 
 def _embeddings(ask: Ask, outlet: Outlet) -> list[bytes]:

@@ -21,6 +21,7 @@ class Purpose(Enum):
     """What a path is for."""
 
     INFER = "infer"
+    COUNT = "count"
     MODELS = "models"
     MODEL = "model"
     RECEIPT = "receipt"
@@ -44,10 +45,11 @@ class Match(msgspec.Struct, frozen=True):
     subject: str = ""
 
 
-_INFERENCE: Final = {
+_POSTED: Final = {
     "/v1/chat/completions": Match(Purpose.INFER, "openai", "chat"),
     "/v1/embeddings": Match(Purpose.INFER, "openai", "embeddings"),
     "/v1/messages": Match(Purpose.INFER, "anthropic", "messages"),
+    "/v1/messages/count_tokens": Match(Purpose.COUNT, "anthropic"),
 }
 _HEALTH: Final = {
     "/healthz": Match(Purpose.ALIVE, "openai"),
@@ -62,7 +64,7 @@ _READS: Final = {
     "/v1/auth/key": Match(Purpose.KEY, "openai"),
     "/v1/credits": Match(Purpose.CREDITS, "openai"),
 }
-PATHS: Final = frozenset((*_INFERENCE, *_HEALTH, _MODELS))
+PATHS: Final = frozenset((*_POSTED, *_HEALTH, _MODELS))
 """Whole paths that are served: they say nothing about who asks for them, or for what."""
 _ALIASES: Final = ("/openai/v1/", "/v1/openai/", "/api/v1/", "/v1/v1/")
 """The last is what a client asks for that adds /v1 itself and was given an address with it."""
@@ -93,11 +95,11 @@ def find(method: str, path: str, *, is_anthropic: bool) -> Match | TrothError:
 
     `is_anthropic` tells whether the caller sent `anthropic-version`.
     """
-    row = _INFERENCE.get(path)
+    row = _POSTED.get(path)
     if row is not None and method == "POST":
         return row
     path = _unaliased(path)
-    row = _INFERENCE.get(path)
+    row = _POSTED.get(path)
     if row is not None and method == "POST":
         return row
     if path in _HEALTH:
