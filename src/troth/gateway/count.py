@@ -12,12 +12,11 @@ import msgspec
 from troth.catalog.offering import Offering
 from troth.gateway.admit import admit
 from troth.gateway.authenticate import authenticate, recognize
-from troth.gateway.dialects.anthropic_messages import read_to_count
 from troth.gateway.dialects.compose import compose_count
 from troth.gateway.exchange import Ask
 from troth.gateway.patience import large_body
 from troth.gateway.rate_headers import pairs_of
-from troth.gateway.receive import check_head
+from troth.gateway.receive import check_head, receive
 from troth.gateway.route import route
 from troth.gateway.world import World
 from troth.wire import Arrival, ClientLeft, Failure, Moment, Sink
@@ -89,7 +88,7 @@ async def count(arrival: Arrival, sink: Sink, raw_id: bytes, world: World) -> No
     check_head(head)
     caller = recognize(head, world) or await authenticate(head, world)
     body = arrival.whole() or await large_body(arrival, world.memory)
-    ask = read_to_count(body.open())
+    ask = receive("messages", body, caller.key.org, world.hint_key, counts=True)
     admission = admit(ask, caller, world)
     tokens = None
     try:

@@ -5,6 +5,7 @@ from typing import Final
 
 from troth.catalog.model import Endpoint
 from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_EMBEDDINGS, ClientDialect
+from troth.gateway.dialects.anthropic_messages import read_to_count
 from troth.gateway.dialects.strict_json import encode
 from troth.gateway.exchange import Ask
 from troth.kernel.content import Content
@@ -36,14 +37,19 @@ def check_head(head: Head) -> None:
         raise UnsupportedMediaType
 
 
-def receive(endpoint: Endpoint, body: Content, org: str, hint_key: bytes) -> Ask:
+def receive(
+    endpoint: Endpoint, body: Content, org: str, hint_key: bytes, *, counts: bool = False
+) -> Ask:
     """Return the request as its dialect read it; what the caller named is hashed from here on.
+
+    With `counts` only its tokens are asked for, and its answer needs no bound.
 
     Raises:
         BadRequest: one of its leaves, naming the field and never quoting its value.
         RefusedByPolicy: the request needs content to be kept.
     """
-    ask = DIALECTS[endpoint].read(body.open())
+    read = read_to_count if counts else DIALECTS[endpoint].read
+    ask = read(body.open())
     if ask.plain is None and _CACHE_KEY in ask.fields:
         _hash_cache_key(ask, org, hint_key)
     return ask
