@@ -76,14 +76,18 @@ def _leaf(value: _Leaf, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 @with_session
 def check(session: Session) -> int:
     """Read the settings and the catalog, and say what is wrong or not served."""
-    from troth.server.document_terms import document_settings
+    from troth.server.document_terms import document_settings, document_warnings
     from troth.server.offer import offer_of
     from troth.server.payment_settings import payment_warnings
 
     reading = session.reading()
     vat = document_settings(reading.settings).vat.engine
     offer = offer_of(reading.settings)
-    warnings = (*offer.warnings, *payment_warnings(reading.settings.payments))
+    warnings = (
+        *offer.warnings,
+        *payment_warnings(reading.settings.payments),
+        *document_warnings(reading.settings),
+    )
     body = msgspec.json.encode({"file": reading.file, "warnings": warnings})
     session.output.document(
         body,

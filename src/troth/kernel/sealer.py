@@ -24,14 +24,23 @@ class Sealer:
     mark, and nobody without the key can try texts out.
     """
 
-    __slots__ = ("_entropy", "_mark", "_stream", "_tag")
+    __slots__ = ("_entropy", "_mark", "_stream", "_tag", "_use")
 
     def __init__(self, key: bytes, entropy: Callable[[int], bytes], use: Use = "payments") -> None:
         self._entropy = entropy
+        self._use: Use = use
         self._stream, self._tag, self._mark = (
             hmac_of(key, f"troth {use} {what}".encode(), sha256).digest()
             for what in ("stream", "tag", "mark")
         )
+
+    def new_key(self) -> bytes:
+        """Return a random key."""
+        return self._entropy(_BLOCK_BYTES)
+
+    def own(self, key: bytes) -> "Sealer":
+        """Return a sealer of the same use with another key."""
+        return Sealer(key, self._entropy, self._use)
 
     def mark(self, text: str) -> bytes:
         """Return a text's keyed hash, 16 bytes."""

@@ -6,12 +6,16 @@ Each is frozen in a transaction of its own; one that cannot be is told, and the 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from troth.control import documents
+from troth.control.audit import Actor
 from troth.kernel.errors import Missing, TrothError
 from troth.server.office import Office
 from troth.store.transaction import Transaction
 
+_NOBODY: Final = -1
+_SEALED_A_STEP: Final = 500
 Freeze = Callable[[Transaction], documents.Frozen]
 
 
@@ -27,7 +31,13 @@ def issue_receipts(office: Office) -> None:
     faults = _freeze(
         office,
         (
-            partial(documents.receipt_for_topup, terms=terms, paid=each, now_ms=now_ms)
+            partial(
+                documents.receipt_for_topup,
+                terms=terms,
+                paid=each,
+                now_ms=now_ms,
+                sealer=office.sealer,
+            )
             for each in paid
         ),
     )
@@ -36,7 +46,13 @@ def issue_receipts(office: Office) -> None:
     faults += _freeze(
         office,
         (
-            partial(documents.credit_note, terms=terms, returned=each, now_ms=now_ms)
+            partial(
+                documents.credit_note,
+                terms=terms,
+                returned=each,
+                now_ms=now_ms,
+                sealer=office.sealer,
+            )
             for each in returned
         ),
     )
@@ -50,15 +66,20 @@ def issue_months(office: Office) -> None:
     Raises:
         TrothError: the first reason why a document could not be written.
     """
-    with office.store.write() as tx:
-        documents.sweep(tx)
+    keep_papers(office)
     terms, now_ms = office.documents, office.clock.now_ms()
     while (due := _due(office)) is not None:
         span, found = due
         faults = _freeze(
             office,
             (
-                partial(documents.issue, terms=terms, month=(span, sums), now_ms=now_ms)
+                partial(
+                    documents.issue,
+                    terms=terms,
+                    month=(span, sums),
+                    now_ms=now_ms,
+                    sealer=office.sealer,
+                )
                 for sums in found
             ),
         )
@@ -66,6 +87,18 @@ def issue_months(office: Office) -> None:
             raise faults[0]
         with office.store.write() as tx:
             documents.finish(tx, span, now_ms)
+
+
+def keep_papers(office: Office) -> None:
+    """Seal what lies open, and delete what need not be kept any longer."""
+    sealed = 1
+    while sealed:
+        with office.store.write() as tx:
+            sealed = documents.seal_open(tx, office.sealer, _SEALED_A_STEP)
+    with office.store.write() as tx:
+        documents.sweep(tx)
+        actor = Actor(_NOBODY, office.clock.now_ms())
+        documents.erase_of_closed(tx, actor, office.documents.details_days)
 
 
 def _freeze(office: Office, due: Iterable[Freeze]) -> list[TrothError]:

@@ -34,10 +34,20 @@ class VatSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InvoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What documents are like, and for how many years after theirs they are kept."""
+    """What documents are like, and for how many years they are kept.
+
+    `keep_from` says from when the years count: from the end of the business year that a document
+    falls into, which is the day `year_ends` of it, or from the document's own day. With
+    `keep_without_end` they never go. `details_days` after an account is closed who it was is
+    forgotten.
+    """
 
     language: Literal["en", "de", "fr"] = "en"
     keep_years: int = 10
+    keep_from: Literal["year-end", "day"] = "year-end"
+    year_ends: str = "12-31"
+    keep_without_end: bool = False
+    details_days: int = 30
     fonts: str = ""
 
 

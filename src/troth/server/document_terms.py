@@ -1,17 +1,25 @@
 """Turns the settings of documents into the terms they are made by, and refuses what cannot be."""
 
+import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from troth.control import documents
 from troth.kernel.errors import InvalidValue, Misconfigured
-from troth.server.document_settings import DocumentSettings
+from troth.server.document_settings import DocumentSettings, InvoiceSettings
 from troth.server.settings import Settings
 
 _SERIES_MAX: Final = 12
 _YEARS_MAX: Final = 100
+_DAYS_MAX: Final = 3_650
+_YEAR_END: Final = re.compile(r"\d\d-\d\d", re.ASCII)
 _END_OF_DAYS: Final = 1_000_000
+_ENDLESS: Final = (
+    "'invoices.keep_without_end' keeps names of people for ever. "
+    "Set it to false and 'invoices.keep_years' to what the law asks for"
+)
 _UNION: Final = "EU"
 
 
@@ -62,7 +70,8 @@ def document_terms(wanted: DocumentSettings) -> documents.Terms:
         registered=vat.registered,
         rates=documents.read_rates(Path(vat.table) if vat.table else documents.RATES_FILE),
         language=wanted.invoices.language,
-        keep_years=wanted.invoices.keep_years,
+        keep=_keep(wanted.invoices),
+        details_days=wanted.invoices.details_days,
         fonts=wanted.invoices.fonts,
     )
     if engine is documents.Engine.TABLE:
@@ -80,10 +89,40 @@ def _faults(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
         yield "seller.country", 'must be two capital letters, like "CH"'
     if not 1 <= wanted.invoices.keep_years <= _YEARS_MAX:
         yield "invoices.keep_years", f"must be from 1 to {_YEARS_MAX}"
+    if _month_and_day(wanted.invoices.year_ends) is None:
+        yield "invoices.year_ends", 'must be a month and a day, like "12-31"'
+    if not 0 <= wanted.invoices.details_days <= _DAYS_MAX:
+        yield "invoices.details_days", f"must be from 0 to {_DAYS_MAX}"
     if not all(each == _UNION or documents.is_country(each) for each in vat.registered):
         yield "vat.registered", 'must be countries, like ["GB", "EU"]'
     if vat.engine in {"table", "stripe_tax"}:
         yield from _taxing_faults(wanted)
+
+
+def _keep(wanted: InvoiceSettings) -> documents.Keep:
+    return documents.Keep(
+        wanted.keep_years,
+        wanted.keep_from == "day",
+        _month_and_day(wanted.year_ends) or (12, 31),
+        not wanted.keep_without_end,
+    )
+
+
+def _month_and_day(text: str) -> tuple[int, int] | None:
+    if not _YEAR_END.fullmatch(text):
+        return None
+    try:
+        found = dt.date.fromisoformat(f"2024-{text}")
+    except ValueError:
+        return None
+    return found.month, found.day
+
+
+def document_warnings(settings: Settings) -> tuple[str, ...]:
+    """Return what of the settings of documents works, and should be looked at."""
+    if not settings.invoices.keep_without_end:
+        return ()
+    return (_ENDLESS,)
 
 
 def _taxing_faults(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:

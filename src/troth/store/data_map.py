@@ -154,17 +154,18 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, DataClass]]] = {
     "document": _all(
         DataClass.BILLING,
         "number series n kind org subject mirrors about issued_at keep_until gross_cents tax_cents"
-        " body sha256",
+        " body is_sealed sha256",
     ),
     "document_gone": _all(DataClass.OPERATION, "series n sha256"),
     "document_month": _all(DataClass.OPERATION, "month issued_at"),
     "legal_hold": _all(DataClass.BILLING, "id org reference placed_at lifted_at"),
+    "subject_key": _all(DataClass.ACCOUNT, "org what key_sealed"),
     "provider_day": _all(DataClass.OPERATION, "provider day cost entry"),
     "correction": _all(
         DataClass.BILLING, "entry what provider upstream day model org lot amount at"
     ),
     "correction_part": _all(DataClass.USAGE, "request correction amount"),
-    "party": _all(DataClass.ACCOUNT, "org name address country vat_id language changed_at"),
+    "party": _all(DataClass.ACCOUNT, "org details_sealed is_sealed changed_at"),
     "rollup_supply": _all(
         DataClass.OPERATION,
         "day provider upstream model usage_source count tokens_in tokens_out charged cost",

@@ -320,7 +320,8 @@ def test_an_invoice_of_usage_is_less_what_was_corrected(shop: Shop, back: int) -
     span = span_of((at.year - 1970) * 12 + at.month - 1)
     with shop.store.write() as tx:
         (sums,) = gather(tx, span)
-        made = issue(tx, terms, (span, sums), shop.clock.now_ms()).document
+        month_of = (span, sums)
+        made = issue(tx, terms, month_of, shop.clock.now_ms(), sealer=shop.office.sealer).document
     flows = {line.flow: line.nusd for line in made.balance}
     assert flows[Flow.CORRECTED] == back
     assert made.split is not None

@@ -99,8 +99,10 @@ class Town(MoneyWorld):
         issue_months(msgspec.structs.replace(self.office, documents=terms))
         with self.store.read() as tx:
             listed = documents.listed(tx, owner.raw, 99)
-            found = [documents.numbered(tx, each.number) for each in reversed(listed)]
-            assert documents.check(tx).problems == []
+            found = [
+                documents.numbered(tx, each.number, self.office.sealer) for each in reversed(listed)
+            ]
+            assert documents.check(tx, self.office.sealer).problems == []
             assert books.verify(tx).problems == []
         return [each.document for each in found if each]
 

@@ -59,8 +59,8 @@ def issued(office: Office) -> list[documents.Document]:
         issue_receipts(office)
     with office.store.read() as tx:
         numbers = sorted(each.number for each in documents.listed(tx, None, 99))
-        found = [documents.numbered(tx, number) for number in numbers]
-        assert documents.check(tx).problems == []
+        found = [documents.numbered(tx, number, office.sealer) for number in numbers]
+        assert documents.check(tx, office.sealer).problems == []
     return [each.document for each in found if each]
 
 

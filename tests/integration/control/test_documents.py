@@ -19,6 +19,7 @@ from troth.control.documents import (
     Returned,
     Terms,
 )
+from troth.control.documents.sealing import seal
 from troth.control.documents.shape import Document, Treatment
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
@@ -51,20 +52,24 @@ def paid(office: Office, owner: accounts.Organization, cents: int = 10_000, tax:
 
 def receipt(office: Office, terms: Terms, payment: Paid) -> Frozen:
     with office.store.write() as tx:
-        return documents.receipt_for_topup(tx, terms, payment, office.clock.now_ms())
+        return documents.receipt_for_topup(
+            tx, terms, payment, office.clock.now_ms(), sealer=office.sealer
+        )
 
 
 def attempt(office: Office, owner: accounts.Organization, *, fails: bool) -> None:
     """Freeze a receipt in a transaction that may fail after it."""
     with suppress(Spoiled), office.store.write() as tx:
-        documents.receipt_for_topup(tx, PLAIN, paid(office, owner), office.clock.now_ms())
+        documents.receipt_for_topup(
+            tx, PLAIN, paid(office, owner), office.clock.now_ms(), sealer=office.sealer
+        )
         if fails:
             raise Spoiled
 
 
 def problems(office: Office) -> list[str]:
     with office.store.read() as tx:
-        return documents.check(tx).problems
+        return documents.check(tx, office.sealer).problems
 
 
 def numbers(office: Office) -> list[str]:
@@ -198,7 +203,7 @@ def test_vat_that_was_paid_on_top_is_not_recomputed(
     office: Office, ada: accounts.Organization, actor: Actor
 ) -> None:
     with office.store.write() as tx:
-        documents.change(tx, actor, ada, Details("Ada", country="DE"))
+        documents.change(tx, actor, ada, Details("Ada", country="DE"), sealer=office.sealer)
     fits = receipt(office, STRIPE, paid(office, ada, 10_000, 1_900)).document
     assert (fits.gross_cents, fits.tax_cents, fits.tax.rate_bp) == (11_900, 1_900, 1_900)
     other = receipt(office, STRIPE, paid(office, ada, 10_000, 1_234)).document
@@ -214,7 +219,7 @@ def test_a_business_abroad_reverses_the_charge(
 ) -> None:
     with office.store.write() as tx:
         wanted = Details("Ada GmbH", ("Weg 1",), "DE", "136695976", "de")
-        documents.change(tx, actor, ada, wanted)
+        documents.change(tx, actor, ada, wanted, sealer=office.sealer)
     document = receipt(office, AT_TOPUP, paid(office, ada)).document
     assert (document.tax.treatment, document.tax_cents) == (Treatment.REVERSE_CHARGE, 0)
     assert (document.buyer.vat_id, document.language) == ("DE136695976", "de")
@@ -223,7 +228,9 @@ def test_a_business_abroad_reverses_the_charge(
 def returned(office: Office, number: str, cents: int, reference: str) -> Document:
     with office.store.write() as tx:
         wanted = Returned(number, cents, reference)
-        return documents.credit_note(tx, AT_USAGE, wanted, office.clock.now_ms()).document
+        return documents.credit_note(
+            tx, AT_USAGE, wanted, office.clock.now_ms(), sealer=office.sealer
+        ).document
 
 
 def test_credit_notes_mirror_their_invoice_to_the_last_cent(
@@ -231,7 +238,7 @@ def test_credit_notes_mirror_their_invoice_to_the_last_cent(
 ) -> None:
     invoice = receipt(office, AT_TOPUP, paid(office, ada)).document
     with office.store.write() as tx:
-        documents.change(tx, actor, ada, Details("Renamed", country="DE"))
+        documents.change(tx, actor, ada, Details("Renamed", country="DE"), sealer=office.sealer)
     notes = [returned(office, invoice.number, 3_333, f"r{at}") for at in range(3)]
     notes.append(returned(office, invoice.number, 1, "r3"))
     assert sum(note.gross_cents for note in notes) == -10_000
@@ -280,7 +287,7 @@ def test_details_that_cannot_be_are_refused(
 ) -> None:
     for wanted, param in BAD_DETAILS:
         with pytest.raises(InvalidValue) as refused, office.store.write() as tx:
-            documents.change(tx, actor, ada, wanted)
+            documents.change(tx, actor, ada, wanted, sealer=office.sealer)
         assert refused.value.param == param
 
 
@@ -288,13 +295,15 @@ def test_details_are_erased_and_documents_stay(
     office: Office, ada: accounts.Organization, actor: Actor
 ) -> None:
     with office.store.write() as tx:
-        documents.change(tx, actor, ada, Details("Ada Lovelace", ("12 St James",), "GB"))
+        documents.change(
+            tx, actor, ada, Details("Ada Lovelace", ("12 St James",), "GB"), sealer=office.sealer
+        )
     frozen = receipt(office, PLAIN, paid(office, ada))
     with office.store.write() as tx:
         assert documents.erase(tx, actor, ada)
         assert not documents.erase(tx, actor, ada)
-        assert documents.details(tx, ada) == Details("Ada")
-        assert documents.numbered(tx, frozen.number) == frozen
+        assert documents.details(tx, ada, office.sealer) == Details("Ada")
+        assert documents.numbered(tx, frozen.number, office.sealer) == frozen
     assert frozen.document.buyer.name == "Ada Lovelace"
 
 
@@ -368,8 +377,12 @@ def test_a_changed_byte_is_found(office: Office, ada: accounts.Organization) -> 
     frozen = [receipt(office, PLAIN, paid(office, ada)) for _ in range(3)][2]
     changed = frozen.body.replace(b'"gross_cents":10000', b'"gross_cents":10001')
     with office.store.write() as tx:
-        forge(tx, office.store.dialect, changed, 3)
+        sealed = seal(tx, office.sealer, (ada.raw, "papers"), changed)
+        forge(tx, office.store.dialect, sealed, 3)
     assert problems(office) == ["TROTH-R2027-000003: it was changed"]
+    with office.store.write() as tx:
+        tx.execute("UPDATE document SET body = ? WHERE n = 3", (changed,))
+    assert problems(office) == ["TROTH-R2027-000003: it cannot be read"]
 
 
 def test_the_stored_json_is_read_back_as_it_was(office: Office, ada: accounts.Organization) -> None:

@@ -11,9 +11,10 @@ import pytest
 from tests.builders.command_line import CommandLine
 from troth.control.documents import Details, Document, LegalHold, Listed, Paid, receipt_for_topup
 from troth.kernel.clock import SystemClock
-from troth.kernel.ids import IdMaker
+from troth.kernel.ids import IdMaker, system_entropy
 from troth.server import database
 from troth.server.document_terms import document_settings, document_terms
+from troth.server.sealing import people_sealer
 from troth.server.settings import Flags, read
 from troth.server.shown import CheckedDocuments, Erased, ShownRates
 from troth.store import engine
@@ -61,7 +62,9 @@ def _pay(file: Path) -> None:
         assert org
         topup = IdMaker(clock).new("top")
         paid = Paid(topup, f"org_{org[0].hex()}", 10_000, 0, clock.now_ms())
-        receipt_for_topup(tx, document_terms(document_settings(settings)), paid, clock.now_ms())
+        terms = document_terms(document_settings(settings))
+        sealer = people_sealer(settings.folder, system_entropy)
+        receipt_for_topup(tx, terms, paid, clock.now_ms(), sealer=sealer)
 
 
 def test_documents_are_listed_shown_and_checked(troth: CommandLine) -> None:
@@ -122,6 +125,13 @@ WRONG = [
     ('point = "topup"', 'point = "topup"\nregistered = ["Germany"]', "'vat.registered' must be"),
     ('point = "topup"', 'point = "topup"\ntable = "none.toml"', "cannot be read"),
     ('point = "topup"', 'point = "topup"\n[invoices]\nkeep_years = 0', "'invoices.keep_years'"),
+    ('point = "topup"', 'point = "topup"\n[invoices]\nyear_ends = "2-30"', "'invoices.year_ends'"),
+    ('point = "topup"', 'point = "topup"\n[invoices]\nyear_ends = "02-30"', "'invoices.year_ends'"),
+    (
+        'point = "topup"',
+        'point = "topup"\n[invoices]\ndetails_days = -1',
+        "'invoices.details_days'",
+    ),
 ]
 
 
@@ -132,6 +142,14 @@ def test_settings_that_cannot_be_stop_every_command(troth: CommandLine) -> None:
         file.write_text(right.replace(old, new), "utf-8")
         found = troth.run("invoices", "list")
         assert (found.code, said in found.err) == (2, True), found.err
+
+
+def test_storage_without_an_end_is_warned_of(troth: CommandLine) -> None:
+    assert "without_end" not in troth.run("config", "check").err
+    with (troth.folder / "troth.toml").open("a", encoding="utf-8") as file:
+        file.write('[invoices]\nkeep_without_end = true\nkeep_from = "day"\nyear_ends = "06-30"\n')
+    said = troth.run("config", "check")
+    assert (said.code, "'invoices.keep_without_end' keeps names" in said.err) == (1, True)
 
 
 @pytest.mark.parametrize(

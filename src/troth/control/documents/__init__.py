@@ -4,7 +4,15 @@ Read `shape` for what a document is, `series` for its number and hash, `payments
 when one is made, `view` for what a page of it says.
 """
 
-from troth.control.documents.keeping import LegalHold, legal_holds, lift, place, sweep
+from troth.control.documents.keeping import (
+    LegalHold,
+    erase_of_closed,
+    legal_holds,
+    lift,
+    place,
+    seal_open,
+    sweep,
+)
 from troth.control.documents.missing import without_credit_note, without_receipt
 from troth.control.documents.months import Span, Sums, due, finish, gather, issue, span_of
 from troth.control.documents.page import page_of
@@ -15,6 +23,7 @@ from troth.control.documents.shape import Document, Frozen, Kind, Party
 from troth.control.documents.terms import (
     RATES_FILE,
     Engine,
+    Keep,
     Point,
     Rates,
     Terms,
@@ -33,6 +42,7 @@ __all__ = [
     "Document",
     "Engine",
     "Frozen",
+    "Keep",
     "Kind",
     "LegalHold",
     "Listed",
@@ -53,6 +63,7 @@ __all__ = [
     "details",
     "due",
     "erase",
+    "erase_of_closed",
     "finish",
     "gather",
     "is_country",
@@ -67,6 +78,7 @@ __all__ = [
     "place",
     "read_rates",
     "receipt_for_topup",
+    "seal_open",
     "span_of",
     "sweep",
     "view_of",

@@ -1,6 +1,7 @@
 """How long documents stay: until their years are over, and as long as a legal hold stands.
 
-The database refuses to delete earlier, whoever asks.
+The database refuses to delete earlier, whoever asks. With the last one goes the key that they were
+sealed with.
 """
 
 from typing import Final
@@ -8,12 +9,18 @@ from typing import Final
 import msgspec
 
 from troth.control import accounts, audit
+from troth.control.documents.months import due
+from troth.control.documents.parties import erase
+from troth.control.documents.sealing import destroy_keys, seal
+from troth.control.documents.terms import first_of_month
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing
+from troth.kernel.sealer import Sealer
 from troth.store.transaction import Transaction
 
 REFERENCE_MAX: Final = 64
 _ALL: Final = "all"
+_MS_OF_DAY: Final = 86_400_000
 
 
 class LegalHold(msgspec.Struct, frozen=True):
@@ -88,8 +95,56 @@ def legal_holds(tx: Transaction) -> list[LegalHold]:
 
 def sweep(tx: Transaction) -> int:
     """Delete the documents whose years are over and that no legal hold keeps; return how many."""
-    return tx.execute(
+    gone = tx.execute(
         "DELETE FROM document WHERE keep_until < (SELECT day FROM open_day WHERE id = 1)"
         " AND NOT EXISTS (SELECT 1 FROM legal_hold WHERE lifted_at IS NULL"
         " AND (legal_hold.org IS NULL OR legal_hold.org = document.org))"
     )
+    if gone:
+        destroy_keys(tx)
+    return gone
+
+
+def erase_of_closed(tx: Transaction, actor: audit.Actor, days: int) -> int:
+    """Forget the details of accounts that have been closed for so many days; return how many.
+
+    A month that is not invoiced yet still needs them: they stay until it is.
+    """
+    rows = tx.rows(
+        "SELECT party.org, ended_at FROM party JOIN closing ON closing.org = party.org"
+        " WHERE state = 'closed' AND ended_at <= ? ORDER BY party.org",
+        (actor.at_ms - days * _MS_OF_DAY,),
+        tuple[bytes, int],
+    )
+    opened = tx.number("SELECT day FROM open_day WHERE id = 1")
+    waiting = due(tx)
+    first = waiting.first if waiting else first_of_month(opened)
+    gone = [org for org, ended_at_ms in rows if ended_at_ms // _MS_OF_DAY < first]
+    for org in gone:
+        erase(tx, actor, accounts.find(tx, ids.text("org", org)))
+    return len(gone)
+
+
+def seal_open(tx: Transaction, sealer: Sealer, limit: int) -> int:
+    """Seal what a build before this one kept open, so many at most; return how many."""
+    parties = tx.rows(
+        "SELECT org, details_sealed FROM party WHERE is_sealed = 0 LIMIT ?",
+        (limit,),
+        tuple[bytes, bytes],
+    )
+    for org, details in parties:
+        tx.execute(
+            "UPDATE party SET details_sealed = ?, is_sealed = 1 WHERE org = ?",
+            (seal(tx, sealer, (org, "party"), details), org),
+        )
+    papers = tx.rows(
+        "SELECT number, org, body FROM document WHERE is_sealed = 0 LIMIT ?",
+        (limit,),
+        tuple[str, bytes, bytes],
+    )
+    for number, org, body in papers:
+        tx.execute(
+            "UPDATE document SET body = ?, is_sealed = 1 WHERE number = ?",
+            (seal(tx, sealer, (org, "papers"), body), number),
+        )
+    return len(parties) + len(papers)

@@ -12,7 +12,7 @@ import msgspec
 from troth.control import accounts
 from troth.control.documents import tax_entries
 from troth.control.documents.parties import buyer
-from troth.control.documents.series import Place, Wanted, freeze
+from troth.control.documents.series import Place, Wanted, freeze, of_subject
 from troth.control.documents.shape import (
     NUSD_PER_CENT,
     Balance,
@@ -32,6 +32,7 @@ from troth.control.documents.tax import tax_of, within
 from troth.control.documents.terms import Engine, Point, Terms, date_of, day_of
 from troth.kernel import ids
 from troth.kernel.errors import invariant
+from troth.kernel.sealer import Sealer
 from troth.ledger.books import wallet_purse
 from troth.store.transaction import Transaction
 
@@ -189,7 +190,9 @@ def _used(tx: Transaction, span: Span) -> dict[bytes, list[Used]]:
     return found
 
 
-def issue(tx: Transaction, terms: Terms, month: tuple[Span, Sums], now_ms: int) -> Frozen:
+def issue(
+    tx: Transaction, terms: Terms, month: tuple[Span, Sums], now_ms: int, *, sealer: Sealer
+) -> Frozen:
     """Freeze an organization's month, once, in the caller's transaction.
 
     Raises:
@@ -198,9 +201,9 @@ def issue(tx: Transaction, terms: Terms, month: tuple[Span, Sums], now_ms: int) 
     """
     span, sums = month
     owner = accounts.find(tx, ids.text("org", sums.org))
-    party, language = buyer(tx, owner)
+    party, language = buyer(tx, owner, sealer)
     is_invoice = terms.engine is not Engine.NONE and terms.point is Point.USAGE
-    split = _split(tx, sums) if is_invoice else None
+    split = _split(tx, sums, sealer) if is_invoice else None
     gross_cents = _invoiced(split) // NUSD_PER_CENT if split else 0
     tax = tax_of(terms, party, span.last) if is_invoice else _untaxed(terms)
     tax_cents = within(gross_cents, tax.rate_bp)
@@ -230,8 +233,8 @@ def issue(tx: Transaction, terms: Terms, month: tuple[Span, Sums], now_ms: int) 
         )
 
     subject = f"month:{owner.ref}:{date_of(span.first)[:7]}"
-    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep_years, now_ms)
-    frozen, is_new = freeze(tx, wanted, compose)
+    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep, now_ms)
+    frozen, is_new = freeze(tx, wanted, compose, sealer)
     if is_new:
         tax_entries.post(tx, frozen.document, now_ms)
     return frozen
@@ -258,7 +261,7 @@ def _balance(sums: Sums) -> Iterator[Balance]:
             yield Balance(flow, figures[flow])
 
 
-def _split(tx: Transaction, sums: Sums) -> Split:
+def _split(tx: Transaction, sums: Sums, sealer: Sealer) -> Split:
     """Cut a month's paid usage into whole cents and a rest that the next month takes on.
 
     Where more was corrected than used, all of that is the rest.
@@ -266,12 +269,13 @@ def _split(tx: Transaction, sums: Sums) -> Split:
     whole = sums.gifts + sums.bought
     invariant(whole == sums.charged, "a month is invoiced while its charges are there")
     before = tx.row(
-        "SELECT body FROM document WHERE org = ? AND kind = 'invoice' AND subject LIKE ?"
+        "SELECT subject FROM document WHERE org = ? AND kind = 'invoice' AND subject LIKE ?"
         " ORDER BY issued_at DESC, n DESC LIMIT 1",
         (sums.org, "month:%"),
-        tuple[bytes],
+        tuple[str],
     )
-    last = msgspec.json.decode(before[0], type=Document).split if before else None
+    found = of_subject(tx, before[0], sealer) if before else None
+    last = found.document.split if found else None
     carried = last.carried_out_nusd if last else 0
     due = sums.charged - sums.gifts - sums.corrected + carried
     rest = due % NUSD_PER_CENT if due > 0 else due

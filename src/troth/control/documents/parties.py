@@ -1,4 +1,4 @@
-"""Who an organization is on documents: in a table of its own, so that it can be erased.
+"""Who an organization is on documents: sealed, under a key of its own, so that it can be erased.
 
 A document keeps what stood on it: the law that asks for the document asks for the name.
 """
@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 
 from troth.control import accounts, audit
+from troth.control.documents.sealing import destroy_keys, seal, unseal
 from troth.control.documents.shape import Party
 from troth.control.documents.vat_ids import checked, is_country
 from troth.control.documents.words import LANGUAGES
 from troth.kernel.errors import InvalidValue
+from troth.kernel.sealer import Sealer
 from troth.store.transaction import Transaction
 
 LINES_MAX: Final = 6
@@ -29,7 +31,12 @@ class Details(msgspec.Struct, frozen=True):
 
 
 def change(
-    tx: Transaction, actor: audit.Actor, owner: accounts.Organization, wanted: Details
+    tx: Transaction,
+    actor: audit.Actor,
+    owner: accounts.Organization,
+    wanted: Details,
+    *,
+    sealer: Sealer,
 ) -> Details:
     """Keep an organization's details for documents from now on.
 
@@ -37,16 +44,13 @@ def change(
         InvalidValue: a field that cannot stand on a document, or no VAT number of the country.
     """
     details = _checked(wanted)
+    sealed = seal(tx, sealer, (owner.raw, "party"), msgspec.json.encode(details))
     tx.execute(
-        "INSERT INTO party (org, name, address, country, vat_id, language, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org) DO UPDATE SET name = excluded.name,"
-        " address = excluded.address, country = excluded.country, vat_id = excluded.vat_id,"
-        " language = excluded.language, changed_at = excluded.changed_at",
-        (
-            owner.raw, details.name, msgspec.json.encode(details.address).decode(),
-            details.country, details.vat_id, details.language, actor.at_ms,
-        ),
-    )  # fmt: skip
+        "INSERT INTO party (org, details_sealed, is_sealed, changed_at) VALUES (?, ?, 1, ?)"
+        " ON CONFLICT (org) DO UPDATE SET details_sealed = excluded.details_sealed,"
+        " is_sealed = 1, changed_at = excluded.changed_at",
+        (owner.raw, sealed, actor.at_ms),
+    )
     audit.append(tx, actor, audit.Action.PARTY_CHANGE, owner.ref)
     return details
 
@@ -76,29 +80,33 @@ def _line(text: str) -> str:
     return trimmed
 
 
-def details(tx: Transaction, owner: accounts.Organization) -> Details:
-    """Return what stands on an organization's documents: its name, where nothing was given."""
-    found = tx.row(
-        "SELECT name, address, country, vat_id, language FROM party WHERE org = ?",
-        (owner.raw,),
-        tuple[str, str, str, str, str],
+def details(tx: Transaction, owner: accounts.Organization, sealer: Sealer) -> Details:
+    """Return what stands on an organization's documents: its name, where nothing was given.
+
+    Raises:
+        InvariantBroken: the key is not that which it was sealed with.
+    """
+    kept = tx.row(
+        "SELECT details_sealed, is_sealed FROM party WHERE org = ?", (owner.raw,), tuple[bytes, int]
     )
-    if found is None:
+    if kept is None:
         return Details(owner.name)
-    name, address, country, vat_id, language = found
-    lines = msgspec.json.decode(address, type=tuple[str, ...])
-    return Details(name, lines, country, vat_id, language)
+    return msgspec.json.decode(unseal(tx, sealer, (owner.raw, "party"), kept), type=Details)
 
 
-def buyer(tx: Transaction, owner: accounts.Organization) -> tuple[Party, str]:
+def buyer(tx: Transaction, owner: accounts.Organization, sealer: Sealer) -> tuple[Party, str]:
     """Return an organization as a buyer, and the language it reads."""
-    found = details(tx, owner)
+    found = details(tx, owner, sealer)
     return Party(found.name, found.address, found.country, found.vat_id), found.language
 
 
 def erase(tx: Transaction, actor: audit.Actor, owner: accounts.Organization) -> bool:
-    """Forget an organization's details; False where there are none. Its documents stay."""
+    """Forget an organization's details, and the key they were sealed with; False without any.
+
+    Its documents stay sealed under a key of theirs for as long as the law asks for them.
+    """
     if not tx.execute("DELETE FROM party WHERE org = ?", (owner.raw,)):
         return False
+    destroy_keys(tx)
     audit.append(tx, actor, audit.Action.PARTY_ERASE, owner.ref)
     return True

@@ -25,6 +25,7 @@ from troth.control.documents.tax import on_top, share, tax_of, within
 from troth.control.documents.terms import Engine, Point, Terms, date_of
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing
+from troth.kernel.sealer import Sealer
 from troth.store.transaction import Transaction
 
 _MS_OF_DAY: Final = 86_400_000
@@ -53,7 +54,9 @@ class Returned(msgspec.Struct, frozen=True):
     about: bytes | None = None
 
 
-def receipt_for_topup(tx: Transaction, terms: Terms, paid: Paid, now_ms: int) -> Frozen:
+def receipt_for_topup(
+    tx: Transaction, terms: Terms, paid: Paid, now_ms: int, *, sealer: Sealer
+) -> Frozen:
     """Freeze the document of a payment, once a top-up, in the caller's transaction.
 
     Where VAT is due when credit is bought it is the invoice; else a receipt.
@@ -63,7 +66,7 @@ def receipt_for_topup(tx: Transaction, terms: Terms, paid: Paid, now_ms: int) ->
         Misconfigured: the table has no VAT rate for where it is due.
     """
     owner = accounts.find(tx, paid.organization)
-    party, language = buyer(tx, owner)
+    party, language = buyer(tx, owner, sealer)
     day = paid.paid_at_ms // _MS_OF_DAY
     tax, tax_cents = _tax(terms, party, paid, day)
     gross_cents = paid.cents + paid.tax_cents
@@ -92,8 +95,8 @@ def receipt_for_topup(tx: Transaction, terms: Terms, paid: Paid, now_ms: int) ->
 
     subject = f"topup:{paid.topup}"
     about = ids.raw_of("top", paid.topup)
-    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep_years, now_ms, about)
-    return _frozen(tx, wanted, compose)
+    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep, now_ms, about)
+    return _frozen(tx, wanted, compose, sealer)
 
 
 def _tax(terms: Terms, party: Party, paid: Paid, day: int) -> tuple[Tax, int]:
@@ -122,7 +125,9 @@ def _notes(kind: Kind, tax: Tax) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def credit_note(tx: Transaction, terms: Terms, returned: Returned, now_ms: int) -> Frozen:
+def credit_note(
+    tx: Transaction, terms: Terms, returned: Returned, now_ms: int, *, sealer: Sealer
+) -> Frozen:
     """Freeze the mirror of a document for what went back of it, in the caller's transaction.
 
     Seller, buyer, language and VAT are those of the document; the notes of one document never take
@@ -132,7 +137,7 @@ def credit_note(tx: Transaction, terms: Terms, returned: Returned, now_ms: int) 
         Missing: there is no such document.
         InvalidValue: it is no receipt or invoice, or there is not so much left of it.
     """
-    source = numbered(tx, returned.number)
+    source = numbered(tx, returned.number, sealer)
     if source is None:
         raise Missing("document")
     before = source.document
@@ -165,12 +170,14 @@ def credit_note(tx: Transaction, terms: Terms, returned: Returned, now_ms: int) 
     subject = f"return:{returned.reference}"
     kind = Kind.CREDIT_NOTE
     about = returned.about
-    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep_years, now_ms, about)
-    return _frozen(tx, wanted, compose)
+    wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep, now_ms, about)
+    return _frozen(tx, wanted, compose, sealer)
 
 
-def _frozen(tx: Transaction, wanted: Wanted, compose: Callable[[Place], Document]) -> Frozen:
-    frozen, is_new = freeze(tx, wanted, compose)
+def _frozen(
+    tx: Transaction, wanted: Wanted, compose: Callable[[Place], Document], sealer: Sealer
+) -> Frozen:
+    frozen, is_new = freeze(tx, wanted, compose, sealer)
     if is_new:
         tax_entries.post(tx, frozen.document, wanted.now_ms)
     return frozen

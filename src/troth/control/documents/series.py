@@ -11,9 +11,11 @@ from typing import Final
 
 import msgspec
 
+from troth.control.documents.sealing import seal, unseal
 from troth.control.documents.shape import Document, Frozen, Kind
-from troth.control.documents.terms import day_of
-from troth.kernel.errors import invariant
+from troth.control.documents.terms import Keep
+from troth.kernel.errors import InvariantBroken, invariant
+from troth.kernel.sealer import Sealer
 from troth.store.transaction import Transaction
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -27,7 +29,8 @@ _LETTERS: Final = {
 _LISTED: Final = """
 SELECT number, kind, org, issued_at, gross_cents, tax_cents, mirrors, sha256
 FROM document {} ORDER BY issued_at DESC, number DESC LIMIT ?"""
-_FROZEN: Final = "SELECT number, body, sha256 FROM document"
+_FROZEN: Final = "SELECT number, body, sha256, org, is_sealed FROM document"
+_FROZEN_OF: Final = tuple[str, bytes, bytes, bytes, int]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -42,20 +45,20 @@ class Wanted(msgspec.Struct, frozen=True):
     """A document to freeze. `subject` is what it is about: frozen once, whoever asks again.
 
     `org` is the organization's sixteen bytes, `about` those of the payment or refund; it is kept
-    for `keep_years` after its year.
+    as long as `keep` says.
     """
 
     entity: str
     kind: Kind
     subject: str
     org: bytes
-    keep_years: int
+    keep: Keep
     now_ms: int
     about: bytes | None = None
 
 
 def freeze(
-    tx: Transaction, wanted: Wanted, compose: Callable[[Place], Document]
+    tx: Transaction, wanted: Wanted, compose: Callable[[Place], Document], sealer: Sealer
 ) -> tuple[Frozen, bool]:
     """Return the document of a subject, and whether it was frozen just now."""
     issued = dt.datetime.fromtimestamp(wanted.now_ms // _MS, dt.UTC).date()
@@ -68,22 +71,22 @@ def freeze(
         "SELECT n, hash FROM document_series WHERE series = ? {lock}", (series,), tuple[int, bytes]
     )
     assert last
-    if found := of_subject(tx, wanted.subject):
+    if found := of_subject(tx, wanted.subject, sealer):
         return found, False
     n = last[0] + 1
     document = compose(Place(f"{series}-{n:06d}", last[1].hex(), issued.isoformat()))
     invariant(document.net_cents + document.tax_cents == document.gross_cents, "a document adds up")
     body = _ENCODER.encode(document)
     digest = sha256(body).digest()
-    keep_until = day_of(dt.date(issued.year + wanted.keep_years, 12, 31))
+    sealed = seal(tx, sealer, (wanted.org, "papers"), body)
     tx.execute(
         "INSERT INTO document (number, series, n, kind, org, subject, mirrors, about, issued_at,"
-        " keep_until, gross_cents, tax_cents, body, sha256)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " keep_until, gross_cents, tax_cents, body, sha256, is_sealed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         (
             document.number, series, n, wanted.kind.value, wanted.org, wanted.subject,
             document.mirrors.number if document.mirrors else None, wanted.about, wanted.now_ms,
-            keep_until,            document.gross_cents, document.tax_cents, body, digest,
+            wanted.keep.until(issued), document.gross_cents, document.tax_cents, sealed, digest,
         ),
     )  # fmt: skip
     touched = tx.execute(
@@ -94,16 +97,24 @@ def freeze(
     return Frozen(document.number, body, digest.hex()), True
 
 
-def of_subject(tx: Transaction, subject: str) -> Frozen | None:
+def of_subject(tx: Transaction, subject: str, sealer: Sealer) -> Frozen | None:
     """Return what was frozen about a subject."""
-    found = tx.row(f"{_FROZEN} WHERE subject = ?", (subject,), tuple[str, bytes, bytes])
-    return Frozen(found[0], found[1], found[2].hex()) if found else None
+    return _opened(tx, tx.row(f"{_FROZEN} WHERE subject = ?", (subject,), _FROZEN_OF), sealer)
 
 
-def numbered(tx: Transaction, number: str) -> Frozen | None:
+def numbered(tx: Transaction, number: str, sealer: Sealer) -> Frozen | None:
     """Return the document of a number."""
-    found = tx.row(f"{_FROZEN} WHERE number = ?", (number,), tuple[str, bytes, bytes])
-    return Frozen(found[0], found[1], found[2].hex()) if found else None
+    return _opened(tx, tx.row(f"{_FROZEN} WHERE number = ?", (number,), _FROZEN_OF), sealer)
+
+
+def _opened(
+    tx: Transaction, found: tuple[str, bytes, bytes, bytes, int] | None, sealer: Sealer
+) -> Frozen | None:
+    if found is None:
+        return None
+    number, body, digest, org, is_sealed = found
+    opened = unseal(tx, sealer, (org, "papers"), (body, is_sealed))
+    return Frozen(number, opened, digest.hex())
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -140,7 +151,7 @@ class Checked(msgspec.Struct):
     problems: list[str] = []
 
 
-def check(tx: Transaction) -> Checked:
+def check(tx: Transaction, sealer: Sealer) -> Checked:
     """Read every series from its start: no gap, no changed byte, each naming the one before."""
     report = Checked()
     ends = tx.rows("SELECT series, n, hash FROM document_series ORDER BY series", (),
@@ -148,7 +159,7 @@ def check(tx: Transaction) -> Checked:
     for series, end, end_hash in ends:
         report.series += 1
         at = (0, bytes(32))
-        for n, digest, body, number in _series(tx, series):
+        for n, digest, body, number in _series(tx, series, sealer):
             if n != at[0] + 1:
                 report.problems.append(f"{series}: there is a gap before number {n}")
             if body is not None:
@@ -160,16 +171,30 @@ def check(tx: Transaction) -> Checked:
     return report
 
 
-def _series(tx: Transaction, series: str) -> list[tuple[int, bytes, bytes | None, str]]:
-    kept = tx.rows(
-        "SELECT n, sha256, body, number FROM document WHERE series = ?",
-        (series,),
-        tuple[int, bytes, bytes, str],
-    )
+def _series(
+    tx: Transaction, series: str, sealer: Sealer
+) -> list[tuple[int, bytes, bytes | None, str]]:
+    kept = [
+        (n, digest, _body(tx, sealer, (org, body, is_sealed)), number)
+        for n, digest, number, org, body, is_sealed in tx.rows(
+            "SELECT n, sha256, number, org, body, is_sealed FROM document WHERE series = ?",
+            (series,),
+            tuple[int, bytes, str, bytes, bytes, int],
+        )
+    ]
     gone = tx.rows(
         "SELECT n, sha256 FROM document_gone WHERE series = ?", (series,), tuple[int, bytes]
     )
     return sorted([*kept, *((n, digest, None, "") for n, digest in gone)], key=lambda row: row[0])
+
+
+def _body(tx: Transaction, sealer: Sealer, kept: tuple[bytes, bytes, int]) -> bytes:
+    """Return a document's JSON, nothing where it cannot be opened."""
+    org, body, is_sealed = kept
+    try:
+        return unseal(tx, sealer, (org, "papers"), (body, is_sealed))
+    except InvariantBroken:
+        return b""
 
 
 def _faults(number: str, body: bytes, digest: bytes, before: bytes) -> list[str]:

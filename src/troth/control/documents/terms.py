@@ -1,6 +1,7 @@
 """What documents are made by: who sells, how VAT is charged, in which language."""
 
 import datetime as dt
+from calendar import isleap
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,9 @@ from troth.kernel.errors import Misconfigured
 from troth.kernel.fields import Code
 
 RATES_FILE: Final = Path(__file__).parent / "vat_rates.toml"
+WITHOUT_END: Final = 1_000_000_000
 _EPOCH: Final = dt.date(1970, 1, 1)
+_LEAP_DAY: Final = (2, 29)
 _BP_DECIMALS: Final = 2
 _BP_MAX: Final = 10_000
 
@@ -66,10 +69,40 @@ class Rates(msgspec.Struct, frozen=True):
         return max(found, key=lambda each: each.since).rate_bp
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """How long documents are kept: for `years`, or without end.
+
+    They count from the end of a document's business year, whose last day is `year_ends` (month and
+    day), or from the document's own day where it `is_to_the_day`.
+    """
+
+    years: int = 10
+    is_to_the_day: bool = False
+    year_ends: tuple[int, int] = (12, 31)
+    has_end: bool = True
+
+    def until(self, issued: dt.date) -> int:
+        """Return the last day, since 1970, on which a document of a date must be there."""
+        if not self.has_end:
+            return WITHOUT_END
+        if self.is_to_the_day:
+            return _years_after(issued.year + self.years, issued.month, issued.day)
+        is_over = (issued.month, issued.day) > self.year_ends
+        return _years_after(issued.year + is_over + self.years, *self.year_ends)
+
+
+def _years_after(year: int, month: int, day: int) -> int:
+    """Return a day; the 29th of February of a year that has none is the 1st of March."""
+    if (month, day) == _LEAP_DAY and not isleap(year):
+        month, day = 3, 1
+    return day_of(dt.date(year, month, day))
+
+
 class Terms(msgspec.Struct, frozen=True):
     """All of it. `registered` are the countries where the seller charges VAT beside its own.
 
-    `EU` among them stands for all of the Union: the One-Stop Shop.
+    `EU` among them stands for all of the Union: the One-Stop Shop. `details_days` after an account
+    is closed it is forgotten who it was.
     """
 
     series: str = "TROTH"
@@ -79,7 +112,8 @@ class Terms(msgspec.Struct, frozen=True):
     registered: tuple[str, ...] = ()
     rates: Rates = Rates()
     language: str = "en"
-    keep_years: int = 10
+    keep: Keep = Keep()
+    details_days: int = 30
     fonts: str = ""
 
 
@@ -151,3 +185,8 @@ def day_of(date: dt.date) -> int:
 def date_of(day: int) -> str:
     """Return days since 1970-01-01 as an ISO date."""
     return (_EPOCH + dt.timedelta(days=day)).isoformat()
+
+
+def first_of_month(day: int) -> int:
+    """Return the first day of a day's month, both since 1970-01-01."""
+    return day_of((_EPOCH + dt.timedelta(days=day)).replace(day=1))

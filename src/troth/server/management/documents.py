@@ -45,7 +45,7 @@ class NewLegalHold(Body):
 def show_details(name: str, office: Here) -> Response:
     """Show who an organization is on its documents."""
     with office.store.read() as tx:
-        return answer(documents.details(tx, accounts.named(tx, name)))
+        return answer(documents.details(tx, accounts.named(tx, name), office.sealer))
 
 
 @ROUTER.post("/organizations/{name:path}/details/erase")
@@ -66,7 +66,8 @@ def change_details(name: str, body: NewDetails, office: Here, by: By) -> Respons
         body.name, tuple(body.address), body.country, body.vat_id, body.language
     )
     with office.store.write() as tx:
-        return answer(documents.change(tx, by, accounts.named(tx, name), wanted))
+        owner = accounts.named(tx, name)
+        return answer(documents.change(tx, by, owner, wanted, sealer=office.sealer))
 
 
 @ROUTER.get("/vat-rates")
@@ -104,7 +105,7 @@ def list_documents(
 def check_documents(office: Here) -> Response:
     """Read every series from its start: no gap, no changed byte."""
     with office.store.read() as tx:
-        found = documents.check(tx)
+        found = documents.check(tx, office.sealer)
     return answer(CheckedDocuments(found.series, found.documents, found.problems))
 
 
@@ -122,7 +123,7 @@ def show_document(
 ) -> Response:
     """Give a document: its JSON as it was frozen, or a page made of it."""
     with office.store.read() as tx:
-        frozen = documents.numbered(tx, number)
+        frozen = documents.numbered(tx, number, office.sealer)
     if frozen is None:
         raise Missing("document")
     if form == "json":
@@ -145,7 +146,7 @@ def credit_document(number: str, body: NewReturn, office: Here, by: By) -> Respo
         raise InvalidValue("reference", "give what the movement is called, once and for all")
     returned = documents.Returned(number, amount // _NUSD_PER_CENT, body.reference.strip())
     with office.store.write() as tx:
-        made = documents.credit_note(tx, office.documents, returned, by.at_ms)
+        made = documents.credit_note(tx, office.documents, returned, by.at_ms, sealer=office.sealer)
         action = audit.Action.DOCUMENT_CREDIT
         audit.append(tx, by, action, number, other=made.number, amount_nusd=amount)
     return Response(made.body, 201, media_type=JSON)
