@@ -164,10 +164,13 @@ class PostgresTransaction(Statements):
 
 def _packing(packed: Packed) -> str:
     """Return the expression of rows as `Packed` has them."""
+    forms = {
+        "I": "substr(int8send({0}), 5)",
+        "q": "int8send({0})",
+        "s": "substr(coalesce({0}, '') || decode('{1}', 'hex'), 1, {2})",
+    }
     fields = [
-        f"substr(int8send({column}), {9 - width})"
-        if letter != "s"
-        else f"substr(coalesce({column}, '') || '\\x{'00' * width}'::bytea, 1, {width})"
+        forms[letter].format(column, "00" * width, width)
         for column, letter, width in packed.fields()
     ]
     return f"string_agg({' || '.join(fields)}, '' ORDER BY {packed.columns[0]})"

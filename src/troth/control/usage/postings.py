@@ -5,16 +5,20 @@ request's sixteen bytes and the charge (eight bytes, big endian); a node is SHA-
 and its two children. Whoever keeps a receipt and the batch's header can check the charge alone.
 """
 
-from itertools import groupby
-from typing import Literal
+import struct
+from hashlib import sha256
+from typing import Final, Literal
 
 import msgspec
 
 from troth.kernel import hash_tree
 from troth.ledger import books
-from troth.store.transaction import Transaction
+from troth.store.transaction import PLACE_MAX, Packed, Transaction
 
-_Row = tuple[int, int, int, bytes, int, bytes | None, int | None, int | None]
+_OF_USAGE: Final = Packed("usage", ("desk", "batch"), ("place", "request", "charged"), ">I16sq")
+_ROW: Final = struct.Struct(">I24s")
+"""Of a packed row: its place, and what its leaf is the hash of after a zero byte."""
+_LEAF: Final = b"\0"
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -72,30 +76,31 @@ def unproved(transaction: Transaction) -> list[tuple[int, int]]:
     Rows leave when their period is over, a closed day at a time: of a closed day some may be gone.
     Of a row this proves request, charge and place; the rest of it explains the charge.
     """
-    closed = transaction.row("SELECT coalesce(max(day), -1) FROM day_close", (), tuple[int])
-    rows = transaction.stream(
-        "SELECT usage.desk, usage.batch, place, request, charged, receipts_root, batch.count, day"
-        " FROM usage LEFT JOIN batch ON batch.desk = usage.desk AND batch.n = usage.batch"
-        " ORDER BY usage.desk, usage.batch, place",
-        (),
-        tuple[int, int, int, bytes, int, bytes | None, int | None, int | None],
-    )
-    last_closed = closed[0] if closed else -1
-    return [
-        batch
-        for batch, group in groupby(rows, lambda row: (row[0], row[1]))
-        if not _are_posted(list(group), last_closed)
-    ]
+    last_closed = transaction.number("SELECT coalesce(max(day), -1) FROM day_close")
+    wrong, seen = [], 0
+    for (desk, n, root, count, day), rows in transaction.packed(
+        "SELECT desk, n AS batch, receipts_root, count, day FROM batch",
+        _OF_USAGE,
+        tuple[int, int, bytes, int, int],
+    ):
+        seen += len(rows) // _ROW.size
+        if rows and not _are_posted(rows, root, count, is_closed=day <= last_closed):
+            wrong.append((desk, n))
+    if seen != transaction.number("SELECT count(*) FROM usage"):
+        wrong += transaction.rows(
+            "SELECT DISTINCT desk, batch FROM usage WHERE place NOT BETWEEN 0 AND ? OR NOT EXISTS"
+            " (SELECT 1 FROM batch WHERE batch.desk = usage.desk AND batch.n = usage.batch)",
+            (PLACE_MAX,),
+            tuple[int, int],
+        )
+    return wrong
 
 
-def _are_posted(rows: list[_Row], last_closed: int) -> bool:
-    _, _, _, _, _, root, count, day = rows[0]
-    places = [row[2] for row in rows]
-    if count is None or day is None or len(rows) > count:
-        return False
-    if len(rows) < count:
-        return day <= last_closed and len(set(places)) == len(places) and places[-1] < count
-    leaves = [books.receipt_leaf(row[3], row[4]) for row in rows]
+def _are_posted(rows: bytes, root: bytes, count: int, *, is_closed: bool) -> bool:
+    places = [place for place, _ in _ROW.iter_unpack(rows)]
+    if len(places) < count:
+        return is_closed and len(set(places)) == len(places) and places[-1] < count
+    leaves = [sha256(_LEAF + leaf).digest() for _, leaf in _ROW.iter_unpack(rows)]
     return places == list(range(count)) and hash_tree.root(leaves) == root
 
 
