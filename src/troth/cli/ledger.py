@@ -113,8 +113,9 @@ def _verify_file(session: Session, file: Path, kept: tuple[str, ...]) -> int:
 
 @ledger.command()
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--force", "is_forced", is_flag=True, help="Replace FILE if it is there.")
 @with_session
-def export(session: Session, file: Path) -> None:
+def export(session: Session, file: Path, *, is_forced: bool) -> None:
     """Write the whole ledger to a file of JSON lines that others can check.
 
     A line a book, lot, day close, batch, charge and entry, and a hash of all at the end. Check it
@@ -124,6 +125,9 @@ def export(session: Session, file: Path) -> None:
 
     from troth.cli.ledger_file import write
 
+    if file.exists() and not is_forced:
+        hint = "it is there already; name another file, or replace it with --force"
+        raise click.BadParameter(hint, param_hint="FILE")
     with session.management() as client:
         written = write(client, file)
     session.output.document(

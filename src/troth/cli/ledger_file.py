@@ -1,5 +1,6 @@
 """Fetches the ledger page by page and writes it to a file with a hash at its end."""
 
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -36,20 +37,29 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def write(client: Client, file: Path) -> Written:
-    """Write the ledger; the file takes its name when it is whole."""
+    """Write the ledger; the file takes its name when it is whole, and nothing is left of a part."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        partial.touch(mode=0o600, exist_ok=False)
+        written = _write(client, partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _write(client: Client, file: Path) -> Written:
     digest = sha256()
     count = 0
-    partial = file.with_name(file.name + ".part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    with partial.open("wb") as out:
+    with file.open("wb") as out:
         for page in _pages(client):
             digest.update(page)
             count += page.count(b"\n")
             out.write(page)
         end = _End(count, digest.hexdigest())
         out.write(msgspec.json.encode(end) + b"\n")
-    partial.replace(file)
+        out.flush()
+        os.fsync(out.fileno())
     return Written(end.lines, end.sha256)
 
 

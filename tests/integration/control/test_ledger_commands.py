@@ -3,11 +3,16 @@
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from tests.builders.command_line import CommandLine
+from troth.cli import ledger_file
 from troth.server.shown import Verified
+
+if TYPE_CHECKING:
+    from troth.cli.client import Client
 
 
 @pytest.fixture
@@ -39,6 +44,35 @@ def test_an_exported_file_agrees_and_a_changed_one_does_not(troth: CommandLine) 
     file.write_bytes(file.read_bytes().replace(b'"paid"', b'"gift"'))
     checked = troth.run("ledger", "verify", "--file", "ledger.jsonl")
     assert (checked.code, "Problem:" in checked.err) == (1, True)
+
+
+def test_an_export_replaces_a_file_only_when_told_to(troth: CommandLine) -> None:
+    file = troth.folder / "ledger.jsonl"
+    file.write_bytes(b"kept")
+    said = troth.run("ledger", "export", "ledger.jsonl")
+    assert (said.code, "--force" in said.err, file.read_bytes()) == (2, True, b"kept")
+    assert troth.run("ledger", "export", "ledger.jsonl", "--force").code == 0
+    assert troth.run("ledger", "verify", "--file", "ledger.jsonl").code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+class Broken:
+    """A client whose line breaks after the first page."""
+
+    def get(self, *path: str, **_: int) -> bytes:
+        """Return the first page only."""
+        if path[-1] != "export":
+            raise ConnectionError
+        return b'{"t":"ledger","open_day":1}\n'
+
+
+def test_nothing_is_left_of_an_export_that_breaks_off(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(b"kept")
+    with pytest.raises(ConnectionError):
+        ledger_file.write(cast("Client", Broken()), file)
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == b"kept"
 
 
 def test_a_copy_restored_too_old_is_told_from_the_kept_head(troth: CommandLine) -> None:

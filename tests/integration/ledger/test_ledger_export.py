@@ -1,5 +1,6 @@
 """An exported ledger can be checked by others, and no changed line goes unseen."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.builders.money_world import USD, MoneyWorld
+from tests.structure.source import ROOT
 from troth.control import reports
 from troth.ledger.books import close_day, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
@@ -196,6 +198,42 @@ def test_the_auditor_runs_alone(honest: list[bytes], tmp_path: Path) -> None:
     assert b'"problems": []' in done.stdout
     file.write_bytes(b"".join(honest))
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+
+
+def described(file: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the program that stands on the page for auditors, and nothing else."""
+    page = (ROOT / "docs" / "guides" / "reports.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    command = [sys.executable, "-I", "-S", "-c", program, str(file)]
+    return subprocess.run(command, capture_output=True, check=False, text=True)
+
+
+def test_what_the_page_describes_is_enough_to_check_an_export(
+    world: MoneyWorld, tmp_path: Path
+) -> None:
+    spend_some_days(world)
+    with world.store.write() as tx:
+        today = world.clock.now_ms() // MS_OF_DAY
+        assert tx.execute("DELETE FROM charge WHERE day < ?", (today - 1,)) == 2
+    file = tmp_path / "ledger.jsonl"
+    lines = ended(exported(world))
+    file.write_bytes(b"".join(lines))
+    done = described(file)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "11 batches agree\n")
+
+
+@pytest.mark.parametrize("kind", ["batch", "charge", "entry", "lot", "head"])
+def test_the_described_program_finds_what_was_changed(
+    honest: list[bytes], kind: str, tmp_path: Path
+) -> None:
+    field = {"batch": "count", "lot": "granted", "head": "n"}.get(kind, "amount")
+    rows = [msgspec.json.decode(line, type=Line) for line in honest]
+    _more(next(row for row in rows if row["t"] == kind), field)
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(b"".join(ended([msgspec.json.encode(row) + b"\n" for row in rows])))
+    done = described(file)
+    said = "another end" if kind == "head" else "does not agree"
+    assert (done.returncode, said in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
