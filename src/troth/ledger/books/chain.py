@@ -48,25 +48,18 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     @property
     def hash(self) -> bytes:
         """Return what the next batch names."""
-        return sha256(
-            _HEAD.pack(
-                self.prev_hash, self.desk, self.n, self.charges_root, self.receipts_root,
-                self.entries_root, self.count, self.day, self.at,
-            )
-        ).digest()  # fmt: skip
+        desk, n, prev_hash, *rest = structs.astuple(self)
+        return sha256(_HEAD.pack(prev_hash, desk, n, *rest)).digest()
 
 
 def charges_root(rows: Iterable[ChargeRow]) -> bytes:
     """Return the hash of a batch's charges in their order."""
     pack = CHARGE.pack
-    return sha256(
-        b"".join(
-            [
-                pack(n, dr, cr, lot or b"", amount, count, day)
-                for n, dr, cr, lot, amount, count, day in rows
-            ]
-        )
-    ).digest()
+    packed = [
+        pack(n, dr, cr, lot or b"", amount, count, day)
+        for n, dr, cr, lot, amount, count, day in rows
+    ]
+    return sha256(b"".join(packed)).digest()
 
 
 def entries_root(rows: Iterable[EntryRow], lots: Iterable[LotRow] = ()) -> bytes:

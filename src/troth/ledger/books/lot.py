@@ -72,10 +72,14 @@ def give_back(tx: Transaction, purse: bytes, lot: bytes, amount: int) -> None:
 
 def draw(tx: Transaction, wanted: Mapping[bytes, int]) -> list[Draw]:
     """Take amounts from wallets' lots, and return what came from which, by wallet."""
-    rests: dict[bytes, list[tuple[bytes, int]]] = {}
+    left = dict(wanted)
+    draws = []
     for wallet, lot, rest in _open(tx, sorted(wanted)):
-        rests.setdefault(wallet, []).append((lot, rest))
-    draws = [part for wallet in sorted(wanted) for part in _from(wallet, rests, wanted[wallet])]
+        part = min(rest, left[wallet])
+        if part:
+            draws.append((wallet, lot, part))
+            left[wallet] -= part
+    invariant(not any(left.values()), "I8 lots cover what a wallet pays")
     touched = tx.bulk(
         "UPDATE lot SET spent = spent + d.column2 FROM {rows} AS d WHERE lot.id = d.column1",
         (Column.BLOB, Column.INT),
@@ -86,6 +90,7 @@ def draw(tx: Transaction, wanted: Mapping[bytes, int]) -> list[Draw]:
 
 
 def _open(tx: Transaction, wallets: list[bytes]) -> list[Draw]:
+    """Return what is left of wallets' lots, in the order in which they are spent."""
     return tx.bulk_rows(
         "SELECT lot.book, lot.id, granted - spent - returned FROM {rows} AS d"
         " JOIN lot ON lot.book = d.column1 WHERE is_open = 1"
@@ -95,14 +100,3 @@ def _open(tx: Transaction, wallets: list[bytes]) -> list[Draw]:
         [(wallet,) for wallet in wallets],
         tuple[bytes, bytes, int],
     )
-
-
-def _from(wallet: bytes, rests: Mapping[bytes, list[tuple[bytes, int]]], amount: int) -> list[Draw]:
-    draws = []
-    for lot, rest in rests.get(wallet, ()):
-        part = min(rest, amount)
-        if part:
-            draws.append((wallet, lot, part))
-            amount -= part
-    invariant(amount == 0, "I8 lots cover what a wallet pays")
-    return draws

@@ -234,7 +234,7 @@ def take(tx: Transaction, wanted: Take, desk: int, now_ms: int) -> int:
     if amount > 0:
         taker = open_operator_book(tx, credited, desk)
         entry = Entry(key, wanted.kind.value, purse, taker, amount, wanted.lot)
-        _write_lot(tx, entry, amount, desk, now_ms=now_ms)
+        _write(tx, entry, desk, now_ms)
     return max(0, amount)
 
 
@@ -256,16 +256,12 @@ def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
     amount = first.amount - tx.number(reversed_before, (wanted.first,))
     if wanted.amount is not None:
         amount = min(amount, wanted.amount)
-    returned = -amount
     if first.lot is not None and first.cr[:1] == WALLET:
-        amount = returned = min(amount, lot.takeable(tx, first.cr, first.lot))
+        amount = min(amount, lot.takeable(tx, first.cr, first.lot))
     if amount <= 0:
         return 0
     entry = Entry(key, wanted.kind.value, first.cr, first.dr, amount, first.lot, wanted.first)
-    if first.lot is None:
-        write(tx, [entry], desk, now_ms)
-    else:
-        _write_lot(tx, entry, returned, desk, now_ms=now_ms)
+    _write(tx, entry, desk, now_ms)
     return amount
 
 
@@ -282,11 +278,13 @@ def _first(tx: Transaction, wanted: Reversal) -> Entry:
     return first
 
 
-def _write_lot(tx: Transaction, entry: Entry, returned: int, desk: int, *, now_ms: int) -> None:
-    """Write an entry that moves a lot, and check the lot and its wallet."""
-    assert entry.lot is not None
-    wallet = entry.dr if entry.dr[:1] == WALLET else entry.cr
-    lot.give_back(tx, wallet, entry.lot, returned)
+def _write(tx: Transaction, entry: Entry, desk: int, now_ms: int) -> None:
+    """Write an entry; where it moves a lot, note what left or came back, and check that."""
+    is_leaving = entry.dr[:1] == WALLET
+    wallet = entry.dr if is_leaving else entry.cr
+    if entry.lot is not None:
+        lot.give_back(tx, wallet, entry.lot, entry.amount if is_leaving else -entry.amount)
     write(tx, [entry], desk, now_ms)
-    invariants.touched(tx, [wallet])
-    invariants.moved(tx, entry.lot)
+    if entry.lot is not None:
+        invariants.touched(tx, [wallet])
+        invariants.moved(tx, entry.lot)

@@ -13,22 +13,10 @@ import msgspec
 from troth.ledger.books import lease, posting, seat
 from troth.ledger.books.posting import WriteUsage
 from troth.ledger.books.seat import Seat
-from troth.ledger.shard.messages import (
-    CloseSeat,
-    Down,
-    LeaseAsk,
-    LeaseReturn,
-    OpenSeat,
-    Orphan,
-    Posting,
-    Recall,
-    SeatClosed,
-    SeatOpened,
-    Up,
-)
+from troth.ledger.shard import messages
 from troth.store.transaction import Transaction
 
-Outgoing = tuple[bytes, Down]
+Outgoing = tuple[bytes, messages.Down]
 """A seat, and what to send it. The caller drops messages to seats it has no link to."""
 
 
@@ -48,7 +36,7 @@ class _Waiting(msgspec.Struct, eq=False):
     """An ask that the purse cannot meet yet, and the seats that may still give back."""
 
     seat: bytes
-    ask: LeaseAsk
+    ask: messages.LeaseAsk
     due_ms: int
     recalled: set[bytes] | None = None
     """None until this ask is first in the queue."""
@@ -67,18 +55,18 @@ class Teller:
         self._present: set[bytes] = set()
         self._ops: dict[bytes, int] = {}
 
-    def open(self, tx: Transaction, message: OpenSeat, now_ms: int) -> SeatOpened:
+    def open(self, tx: Transaction, message: messages.OpenSeat, now_ms: int) -> messages.SeatOpened:
         """Begin a seat for a process whose old seats are posted and closed."""
         new = Seat(self._new_id(), self._terms.desk, message.slot)
         seat.open_seat(tx, new, now_ms, now_ms + self._terms.valid_ms)
         self._present.add(new.id)
-        return SeatOpened(new.id, message.slot)
+        return messages.SeatOpened(new.id, message.slot)
 
-    def resume(self, tx: Transaction, owner: bytes, now_ms: int) -> SeatClosed | None:
+    def resume(self, tx: Transaction, owner: bytes, now_ms: int) -> messages.SeatClosed | None:
         """Take a seat up again whose link or desk was lost; tells it if it has ended."""
         self.left(owner)
         if not seat.renew(tx, owner, now_ms + self._terms.valid_ms):
-            return SeatClosed(owner)
+            return messages.SeatClosed(owner)
         self._present.add(owner)
         return None
 
@@ -101,30 +89,36 @@ class Teller:
         """Let the seats with a link live on; call it every few seconds."""
         until = now_ms + self._terms.valid_ms
         ended = [owner for owner in sorted(self._present) if not seat.renew(tx, owner, until)]
-        return [(owner, SeatClosed(owner)) for owner in ended]
+        return [(owner, messages.SeatClosed(owner)) for owner in ended]
 
-    def receive(self, tx: Transaction, owner: bytes, message: Up, now_ms: int) -> list[Outgoing]:
+    def receive(
+        self, tx: Transaction, owner: bytes, message: messages.Up, now_ms: int
+    ) -> list[Outgoing]:
         """Do what a seat asks; return what to send once the transaction is committed."""
-        if isinstance(message, OpenSeat):
+        if isinstance(message, messages.OpenSeat):
             opened = self.open(tx, message, now_ms)
             return [(opened.seat, opened)]
-        if isinstance(message, CloseSeat):
+        if isinstance(message, messages.CloseSeat):
             freed = self._end(tx, message.seat, message.orphans, now_ms=now_ms)
-            return [(owner, SeatClosed(message.seat)), *freed]
-        if isinstance(message, Posting):
+            return [(owner, messages.SeatClosed(message.seat)), *freed]
+        if isinstance(message, messages.Posting):
             return [(owner, posting.post(tx, message, self._write_usage, now_ms))]
         found = seat.find(tx, owner)
         if found is None or found.closed_at is not None:
-            return [(owner, SeatClosed(owner))]
+            return [(owner, messages.SeatClosed(owner))]
         return self._lend(tx, owner, message, now_ms)
 
     def _lend(
-        self, tx: Transaction, owner: bytes, message: LeaseAsk | LeaseReturn, now_ms: int
+        self,
+        tx: Transaction,
+        owner: bytes,
+        message: messages.LeaseAsk | messages.LeaseReturn,
+        now_ms: int,
     ) -> list[Outgoing]:
         if message.op <= self._ops.get(owner, 0):
             return []  # brought by a link that broke; the seat has asked anew since
         self._ops[owner] = message.op
-        if isinstance(message, LeaseAsk):
+        if isinstance(message, messages.LeaseAsk):
             return self._ask(tx, owner, message, now_ms)
         answer = lease.give_back(tx, owner, message)
         if answer is None:
@@ -132,7 +126,9 @@ class Teller:
         self._passed(message.purse, owner)
         return [(owner, answer), *self._serve(tx, message.purse, now_ms)]
 
-    def _ask(self, tx: Transaction, owner: bytes, ask: LeaseAsk, now_ms: int) -> list[Outgoing]:
+    def _ask(
+        self, tx: Transaction, owner: bytes, ask: messages.LeaseAsk, now_ms: int
+    ) -> list[Outgoing]:
         if not lease.offer(tx, owner, ask):
             return []
         if ask.need == 0:
@@ -172,7 +168,7 @@ class Teller:
     ) -> list[Outgoing]:
         """Mark what others could give back, and ask those who have not offered it already."""
         return [
-            (each.seat, Recall(each.purse, each.epoch))
+            (each.seat, messages.Recall(each.purse, each.epoch))
             for each in lease.recall(tx, purse, but)
             if each.seat in self._present and each.seat not in waiting
         ]
@@ -195,11 +191,11 @@ class Teller:
         sent: list[Outgoing] = []
         for owner in seat.silent(tx, now_ms - self._terms.grace_ms):
             freed = self._end(tx, owner, (), now_ms=now_ms)
-            sent += [(owner, SeatClosed(owner)), *freed]
+            sent += [(owner, messages.SeatClosed(owner)), *freed]
         return sent
 
     def _end(
-        self, tx: Transaction, owner: bytes, orphans: Sequence[Orphan], *, now_ms: int
+        self, tx: Transaction, owner: bytes, orphans: Sequence[messages.Orphan], *, now_ms: int
     ) -> list[Outgoing]:
         """End a seat: what its journal held is posted, what is left of its leases is free again."""
         freed = seat.close(tx, owner, orphans, now_ms)

@@ -3,15 +3,7 @@
 from typing import Final
 
 from troth.kernel.errors import invariant
-from troth.ledger.shard.messages import (
-    Lease,
-    LeaseAsk,
-    LeaseReturn,
-    OpenSeat,
-    Recall,
-    Returned,
-    SeatOpened,
-)
+from troth.ledger.shard.messages import LeaseAsk, LeaseReturn, OfPurse, Recall, Returned
 from troth.ledger.shard.purse import Purse, ShardTerms
 
 _MS: Final = 1_000_000
@@ -102,20 +94,17 @@ class Leases:
             elif purse.free and now_ms - purse.used_at_ms >= self._terms.idle_ms:
                 self.give(purse)
 
-    def apply(
-        self, message: Lease | Returned | Recall | OpenSeat | SeatOpened, now_ns: int
-    ) -> bytes:
+    def apply(self, message: OfPurse, now_ns: int) -> bytes:
         """Take the desk's answer; return the purse it was about when somebody may wait for it."""
+        purse = self._purses.get(message.purse)
+        if purse is None:
+            return b""
         if isinstance(message, Recall):
-            purse = self._purses.get(message.purse)
-            if purse is not None and purse.epoch == message.epoch:
+            if purse.epoch == message.epoch:
                 self._recalled.add(purse.id)  # answered even with nothing: somebody waits for it
                 self.give(purse)
             return b""
-        if not isinstance(message, Lease | Returned):
-            return b""
-        purse = self._purses.get(message.purse)
-        if purse is None or purse.op != message.op:
+        if purse.op != message.op:
             return b""
         purse.op = 0
         invariant(message.epoch == 0 or message.epoch >= purse.epoch, "epochs grow")
@@ -124,18 +113,14 @@ class Leases:
         invariant(purse.free >= 0, "I3 free not below zero")
         if isinstance(message, Returned):
             return b""
-        self._learn(purse, message, now_ns)
-        if not (purse.is_direct or message.is_short):
-            purse.low = (message.granted - before) // _LOW_PART
+        purse.is_direct = message.is_direct
+        purse.ends_at_ms = message.ends_at_ms
+        purse.available = message.available
+        purse.held = message.held
+        is_plenty = not (message.is_direct or message.is_short)
+        purse.low = (message.granted - before) // _LOW_PART if is_plenty else 0
+        purse.short_until_ns = now_ns + (self._terms.short_ms * _MS if message.is_short else 0)
         return purse.id
-
-    def _learn(self, purse: Purse, lease: Lease, now_ns: int) -> None:
-        purse.is_direct = lease.is_direct
-        purse.ends_at_ms = lease.ends_at_ms
-        purse.available = lease.available
-        purse.held = lease.held
-        purse.low = 0
-        purse.short_until_ns = now_ns + (self._terms.short_ms * _MS if lease.is_short else 0)
 
     def tick(self, now_ms: int) -> None:
         """Move the buckets of recent spending, and end the budgets whose period is over."""

@@ -128,4 +128,5 @@ class SeatClosed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 Up = OpenSeat | LeaseAsk | LeaseReturn | Posting | CloseSeat
-Down = SeatOpened | Lease | Returned | Recall | Ack | SeatClosed
+OfPurse = Lease | Returned | Recall
+Down = SeatOpened | OfPurse | Ack | SeatClosed

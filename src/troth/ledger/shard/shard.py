@@ -11,10 +11,9 @@ from typing import Final
 
 from troth.kernel.clock import Clock
 from troth.kernel.errors import invariant
-from troth.ledger.shard import records
+from troth.ledger.shard import messages, records
 from troth.ledger.shard.journal import Journal
 from troth.ledger.shard.leases import Leases
-from troth.ledger.shard.messages import Ack, Down, LeaseAsk, LeaseReturn, Posting, SeatClosed
 from troth.ledger.shard.purse import Block, Group, Purse, ShardTerms, Short, ShortKind
 
 _MS: Final = 1_000_000
@@ -221,25 +220,24 @@ class Shard:
 
     # --- the desk ------------------------------------------------------------------------------
 
-    def wanted(self) -> list[LeaseAsk]:
+    def wanted(self) -> list[messages.LeaseAsk]:
         """Return what to ask the desk now; each is outstanding until its answer is applied."""
         return self._leases.asks()
 
-    def idle(self) -> list[LeaseReturn]:
+    def idle(self) -> list[messages.LeaseReturn]:
         """Return what to give back now: recalled, freed in a small wallet, or unused for long."""
         return self._leases.returns(self._clock.now_ms())
 
-    def apply(self, message: Down) -> bytes:
+    def apply(self, message: messages.Down) -> bytes:
         """Take the desk's word; return the purse whose waiters should try again, or b""."""
-        if isinstance(message, Ack | SeatClosed):
-            if message.seat != self.seat:
-                return b""  # about a seat before this one
-            if isinstance(message, Ack):
+        if isinstance(message, messages.OfPurse):
+            return self._leases.apply(message, self._clock.monotonic_ns())
+        if message.seat == self.seat:  # not one before this one
+            if isinstance(message, messages.Ack):
                 self.acknowledged(message.upto)
-            else:
+            elif isinstance(message, messages.SeatClosed):
                 self.is_over = True
-            return b""
-        return self._leases.apply(message, self._clock.monotonic_ns())
+        return b""
 
     def beat(self, at_ns: int) -> None:
         """The desk was alive at `at_ns` of the machine's monotonic clock: leases stay valid.
@@ -256,13 +254,13 @@ class Shard:
         self._unsent.extendleft(reversed(self._sent))
         self._sent.clear()
 
-    def unposted(self, limit: int) -> Posting | None:
+    def unposted(self, limit: int) -> messages.Posting | None:
         """Return the next settlements for the books; they stay until acknowledged."""
         part = [self._unsent.popleft() for _ in range(min(limit, len(self._unsent)))]
         if not part:
             return None
         self._sent.extend(part)
-        return Posting(self.seat, part[0][0], part[-1][0], [body for _, body in part])
+        return messages.Posting(self.seat, part[0][0], part[-1][0], [body for _, body in part])
 
     def acknowledged(self, upto: int) -> None:
         """Forget what the books hold."""
