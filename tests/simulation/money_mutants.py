@@ -3,7 +3,7 @@
 A mutant replaces one function; the names say what was forgotten.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec import structs
@@ -236,15 +236,8 @@ def close_before_posting(patch: Patch) -> None:
 def late_settlements_free(patch: Patch) -> None:
     real = owed._from_rest
 
-    def forgive(
-        tx: Transaction,
-        debt: Owed,
-        each: Settlement,
-        *,
-        leases: Mapping[bytes, Lent],
-        wallets: Mapping[bytes, int],
-    ) -> int:
-        real(tx, debt, structs.replace(each, charge=0), leases=leases, wallets=wallets)
+    def forgive(tx: Transaction, debt: Owed, each: Settlement) -> int:
+        real(tx, debt, structs.replace(each, charge=0))
         return each.charge
 
     patch.setattr(owed, "_from_rest", forgive)

@@ -290,5 +290,5 @@ def test_a_record_may_end_where_its_segment_does(tmp_path: Path) -> None:
     journal.close()
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
-    assert [records.acknowledged(each) for each in records.bodies(whole[:end], SEAT)] == [7]
+    assert [records.ACK.unpack(each)[2] for each in records.bodies(whole[:end], SEAT)] == [7]
     assert records.bodies(whole[: end - 1], SEAT) == []

@@ -111,16 +111,11 @@ def balance(tx: Transaction, book: OperatorBook, part: str = "") -> int:
 
 
 def write(
-    tx: Transaction,
-    entries: Sequence[Entry],
-    desk: int,
-    now_ms: int,
-    *,
-    opened: Sequence[LotRow] = (),
+    tx: Transaction, entries: Sequence[Entry], desk: int, now_ms: int, *, lot: LotRow | None = None
 ) -> None:
     """Write entries as one batch; the schema moves the books.
 
-    What lots say that the entries `opened` is sealed with them.
+    What the lot says that one of them opened is sealed with them.
     """
     day = chain.today(tx, now_ms)
     n, prev_hash = chain.head(tx, desk)
@@ -133,5 +128,5 @@ def write(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(*row, desk, n + 1) for row in rows],
     )
-    root = chain.entries_root(rows, opened)
+    root = chain.entries_root(rows, [lot] if lot else [])
     chain.append(tx, Batch(desk, n + 1, prev_hash, EMPTY_ROOT, EMPTY_ROOT, root, 0, day, now_ms))

@@ -183,7 +183,7 @@ def credit(tx: Transaction, wanted: Credit, desk: int, now_ms: int) -> bool:
         opened := (key, purse, wanted.kind.value, wanted.amount, wanted.expires_at, now_ms),
     )
     entry = Entry(key, kind, giver, purse, wanted.amount, key)
-    write(tx, [entry], desk, now_ms, opened=[opened])
+    write(tx, [entry], desk, now_ms, lot=opened)
     return True
 
 

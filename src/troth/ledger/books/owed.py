@@ -16,9 +16,11 @@ class Owed(msgspec.Struct, gc=False):
     """What moves: `paid` by settlement; the rest is the operator's.
 
     `moved` is by purse and start of its period: what is paid, and what is no longer held because it
-    was set aside in a lease.
+    was set aside in one of the `leases`. `wallets` have so much that is not lent.
     """
 
+    leases: Mapping[bytes, Lent]
+    wallets: Mapping[bytes, int]
     paid: list[int]
     moved: dict[tuple[bytes, int], tuple[int, int]]
 
@@ -35,7 +37,7 @@ def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owe
     wallets = _wallets(tx, [purse for purse in touched if purse[:1] == WALLET])
     leases = _leases(tx, seat, touched)
     epochs = {purse: lent.epoch for purse, lent in leases.items()}
-    debt = Owed([each.charge for each in settlements], {})
+    debt = Owed(leases, wallets, [each.charge for each in settlements], {})
     late = []
     for place, each in enumerate(settlements):
         if any(epochs.get(purse) != epoch for purse, epoch in each.purses):
@@ -44,7 +46,7 @@ def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owe
             for purse, _ in each.purses:
                 debt.move(purse, leases[purse].starts_at, each.charge, each.charge)
     for place in late:  # from what those leave that were set aside
-        debt.paid[place] = _from_rest(tx, debt, settlements[place], leases=leases, wallets=wallets)
+        debt.paid[place] = _from_rest(tx, debt, settlements[place])
     return debt
 
 
@@ -71,23 +73,16 @@ def _leases(tx: Transaction, seat: bytes, touched: list[bytes]) -> dict[bytes, L
     return {each.purse: each for each in found}
 
 
-def _from_rest(
-    tx: Transaction,
-    debt: Owed,
-    each: Settlement,
-    *,
-    leases: Mapping[bytes, Lent],
-    wallets: Mapping[bytes, int],
-) -> int:
+def _from_rest(tx: Transaction, debt: Owed, each: Settlement) -> int:
     """A late one: paid from what is left of those purses whose lease is gone."""
     paid = each.charge
     parts = []
     for purse, epoch in each.purses:
-        lent = leases.get(purse)
+        lent = debt.leases.get(purse)
         if lent is not None and lent.epoch == epoch:
             parts.append((purse, lent.starts_at, each.charge))
         else:
-            starts_at, rest = _rest(tx, debt, purse, epoch, wallets=wallets)
+            starts_at, rest = _rest(tx, debt, purse, epoch)
             paid = min(paid, rest)
             parts.append((purse, starts_at, 0))
     for purse, starts_at, held in parts:
@@ -95,12 +90,10 @@ def _from_rest(
     return paid
 
 
-def _rest(
-    tx: Transaction, debt: Owed, purse: bytes, epoch: int, *, wallets: Mapping[bytes, int]
-) -> tuple[int, int]:
+def _rest(tx: Transaction, debt: Owed, purse: bytes, epoch: int) -> tuple[int, int]:
     """Return the period that a late settlement belongs to, and what this batch leaves of it."""
-    starts_at, available = 0, wallets.get(purse, 0)
-    if purse not in wallets:
+    starts_at, available = 0, debt.wallets.get(purse, 0)
+    if purse not in debt.wallets:
         period = purses.of_epoch(tx, purse, epoch)
         invariant(period is not None, "a settled budget has a period")
         assert period is not None

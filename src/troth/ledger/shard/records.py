@@ -20,6 +20,7 @@ SHORT: Final = struct.Struct("<HB16sq")
 SETTLE: Final = struct.Struct("<HBQ16sqqqB")
 """Size, kind, number, reservation, charge, overrun, reserved, count of purses."""
 ACK: Final = struct.Struct("<HBQ")
+"""Size, kind, number of the last settlement that the books hold."""
 EPOCH: Final = struct.Struct(f"<{PURSE_BYTES}sQ")
 HEADER: Final = struct.Struct("<8s16s16sII")
 """Magic, deployment, seat, segment, CRC-32 of what stands before."""
@@ -53,14 +54,6 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     reserved: int
     purses: tuple[tuple[bytes, int], ...]
     record: bytes
-
-
-class Note(msgspec.Struct, frozen=True, gc=False):
-    """A promise, its extension, or its release."""
-
-    kind: int
-    reservation: bytes
-    amount: int
 
 
 def purse_block(purses: tuple[tuple[bytes, int], ...]) -> bytes:
@@ -114,20 +107,3 @@ def _end(data: bytes, at: int, seed: int) -> int:
         return at
     check = int.from_bytes(data[at:start], "little")
     return end if check == crc32(data[start:end], seed) else at
-
-
-def kind_of(body: bytes) -> int:
-    """Return what a record is."""
-    return body[2]
-
-
-def acknowledged(body: bytes) -> int:
-    """Return up to which settlement the books hold everything."""
-    found: int = ACK.unpack(body)[2]
-    return found
-
-
-def note(body: bytes) -> Note:
-    """Read a promise, an extension or a release."""
-    _, kind, reservation, amount = SHORT.unpack(body)
-    return Note(kind, reservation, amount)

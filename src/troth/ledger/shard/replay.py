@@ -24,15 +24,11 @@ class OldSeat(msgspec.Struct, frozen=True):
 
     def postings(self, limit: int) -> list[Posting]:
         """Return the settlements in batches of `limit`."""
-        return [
-            Posting(
-                seat=self.seat,
-                first=start + 1,
-                upto=min(start + limit, len(self.settlements)),
-                settlements=list(self.settlements[start : start + limit]),
-            )
-            for start in range(0, len(self.settlements), limit)
-        ]
+        found = []
+        for start in range(0, len(self.settlements), limit):
+            part = list(self.settlements[start : start + limit])
+            found.append(Posting(self.seat, start + 1, start + len(part), part))
+        return found
 
     def close(self) -> CloseSeat:
         """Return the message that ends the seat once all postings are acknowledged."""
@@ -77,18 +73,19 @@ def _old_seat(seat: bytes, paths: list[Path]) -> OldSeat:
     settled: dict[int, bytes] = {}
     acknowledged = 0
     for body in (body for path in paths for body in records.bodies(path.read_bytes(), seat)):
-        kind = records.kind_of(body)
+        kind = body[2]
         if kind == records.ACK_KIND:
-            acknowledged = max(acknowledged, records.acknowledged(body))
+            acknowledged = max(acknowledged, records.ACK.unpack(body)[2])
         elif kind == records.SETTLE_KIND:
             settlement = records.settlement(body)
             promised.pop(settlement.reservation, None)
             settled[settlement.number] = body
-        elif kind == records.RELEASE_KIND:
-            promised.pop(records.note(body).reservation, None)
         else:
-            note = records.note(body)
-            promised[note.reservation] = note.amount
+            _, _, reservation, amount = records.SHORT.unpack(body)
+            if kind == records.RELEASE_KIND:
+                promised.pop(reservation, None)
+            else:
+                promised[reservation] = amount
     return OldSeat(
         seat=seat,
         settlements=tuple(

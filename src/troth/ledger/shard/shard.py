@@ -16,6 +16,8 @@ from troth.ledger.shard.journal import Journal
 from troth.ledger.shard.leases import Leases
 from troth.ledger.shard.purse import Block, Group, Purse, ShardTerms, Short, ShortKind
 
+PurseIds = tuple[bytes, ...]
+"""What a request draws on: a wallet, and budgets."""
 _MS: Final = 1_000_000
 
 
@@ -39,7 +41,7 @@ class Shard:
         self._clock = clock
         self._terms = terms
         self._leases = Leases(terms)
-        self._groups: dict[tuple[bytes, ...], Group] = {}
+        self._groups: dict[PurseIds, Group] = {}
         self._open: dict[bytes, _Reservation] = {}
         self._number = 0
         self._unsent: deque[tuple[int, bytes]] = deque()
@@ -55,13 +57,7 @@ class Shard:
     # --- a request -----------------------------------------------------------------------------
 
     def admit(
-        self,
-        reservation: bytes,
-        purses: tuple[bytes, ...],
-        want: int,
-        least: int,
-        *,
-        enough: int = 0,
+        self, reservation: bytes, purses: PurseIds, want: int, least: int, *, enough: int = 0
     ) -> int | Short:
         """Set aside `want` nano-USD from all purses, or less when there is no more to be had.
 
@@ -90,7 +86,7 @@ class Shard:
         self._open[reservation] = _Reservation(amount, group)
         return amount
 
-    def _group(self, purses: tuple[bytes, ...]) -> Group:
+    def _group(self, purses: PurseIds) -> Group:
         invariant(0 < len(set(purses)) == len(purses) <= records.PURSES_MAX, "a request's purses")
         group = self._groups[purses] = Group(tuple(self._leases.purse(each) for each in purses))
         return group
@@ -120,12 +116,12 @@ class Shard:
         kind = ShortKind.IN_FLIGHT if available + in_flight >= least else ShortKind.BROKE
         return Short(kind, poorest.id, least, available, in_flight)
 
-    def free(self, purses: tuple[bytes, ...]) -> int:
+    def free(self, purses: PurseIds) -> int:
         """Return what every one of these purses has free here."""
         group = self._groups.get(purses) or self._group(purses)
         return min([purse.free for purse in group.purses])
 
-    def reach(self, purses: tuple[bytes, ...]) -> int:
+    def reach(self, purses: PurseIds) -> int:
         """Return what every one of these purses has free, here and at the desk as it last said."""
         group = self._groups.get(purses) or self._group(purses)
         return min([purse.free + purse.available for purse in group.purses])
@@ -160,13 +156,12 @@ class Shard:
         now_ns = self._clock.monotonic_ns()
         lacking = [(purse, want) for purse, want in wants if purse.free < want]
         told = [(purse, want) for purse, want in lacking if purse.short_until_ns > now_ns]
-        if told:
-            purse, want = told[0]
-            return Short(ShortKind.BROKE, purse.id, want, purse.free, purse.held)
-        for purse, want in lacking:
-            self._leases.note_need(purse, want, want)
-        purse, want = lacking[0]
-        return Short(ShortKind.DRY, purse.id, want, purse.free, purse.held)
+        if not told:
+            for purse, want in lacking:
+                self._leases.note_need(purse, want, want)
+        purse, want = (told or lacking)[0]
+        kind = ShortKind.BROKE if told else ShortKind.DRY
+        return Short(kind, purse.id, want, purse.free, purse.held)
 
     def cover(self, reservation: bytes, nusd: int) -> int:
         """Return how much of `nusd` can be charged: the reservation, and the rest if it is free."""
