@@ -1,11 +1,10 @@
-"""A key that was revoked works nowhere two seconds later; what it had begun may end."""
+"""A key that was revoked works nowhere; what it had begun may end."""
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.journeys import crowd
-from tests.journeys.patience import Stopwatch, wait_until
+from tests.journeys.patience import wait_until
 from tests.journeys.raw_http import events, get, hello, post
 from tests.journeys.serving import House
 
@@ -23,22 +22,20 @@ def statuses(house: House, text: str) -> set[int]:
     return asyncio.run(all_of_them())
 
 
-def test_a_revoked_key_stops_everywhere_within_two_seconds(house: House) -> None:
+def test_a_revoked_key_stops_everywhere_once_that_is_in_force(house: House) -> None:
     key = house.key()
     assert statuses(house, key.text) == {200}
-    watch = Stopwatch()
-    house.revoke(key)
-    while statuses(house, key.text) != {401}:
-        assert watch.seconds < 2
-    assert watch.seconds < 2
+    house.revoke(key)  # it answers when all gateways have said that it is in force
+    assert statuses(house, key.text) == {401}
     assert get(house.address, key.text, "/v1/models").status == 401
 
 
 def test_a_stream_that_had_begun_may_end(house: House) -> None:
     key = house.key()
+    house.twin.forget()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(post, house.address, key.text, hello("drip-200", stream=True))
-        time.sleep(0.5)
+        wait_until(lambda: house.twin.seen("drip-200") != [], 20, "the stream has begun")
         house.revoke(key)
         reply = running.result()
     assert events(reply)[-1] == "[DONE]"

@@ -255,14 +255,12 @@ class Link:
         """
         until = asyncio.get_running_loop().time() + _AWAY_SECONDS
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(max(until, self._awaited_until)):
-                    await self.welcomed()
             try:
                 return await self.ask(message, key)
             except LinkLost:
                 if asyncio.get_running_loop().time() >= max(until, self._awaited_until):
                     raise
+            await asyncio.sleep(_RETRY_SECONDS)
 
     def number(self) -> int:
         """Return the next number of a question."""

@@ -47,10 +47,10 @@ def test_a_revoked_key_is_refused_everywhere_before_management_answers(house: In
     assert all(house.ask(key, max_tokens=1).status == 200 for _ in range(8))
     watch = Stopwatch()
     changed = house.manage("POST", f"/keys/{key[9:21]}/revoke")
+    assert watch.seconds < 2
     assert changed.is_in_force
     assert changed.silent == ()
     assert [house.ask(key, max_tokens=1).status for _ in range(8)] == [401] * 8
-    assert watch.seconds < 2
 
 
 def test_gateways_share_a_key_s_rates_and_a_restart_forgets_none(house: Installed) -> None:

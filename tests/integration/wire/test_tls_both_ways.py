@@ -97,7 +97,11 @@ async def test_an_upstream_without_tls_is_no_https_upstream(pair: Pair) -> None:
 
 
 async def test_a_handshake_has_its_deadline() -> None:
+    has_begun = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        has_begun.set()
         await reader.read()
         writer.close()
 
@@ -108,7 +112,7 @@ async def test_a_handshake_has_its_deadline() -> None:
     port = server.sockets[0].getsockname()[1]
     origin = Origin("https", "127.0.0.1", port, "upstream.example")
     pool.send(origin, HEAD, [b"hello"], receiver, Deadlines())
-    await asyncio.sleep(0.1)
+    await has_begun.wait()
     clock.advance(4_999)
     pool.sweep()
     assert receiver.ends == []
