@@ -63,7 +63,8 @@ def _guess(ask: Ask) -> int:
     tokens = size.tokens + (size.text_bytes + size.tool_bytes) // _BYTES_PER_TOKEN_GUESS
     if ask.endpoint == "embeddings":
         return tokens
-    return tokens + min(ask.max_tokens or _OUTPUT_GUESS, _OUTPUT_GUESS) * ask.choices
+    most = ask.max_tokens
+    return tokens + (most if 0 < most < _OUTPUT_GUESS else _OUTPUT_GUESS) * ask.choices
 
 
 def _is_inside(peer: str, networks: tuple[str, ...]) -> bool:

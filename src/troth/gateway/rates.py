@@ -67,10 +67,10 @@ class Rates:
         by_request, by_token = cells[at], cells[at + 1]
         request_cost = MINUTE_NS // key.requests_per_minute if key.requests_per_minute else 0
         token_cost = MINUTE_NS // key.tokens_per_minute if key.tokens_per_minute else 0
-        after_request = max(by_request, now_ns) + request_cost
+        after_request = (by_request if by_request > now_ns else now_ns) + request_cost
         if request_cost and after_request > now_ns + MINUTE_NS:
             return Exceeded("requests per minute", _wait_ms(after_request - MINUTE_NS, now_ns))
-        before_token = max(by_token, now_ns)
+        before_token = by_token if by_token > now_ns else now_ns
         if token_cost and before_token >= now_ns + MINUTE_NS:
             return Exceeded("tokens per minute", _wait_ms(before_token - MINUTE_NS, now_ns))
         after_token = before_token + tokens * token_cost
@@ -104,11 +104,12 @@ def _wait_ms(free_at_ns: int, now_ns: int) -> int:
 def _standing(key: KeyRow, requests_ns: int, tokens_ns: int) -> Standing:
     requests = key.requests_per_minute
     tokens = key.tokens_per_minute
+    free_requests_ns, free_tokens_ns = MINUTE_NS - requests_ns, MINUTE_NS - tokens_ns
     return Standing(
         requests,
-        max(0, (MINUTE_NS - requests_ns) * requests // MINUTE_NS),
+        free_requests_ns * requests // MINUTE_NS if free_requests_ns > 0 else 0,
         requests_ns // 1_000_000,
         tokens,
-        max(0, (MINUTE_NS - tokens_ns) * tokens // MINUTE_NS),
+        free_tokens_ns * tokens // MINUTE_NS if free_tokens_ns > 0 else 0,
         tokens_ns // 1_000_000,
     )

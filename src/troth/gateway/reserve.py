@@ -5,7 +5,7 @@ that is absent or dearer than the wallet is clamped to what the wallet can pay.
 """
 
 from collections.abc import Awaitable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Reservation(msgspec.Struct, frozen=True):
     covered: int = 0
 
 
-class _Bound(NamedTuple):
+class _Bound(msgspec.Struct, frozen=True, gc=False):
     """What a request can need: tokens in, tokens out a choice, what is asked of the wallet.
 
     `covered` are the output tokens that `want` pays for when that is not all of them, else 0.
@@ -75,8 +75,9 @@ def reserve(
         tokens = max(tokens, input_bound(other, ask))
     most = _most_output(offering, ask)
     choices = ask.choices
-    first = min(most, TRANCHE) * choices
-    outputs = (most * choices, first, min(most, 1) * choices, min(most, _SHORT_ANSWER) * choices)
+    first = (most if most < TRANCHE else TRANCHE) * choices
+    short = (most if most < _SHORT_ANSWER else _SHORT_ANSWER) * choices
+    outputs = (most * choices, first, choices if most else 0, short)
     want, tranche, least, enough = _dearest(choice, ask, tokens, outputs)
     purses = caller.key.purses
     covered = 0
@@ -94,7 +95,7 @@ def reserve(
     return _when_lent(granted, bound, _Asked(ask, choice, caller), world)
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """Who asks what of whom."""
 
     ask: Ask
@@ -116,9 +117,8 @@ async def _when_lent(
 
 def _made(granted: int, bound: _Bound, asked: _Asked, world: World) -> Reservation:
     """Return what was reserved; the model is told what the wallet can pay, if that is less."""
-    tokens, most, want, covered = bound
-    ask = asked.ask
-    if granted < want:
+    ask, tokens, most, covered = asked.ask, bound.tokens_in, bound.most, bound.covered
+    if granted < bound.want:
         affordable = _affordable(granted, tokens, asked)
         return Reservation(granted, tokens, max(1, affordable), is_clamped=True)
     if not covered:
@@ -162,7 +162,7 @@ def input_bound(offering: Offering, ask: Ask) -> int:
         return room
     if ask.endpoint == "embeddings":
         return min(tokens, room * max(1, size.messages))
-    return min(tokens, room)
+    return tokens if tokens < room else room
 
 
 def _most_output(offering: Offering, ask: Ask) -> int:
@@ -172,7 +172,8 @@ def _most_output(offering: Offering, ask: Ask) -> int:
     model = offering.model
     _check_context(offering, ask)
     most = model.max_output or DEFAULT_MAX_OUTPUT
-    return min(ask.max_tokens, most) if ask.max_tokens else most
+    asked = ask.max_tokens
+    return asked if 0 < asked < most else most
 
 
 def _check_context(offering: Offering, ask: Ask) -> None:

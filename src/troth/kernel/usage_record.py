@@ -4,6 +4,7 @@ The gateway journals it with the settlement, the desk writes it in the transacti
 charge, `receipts` reads it back. Encoded as a MessagePack array: about 200 bytes.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -87,13 +88,11 @@ class UsageRecord(msgspec.Struct, frozen=True, array_like=True):
     project: str = ""
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(UsageRecord)
 
 
-def encode(record: UsageRecord) -> bytes:
-    """Return the record's bytes for the journal and the link."""
-    return _ENCODER.encode(record)
+encode: Final[Callable[[UsageRecord], bytes]] = msgspec.msgpack.Encoder().encode
+"""Returns the record's bytes for the journal and the link."""
 
 
 def decode(data: bytes) -> UsageRecord:

@@ -85,13 +85,14 @@ class Arrival:
             raise ClientLeft
         if self._failure is not None:
             raise BodyRefused(*self._failure)
-        return self._taken()
+        parts = self._parts
+        self._parts = []
+        return Content(parts)
 
     def whole(self) -> Content | None:
         """Return the body if all of it is here already: nobody has to wait then."""
-        return self._taken() if self.is_complete and self._failure is None else None
-
-    def _taken(self) -> Content:
+        if not self.is_complete or self._failure is not None:
+            return None
         parts = self._parts
         self._parts = []
         return Content(parts)

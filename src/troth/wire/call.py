@@ -73,7 +73,10 @@ class Call:
         self._since_ns = now_ns
         self._stage = _CONNECTING
         self._whole_ns = now_ns + deadlines.whole_ms * MS
-        self._soonest_ns = min(deadlines.first_byte_ms, deadlines.between_ms) * MS
+        soonest_ms = deadlines.first_byte_ms
+        if deadlines.between_ms < soonest_ms:
+            soonest_ms = deadlines.between_ms
+        self._soonest_ns = soonest_ms * MS
 
     # -- for the caller
 
@@ -118,7 +121,9 @@ class Call:
         self._stage = _SENT
         pulse = self._lane.pulse
         self._since_ns = now_ns = pulse.clock_ns()
-        pulse.due_ns = min(pulse.due_ns, now_ns + self._soonest_ns, self._whole_ns)
+        due_ns = now_ns + self._soonest_ns
+        if due_ns < pulse.due_ns or self._whole_ns < pulse.due_ns:
+            pulse.expect_by(min(due_ns, self._whole_ns))
 
     def answered(self) -> None:
         """The head of the answer came: what was sent is no longer needed."""

@@ -89,9 +89,8 @@ class Upstream(asyncio.BufferedProtocol):
 
     # -- for the pool and the call
 
-    @property
     def is_usable(self) -> bool:
-        """Whether the next call may go out here."""
+        """Tell whether the next call may go out here."""
         return not self._transport.is_closing()
 
     def begin(self, call: Call) -> None:

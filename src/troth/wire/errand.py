@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Protocol
 
+from msgspec import Struct
+
 
 def _nothing() -> None:
     """Nobody asked to be told."""
@@ -81,32 +83,25 @@ class Moment:
             yield self
 
 
-class Errand:
+class Errand(Struct, eq=False):
     """Drives one coroutine to its end, then calls `over`.
 
     What the coroutine raises goes to whoever ended its last wait.
     """
 
-    __slots__ = ("_coroutine", "_over")
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Waitable | None, None, None],
-        over: Callable[[], None] = _nothing,
-    ) -> None:
-        self._coroutine = coroutine
-        self._over = over
+    coroutine: Coroutine[Waitable | None, None, None]
+    over: Callable[[], None] = _nothing
 
     def go(self, ended: Waitable | None = None) -> None:
         """Run until the next wait, or to the end; `ended` is what was waited for."""
         del ended
         try:
-            waits_for = self._coroutine.send(None)
+            waits_for = self.coroutine.send(None)
         except StopIteration:
-            self._over()
+            self.over()
             return
         except BaseException:
-            self._over()
+            self.over()
             raise
         if waits_for is None:
             asyncio.get_running_loop().call_soon(self.go)

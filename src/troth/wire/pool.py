@@ -45,7 +45,7 @@ class Lane:
         idle = self._idle
         while idle:
             upstream, _ = idle.popitem()
-            if upstream.is_usable:
+            if upstream.is_usable():
                 upstream.begin(call)
                 return
         self.restart(call)

@@ -50,7 +50,7 @@ class ChatWhole(Progress):
 
     def __init__(self, ask: Ask, offering: Offering, raw: bytes) -> None:
         """Where the answer is rewritten, it is named and dated by the request's sixteen bytes."""
-        super().__init__()
+        Progress.__init__(self)
         self._parts: list[bytes] = []
         self._answer: Completion | None = None
         self._body = b""

@@ -61,10 +61,7 @@ class OpenAiChat(_OpenAi):
 
     __slots__ = ()
     name: Final = "openai_chat"
-
-    def read(self, body: bytes) -> Ask:
-        """Return the request that a body holds."""
-        return openai_chat.read(body)
+    read = staticmethod(openai_chat.read)
 
 
 class OpenAiEmbeddings(_OpenAi):
@@ -72,10 +69,7 @@ class OpenAiEmbeddings(_OpenAi):
 
     __slots__ = ()
     name: Final = "openai_embeddings"
-
-    def read(self, body: bytes) -> Ask:
-        """Return the request that a body holds."""
-        return openai_embeddings.read(body)
+    read = staticmethod(openai_embeddings.read)
 
 
 class AnthropicMessages:
@@ -83,10 +77,7 @@ class AnthropicMessages:
 
     __slots__ = ()
     name: Final = "anthropic_messages"
-
-    def read(self, body: bytes) -> Ask:
-        """Return the request that a body holds."""
-        return anthropic_messages.read(body)
+    read = staticmethod(anthropic_messages.read)
 
     def error_body(
         self, error: TrothError, status: int, request_id: str, *, shows_wallet: bool = False

@@ -9,6 +9,8 @@ or from the desk can make two requests spend the same nano-dollar.
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from troth.kernel.clock import Clock
 from troth.kernel.errors import invariant
 from troth.ledger.shard import messages, records
@@ -21,15 +23,12 @@ PurseIds = tuple[bytes, ...]
 _MS: Final = 1_000_000
 
 
-class _Reservation:
+class _Reservation(msgspec.Struct):
     """What is set aside, of which purses, in which epochs."""
 
-    __slots__ = ("amount", "block", "group")
-
-    def __init__(self, amount: int, group: Group) -> None:
-        self.amount = amount
-        self.group = group
-        self.block: Block = group.block
+    amount: int
+    group: Group
+    block: Block
 
 
 class Shard:
@@ -83,7 +82,7 @@ class Shard:
             purse.free = free = purse.free - amount
             if free < purse.low:
                 self._leases.ran_low(purse, want)
-        self._open[reservation] = _Reservation(amount, group)
+        self._open[reservation] = _Reservation(amount, group, group.block)
         return amount
 
     def _group(self, purses: PurseIds) -> Group:
@@ -187,7 +186,9 @@ class Shard:
         self._number = number = self._number + 1
         block = held.block
         body = self._journal.settle(
-            (number, reservation, charge, overrun, max(reserved, charge)), block.data, record
+            (number, reservation, charge, overrun, reserved if reserved > charge else charge),
+            block.data,
+            record,
         )
         self._unsent.append((number, body))
         self._free(held, charge)
