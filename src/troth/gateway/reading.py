@@ -1,6 +1,10 @@
 """What a key may read: models in both dialects, itself, its own receipts. No body, no money."""
 
+from collections.abc import Sequence
 from typing import Final
+from urllib.parse import unquote
+
+import msgspec
 
 from troth.gateway.authenticate import Caller, authenticate
 from troth.gateway.dialects import model_body, models_body
@@ -19,6 +23,7 @@ from troth.wire import Arrival, Sink
 
 _LIMIT: Final = 20
 _LIMIT_MAX: Final = 100
+_MODELS_MAX: Final = 1_000
 _NAMES: Final = ("req_", "chatcmpl-", "msg_")
 _JSON: Final = [
     (b"content-type", b"application/json"),
@@ -28,12 +33,20 @@ _JSON: Final = [
 
 
 async def models(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:
-    """List the models that this key may use, at the prices that its organization pays."""
+    """List the models that this key may use, at the prices that its organization pays.
+
+    All of them, or in the Anthropic dialect the page that is asked for.
+
+    Raises:
+        InvalidValue: a page of no size.
+    """
     caller = await authenticate(arrival.head, world)
     price_set = _price_set(caller, world)
     names = [name for name in world.offerings.names() if _may_use(caller, name)]
-    sold = [world.offerings.of(name, price_set) for name in names]
-    body = models_body(found.dialect, [each[0] for each in sold if each])
+    page = _page(names, arrival.head.query) if found.dialect == "anthropic" else Page(names)
+    sold = [world.offerings.of(name, price_set) for name in page.names]
+    offered = [each[0] for each in sold if each]
+    body = models_body(found.dialect, offered, has_more=page.has_more)
     _send(sink, body, found, world)
 
 
@@ -115,6 +128,33 @@ def _limit(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text[:4]) <= _LIMIT_MAX:
         raise InvalidValue("limit", f"give a number from 1 to {_LIMIT_MAX}")
     return int(text[:4])
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the names in their order; `has_more` tells that others follow, or come before."""
+
+    names: Sequence[str]
+    has_more: bool = False
+
+
+def _page(names: Sequence[str], query: str) -> Page:
+    """Return the page that `limit`, `after_id` and `before_id` ask for; all without a limit."""
+    after, before = _unquoted(query, "after_id"), _unquoted(query, "before_id")
+    if before:
+        names = [name for name in names if name < before]
+    elif after:
+        names = [name for name in names if name > after]
+    text = _parameter(query, "limit")
+    if not text:
+        return Page(names)
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text[:5]) <= _MODELS_MAX:
+        raise InvalidValue("limit", f"give a number from 1 to {_MODELS_MAX}")
+    most = int(text[:5])
+    return Page(names[-most:] if before else names[:most], len(names) > most)
+
+
+def _unquoted(query: str, name: str) -> str:
+    return unquote(_parameter(query, name))
 
 
 def _price_set(caller: Caller, world: World) -> str:

@@ -209,12 +209,18 @@ def _form(wanted: Fields) -> Form | None:
 
 
 def _messages(turn: Turn) -> Iterator[Fields]:
-    """Yield the messages of a turn: tools' answers first, each its own message."""
+    """Yield the messages of a turn: tools' answers first, each its own message.
+
+    A tool answers in text alone here: the images that it gave are the user's, behind all answers.
+    """
+    said: list[Text | Image | Document] = []
     for part in turn.parts:
         if isinstance(part, Result):
+            texts = tuple(piece for piece in part.parts if isinstance(piece, Text))
+            said.extend(piece for piece in part.parts if isinstance(piece, Image))
             message: Fields = {"role": "tool", "tool_call_id": part.call_id}
-            yield marked(message | {"content": _text_content(part.parts)}, part.cache)
-    said = [part for part in turn.parts if isinstance(part, Text | Image | Document)]
+            yield marked(message | {"content": _text_content(texts)}, part.cache)
+    said.extend(part for part in turn.parts if isinstance(part, Text | Image | Document))
     if turn.role == "assistant":
         yield _assistant(turn.parts, said)
     elif said:
@@ -250,7 +256,7 @@ def _content(parts: Sequence[Text | Image | Document]) -> Json:
     return [_part_fields(part) for part in parts]
 
 
-def _text_content(parts: tuple[Text | Image, ...]) -> Json:
+def _text_content(parts: tuple[Text, ...]) -> Json:
     return _content(parts) if parts else ""
 
 

@@ -1,9 +1,10 @@
 """What a caller learns from the head and the words of an answer, whatever became of the request."""
 
+import msgspec
 import pytest
 
 from tests.builders.gateway_world import MINTED, Step, answers, key_row, offering, scene, streams
-from troth.gateway.endpoints.table import dialect_of
+from troth.gateway.endpoints.table import PATHS, dialect_of
 from troth.gateway.refuse import framing_error, status_of
 from troth.kernel.errors import MethodNotAllowed
 from troth.wire import Failure
@@ -26,7 +27,7 @@ ROLE = event(b'{"role":"assistant","content":""}')
 WORD = event(b'{"content":"word"}')
 
 
-# --- paths and queries -----------------------------------------------------------------------
+# --- paths and queries ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["org/name:v1", "org%2Fname:v1", "org%2fname%3Av1"])
@@ -84,7 +85,7 @@ async def test_a_method_that_the_wire_refuses_is_told_with_those_that_are_served
     assert (status_of(error), error.allow) == (405, "GET, HEAD, POST")
 
 
-# --- heads -------------------------------------------------------------------------------------
+# --- heads ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/models", "/v1/models/m", "/nowhere"])
@@ -134,7 +135,7 @@ async def test_nobody_is_told_of_the_limits_of_a_key_that_is_not_theirs() -> Non
     assert not [name for name in reply.headers if "ratelimit" in name]
 
 
-# --- addresses behind a proxy --------------------------------------------------------------------
+# --- addresses behind a proxy -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ async def test_behind_a_trusted_proxy_the_clients_own_address_counts(
     assert reply.status == status
 
 
-# --- what upstreams do ---------------------------------------------------------------------------
+# --- what upstreams do ------------------------------------------------------------------
 
 
 def limited(seconds: int) -> list[Step]:
@@ -213,3 +214,86 @@ async def test_a_stream_that_is_cut_before_any_content_is_free() -> None:
     assert b'"error"' in reply.body
     assert stage.wallet.charges == [0]
     assert stage.wallet.open == {}
+
+
+# --- what everybody gets ----------------------------------------------------------------
+
+SERVED = (
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/m"),
+    ("GET", "/v1/receipts"),
+    ("GET", "/v1/receipts/req_" + "0" * 32),
+    ("GET", "/v1/generation"),
+    ("GET", "/v1/key"),
+    ("GET", "/v1/auth/key"),
+    ("GET", "/v1/credits"),
+)
+
+
+def test_each_whole_path_that_is_served_is_walked_here() -> None:
+    assert {path for _, path in SERVED} | {"/healthz", "/readyz"} >= PATHS
+
+
+@pytest.mark.parametrize(("method", "path"), SERVED)
+async def test_nothing_is_served_without_a_key(method: str, path: str) -> None:
+    wrong = MINTED.text.reveal().encode()[:-1] + b"!"
+    for credential in (b"", b"Bearer ", b"Bearer x", b"Basic " + wrong, b"Bearer " + wrong):
+        reply = await scene().ask(
+            ASK if method == "POST" else b"",
+            path,
+            method=method,
+            headers={b"authorization": credential},
+        )
+        assert reply.status == 401
+        assert reply.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(("method", "path"), SERVED)
+async def test_no_answer_opens_the_door_to_other_sites(method: str, path: str) -> None:
+    origin = {b"origin": b"https://evil.example", b"access-control-request-method": b"POST"}
+    for verb in (method, "OPTIONS"):
+        body = ASK if verb == "POST" else b""
+        reply = await scene(answers(500, b"{}")).ask(body, path, method=verb, headers=origin)
+        assert not [name for name in reply.headers if name.startswith("access-control")]
+        if verb == "OPTIONS":
+            assert reply.status == 405
+            assert method in reply.headers["allow"]
+
+
+# --- pages of models --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "has_more"),
+    [
+        ("", ["a", "b/c", "d", "e"], False),
+        ("limit=2", ["a", "b/c"], True),
+        ("limit=2&after_id=b%2Fc", ["d", "e"], False),
+        ("limit=1&after_id=b/c", ["d"], True),
+        ("limit=2&before_id=e", ["b/c", "d"], True),
+        ("limit=1000", ["a", "b/c", "d", "e"], False),
+        ("after_id=zzz", [], False),
+    ],
+)
+async def test_models_come_in_pages_to_who_asks_for_pages(
+    query: str, names: list[str], *, has_more: bool
+) -> None:
+    stage = scene(offerings=[offering(name) for name in ("a", "b/c", "d", "e")])
+    reply = await stage.ask(b"", "/v1/models", method="GET", headers=ANTHROPIC, query=query)
+    page = msgspec.json.decode(reply.body)
+    assert [row["id"] for row in page["data"]] == names
+    assert page["has_more"] is has_more
+    assert page["last_id"] == (names[-1] if names else None)
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "9" * 5_000])
+async def test_a_page_of_no_size_is_refused(limit: str) -> None:
+    reply = await scene().ask(
+        b"", "/v1/models", method="GET", headers=ANTHROPIC, query=f"limit={limit}"
+    )
+    assert reply.status == 400
+    assert "x-request-id" in reply.headers

@@ -223,10 +223,30 @@ def test_addresses_stay_addresses_and_data_becomes_data() -> None:
 
 
 def test_a_turn_of_results_alone_has_no_words() -> None:
-    said = Conversation(turns=(Turn("user", (Result("a", (Image(url="https://a.example"),)),)),))
+    said = Conversation(turns=(Turn("user", (Result("a", (Text("done"),)),)),))
     fields = openai_dialect.fields_from(said)
     assert len(fields["messages"]) == 1  # type: ignore[arg-type]
     assert openai_dialect.conversation_of(fields) == said
+
+
+def test_images_that_tools_gave_stand_behind_all_answers_for_tools_answer_in_text() -> None:
+    results = (
+        Result("a", (Text("a page"), Image(url="https://a.example"))),
+        Result("b", (Image("image/png", "AA=="),)),
+    )
+    said = Conversation(turns=(Turn("user", (*results, Text("What is it?"))),))
+    assert openai_dialect.fields_from(said)["messages"] == [
+        {"role": "tool", "tool_call_id": "a", "content": "a page"},
+        {"role": "tool", "tool_call_id": "b", "content": ""},
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": "https://a.example"}},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+                {"type": "text", "text": "What is it?"},
+            ],
+        },
+    ]
 
 
 def test_tools_without_a_choice_are_offered_without_one() -> None:

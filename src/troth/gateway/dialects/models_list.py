@@ -23,8 +23,10 @@ _PRICE_NAMES: Final = {
 _MOST_DECIMALS: Final = 24
 
 
-def models_body(dialect: DialectName, offered: Sequence[Offering]) -> bytes:
-    """Return the list of models, one offering a model."""
+def models_body(
+    dialect: DialectName, offered: Sequence[Offering], *, has_more: bool = False
+) -> bytes:
+    """Return the list of models, one offering a model; `has_more` where it is a page of them."""
     if dialect == "openai":
         rows: list[Json] = [_openai_model(offering) for offering in offered]
         return encode({"object": "list", "data": rows})
@@ -32,7 +34,7 @@ def models_body(dialect: DialectName, offered: Sequence[Offering]) -> bytes:
     return encode(
         {
             "data": [_anthropic_model(offering) for offering in offered],
-            "has_more": False,
+            "has_more": has_more,
             "first_id": names[0] if names else None,
             "last_id": names[-1] if names else None,
         }
