@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from troth.catalog.model import IMAGE_TOKENS, Endpoint, Feature, Model
-from troth.catalog.offering import Cancel, Offering, Upstream
+from troth.catalog.offering import Cancel, Offering, Quirk, Upstream
 from troth.catalog.price import PriceLine, Sheet, TierMode, compile_sheet
 from troth.kernel.closed_tables import Path, into, line_of, parse
 from troth.kernel.errors import Misconfigured
@@ -103,7 +103,8 @@ class OfferingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     With `margin`, a share such as "0.20", what we ask is `cost` and so much more, rounded up to
     whole nano-dollars for so many units; `price` must then be left out. `cancel` says what the
     provider bills of an answer that nobody waits for, as was true on `cancel_checked_on`.
-    `embedding_batch` is how many inputs it takes in a call, 0 for any number.
+    `embedding_batch` is how many inputs it takes in a call, 0 for any number. `quirks` is what it
+    does otherwise than its provider.
     """
 
     provider: str = ""
@@ -116,11 +117,14 @@ class OfferingTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cancel_checked_on: dt.date | None = None
     lacks: frozenset[Feature] = frozenset()
     extra_fields: frozenset[str] = frozenset()
+    quirks: frozenset[Quirk] = frozenset()
     embedding_batch: Annotated[int, msgspec.Meta(ge=0)] | None = None
     reasoning_inside: bool = True
 
-    def check_margin(self) -> None:
-        """Refuse a margin that is none, or that stands beside an explicit price."""
+    def check(self) -> None:
+        """Refuse a margin that is none or stands beside a price, and quirks that cannot both be."""
+        if {"limit_max_tokens", "limit_max_completion_tokens"} <= self.quirks:
+            raise ValueError("'quirks' must name one field for the limit, not both")
         if not self.margin:
             return
         if nusd_of(self.margin) is None:
@@ -185,7 +189,7 @@ class ModelTable(OfferingTable, frozen=True, forbid_unknown_fields=True):
         if any(offering.provider == "" for offering in self.offerings):
             raise ValueError("each of 'offerings' needs a 'provider'")
         for row in (self, *self.offerings):
-            row.check_margin()
+            row.check()
 
 
 class CatalogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -385,10 +389,11 @@ def _offering(model: Model, row: OfferingTable, upstreams: Mapping[str, Upstream
         upstream_model=row.upstream_model or model.name,
         sale=sale,
         cost=row.paid("") or sale,
-        exact=row.exact,
+        exact=row.exact and "odd_events" not in row.quirks,
         cancel=row.cancel,
         lacks=row.lacks,
         extra_fields=row.extra_fields,
         embedding_batch=row.embedding_batch,
         reasoning_inside=row.reasoning_inside,
+        quirks=row.quirks,
     )

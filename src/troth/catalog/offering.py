@@ -14,6 +14,21 @@ DataTerm = Literal["no_collection", "no_retention"]
 at all beyond the request."""
 
 
+Quirk = Literal[
+    "answers_in_reasoning",
+    "developer_as_system",
+    "limit_max_completion_tokens",
+    "limit_max_tokens",
+    "no_image_urls",
+    "no_stream_usage",
+    "no_tool_choice",
+    "no_turn_names",
+    "no_zero_temperature",
+    "odd_events",
+]
+"""What an offering does otherwise than its provider's other ones; `providers.quirks` heeds it."""
+
+
 class Upstream(msgspec.Struct, frozen=True):
     """An address of a provider. Comes from configuration only; durations in milliseconds.
 
@@ -45,7 +60,8 @@ class Offering(msgspec.Struct, frozen=True):
     `exact` offerings send events that already fit the published schema and are relayed as bytes.
     `lacks` narrows the model's features at this upstream; `extra_fields` are request fields that
     it takes beyond the published document. `embedding_batch` is how many inputs of embeddings it
-    takes in a call: 0 for any number, None for what its provider is known to take.
+    takes in a call: 0 for any number, None for what its provider is known to take. `quirks` is what
+    it does otherwise than its provider.
     """
 
     model: Model
@@ -59,3 +75,4 @@ class Offering(msgspec.Struct, frozen=True):
     extra_fields: frozenset[str] = frozenset()
     reasoning_inside: bool = True
     embedding_batch: int | None = None
+    quirks: frozenset[Quirk] = frozenset()

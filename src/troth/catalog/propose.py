@@ -35,6 +35,8 @@ class FlagCode(Code):
     IGNORED = "field_ignored"
     KEPT = "unit_kept"
     RISE = "rise"
+    BY_HOUR = "price_by_hour"
+    """The list has several prices by the hour: off-peak is not sold, the dearest is proposed."""
 
 
 _FREE_ANYWAY: Final = frozenset(CLASSES) - {
@@ -87,11 +89,15 @@ class Proposed(msgspec.Struct, frozen=True):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """What a list would change; `unchanged` offerings agree with it, `unknown` are not in it."""
+    """What a list would change; `unchanged` offerings agree with it, `unknown` are not in it.
+
+    `by_hour` are all, changed or not, whose price there depends on the hour.
+    """
 
     rows: tuple[Proposed, ...]
     unchanged: tuple[str, ...]
     unknown: tuple[str, ...]
+    by_hour: tuple[str, ...] = ()
 
 
 def propose(
@@ -103,19 +109,22 @@ def propose(
     rows: list[Proposed] = []
     unchanged: list[str] = []
     unknown: list[str] = []
+    by_hour: list[str] = []
     for one in offered:
         place = (one.kind, one.upstream_model)
         quote = by_place.get(place)
         if quote is None:
             unknown.append(one.model)
             continue
+        if quote.timed:
+            by_hour.append(one.model)
         cost = _cost(one, quote)
         if _is_same(cost, one.cost):
             unchanged.append(one.model)
             continue
         second = [found[place] for found in others if place in found]
         rows.append(_row(one, quote, cost, second))
-    return Proposal(tuple(rows), tuple(unchanged), tuple(unknown))
+    return Proposal(tuple(rows), tuple(unchanged), tuple(unknown), tuple(by_hour))
 
 
 def _cost(one: Offered, quote: Quote) -> Sheet:
@@ -147,6 +156,7 @@ def _row(one: Offered, quote: Quote, cost: Sheet, second: Sequence[Quote]) -> Pr
         *(Flag(FlagCode.DISAGREE, unit) for unit in _disagreeing(cost, second)),
         *(Flag(FlagCode.BELOW_COST, unit) for unit in below_cost(sale, cost)),
         *(Flag(FlagCode.MOVED, unit) for unit in quote.moved),
+        *(Flag(FlagCode.BY_HOUR, unit) for unit in quote.timed),
         *(Flag(FlagCode.IGNORED, name) for name in quote.ignored),
         *(Flag(FlagCode.KEPT, unit) for unit in CLASSES if _is_kept(one, quote, unit)),
         *(Flag(FlagCode.RISE, unit) for unit in rises(one.sale, sale)),

@@ -90,6 +90,11 @@ def import_(
         f"{len(found.rows)} would change, {len(proposal.unchanged)} agree, "
         f"{len(proposal.unknown)} are not in the list."
     )
+    if proposal.by_hour:
+        session.output.say(
+            f"{len(proposal.by_hour)} have prices by the hour, the first is "
+            f"'{proposal.by_hour[0]}': of each class the dearest hour is taken."
+        )
     if found.rows:
         session.output.say(
             f"Next: read {path}, strike out what you do not want, then "

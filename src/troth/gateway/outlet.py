@@ -7,8 +7,9 @@ import msgspec
 from troth.catalog.offering import DataTerm, Offering
 from troth.gateway.ports import Credentials
 from troth.kernel.errors import invariant
-from troth.providers import Provider, heading, provider_of
+from troth.providers import Provider, heading
 from troth.providers.data_terms import told
+from troth.providers.quirks import row_of
 from troth.routing import Breaker, Health, RetryBudget
 from troth.wire import Deadlines
 
@@ -61,7 +62,7 @@ class Outlets:
     def _make(self, offering: Offering) -> Outlet:
         upstream = offering.upstream
         credential = self._credentials.of(upstream)
-        provider = provider_of(upstream.provider)
+        provider = row_of(offering)
         paths = ("/chat/completions", "/messages", "/messages/count_tokens", "/embeddings")
         rest = (upstream.between_ms, upstream.whole_ms)
         batch = offering.embedding_batch

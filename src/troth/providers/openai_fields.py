@@ -10,7 +10,8 @@ from troth.catalog.offering import Offering
 from troth.providers.conversation import fields_of, image_of_url, items, string
 from troth.providers.forms import way_of_form
 from troth.providers.json_values import Fields, Json
-from troth.providers.provider import Provider, provider_of
+from troth.providers.provider import Provider
+from troth.providers.quirks import row_of
 
 LIMITS: Final = frozenset({"max_tokens", "max_completion_tokens"})
 BEYOND: Final = frozenset(
@@ -52,7 +53,7 @@ _FIELD_OF: Final[dict[Feature, str]] = {
 
 def lacking(needs: frozenset[Feature], fields: Fields, offering: Offering) -> str | None:
     """Return the field that the offering cannot honor though it changes the answer, or None."""
-    row = provider_of(offering.upstream.provider)
+    row = row_of(offering)
     is_anthropic = offering.upstream.dialect == "anthropic"
     way = way_of_form(fields, offering) if is_anthropic else "none"
     if needs:
@@ -96,7 +97,7 @@ def _is_function(tool: Json) -> bool:
 
 def left_out(fields: Fields, offering: Offering) -> tuple[str, ...]:
     """Return the hints that this offering does not take; they are not sent, and told."""
-    row = provider_of(offering.upstream.provider)
+    row = row_of(offering)
     out = fields.keys() & row.drops
     beyond = fields.keys() & BEYOND
     if beyond:
@@ -108,7 +109,7 @@ def left_out(fields: Fields, offering: Offering) -> tuple[str, ...]:
 
 def changes(fields: Fields, offering: Offering, *, has_cache_marks: bool) -> Fields:
     """Return those fields that must be sent with another value than the caller's."""
-    row = provider_of(offering.upstream.provider)
+    row = row_of(offering)
     changed: Fields = {}
     if not row.takes_zero_temperature and fields.get("temperature") == 0:
         changed["temperature"] = _SMALLEST_TEMPERATURE

@@ -44,6 +44,7 @@ class Provider(msgspec.Struct, frozen=True):
     has_developer: bool = False
     has_tool_choice: bool = True
     takes_zero_temperature: bool = True
+    takes_stream_options: bool = True
     takes_cache_control: bool = False
     takes_image_urls: bool = True
     exact_base64: bool = False

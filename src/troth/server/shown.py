@@ -177,6 +177,10 @@ class ShownModel(msgspec.Struct, frozen=True):
     max_output: int
     endpoints: tuple[str, ...]
     prices: dict[str, str]
+    features: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()
+    cancel: str = ""
+    is_exact: bool = False
 
 
 def shown_models(catalog: Catalog) -> list[ShownModel]:
@@ -193,6 +197,10 @@ def shown_models(catalog: Catalog) -> list[ShownModel]:
             prices={
                 line.unit: usd(line.amount_nusd) for line in each.sale.lines if not line.tier_start
             },
+            features=tuple(sorted(each.model.features - each.lacks)),
+            quirks=tuple(sorted(each.quirks)),
+            cancel=each.cancel,
+            is_exact=each.exact,
         )
         for offerings in catalog.offerings.values()
         for each in offerings

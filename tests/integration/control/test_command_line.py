@@ -289,6 +289,19 @@ def test_models_are_listed_with_their_prices(troth: CommandLine) -> None:
     assert "0.60" in troth.run("models", "list").out
 
 
+def test_a_model_is_shown_with_its_quirks(troth: CommandLine) -> None:
+    with (troth.folder / "troth.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            '\n[models."house/odd"]\nprovider = "simulated"\nexact = true\n'
+            'quirks = ["odd_events", "no_turn_names"]\nprice = { input = "1", output = "2" }\n'
+        )
+    (shown,) = troth.ask(list[ShownModel], "models", "show", "house/odd")
+    assert shown.quirks == ("no_turn_names", "odd_events")
+    assert (shown.is_exact, shown.cancel) == (False, "bills_full")
+    assert "no_turn_names, odd_events" in troth.run("models", "show", "house/odd").out
+    assert troth.run("models", "show", "house/none").code == 2
+
+
 def test_an_unused_installation_has_used_nothing(ada: CommandLine) -> None:
     assert ada.ask(list[Total], "usage", "show", "--by", "model", "--org", "Ada") == []
     assert ada.ask(list[Total], "receipts", "list", "Ada") == []

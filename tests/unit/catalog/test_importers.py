@@ -57,7 +57,8 @@ OPENROUTER = b"""{"data": [
  {"id": "a/one", "pricing": {"prompt": "0.0000025", "completion": "0.00001", "request": "0.01",
    "image": "0.003", "internal_reasoning": "0", "input_cache_read": "0.00000025",
    "input_cache_write": "0", "web_search": "0",
-   "overrides": [{"min_prompt_tokens": 100000, "prompt": "0.000005"}, {"at_night": true}]}},
+   "overrides": [{"min_prompt_tokens": 100000, "prompt": "0.000005"}, {"at_night": true,
+    "prompt": "0.0000025", "completion": "0.000005"}]}},
  {"id": "a/auto", "pricing": {"prompt": "-1", "completion": "-1"}}]}"""
 
 
@@ -81,10 +82,32 @@ def test_dated_and_tiered_prices_are_read_as_of_a_day() -> None:
         ("output", 0): 15_000_000_000,
     }
     assert (large.kind, large.checked_on) == ("anthropic", "2026-11-01")
-    assert set(large.ignored) == {"odd_mtok", "start_time"}
+    assert large.ignored == ("odd_mtok",)
+    assert large.timed == ("input",)
     assert "cache_write_1h" in large.silent
     (line,) = found["per-call"].lines
     assert (line.unit, line.amount_nusd, line.per) == ("requests", 5_000_000_000, 1_000)
+
+
+OFF_PEAK = b"""[{"id": "deepinfra", "models": [{"id": "day-and-night", "prices": [
+ {"constraint": {"start_time": "00:30:00Z", "end_time": "16:30:00Z"},
+  "prices": {"input_mtok": 0.27, "cache_read_mtok": 0.07, "output_mtok": 1.1}},
+ {"constraint": {"start_time": "16:30:00Z", "end_time": "00:30:00Z"},
+  "prices": {"input_mtok": 0.135, "cache_read_mtok": 0.07, "output_mtok": 0.55}}]}]}]"""
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_of_prices_by_the_hour_the_dearest_is_taken_and_told(is_swapped: bool) -> None:  # noqa: FBT001
+    text = OFF_PEAK
+    if is_swapped:
+        text = text.replace(b"0.27", b"9").replace(b"0.135", b"0.27").replace(b"9", b"0.135")
+    (found,) = quotes("genai", text).values()
+    assert amounts(found) == {
+        ("input", 0): 270_000_000,
+        ("cache_read", 0): 70_000_000,
+        ("output", 0): 1_100_000_000,
+    }
+    assert set(found.timed) >= {"input", "output"}
 
 
 def test_tiers_of_a_context_are_read_and_others_noted() -> None:
@@ -98,7 +121,7 @@ def test_tiers_of_a_context_are_read_and_others_noted() -> None:
         ("output", 0): 6_000_000_000,
         ("output", 272_001): 12_000_000_000,
     }
-    assert found["tiered"].ignored == ("tiers",)
+    assert (found["tiered"].ignored, found["tiered"].timed) == ((), ("input",))
     assert amounts(found["older"])["input", 200_001] == 5_000_000_000
 
 
@@ -140,7 +163,7 @@ def test_prices_in_strings_are_read_and_what_varies_is_left_out() -> None:
         ("cache_read", 0): 250_000_000,
         ("searches", 0): 0,
     }
-    assert set(one.ignored) == {"image", "overrides"}
+    assert (one.ignored, one.timed) == (("image",), ("output",))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ def test_a_table_becomes_an_offering() -> None:
     assert offering.sale.id.startswith("ps_")
 
 
+def test_odd_events_are_never_relayed_as_they_came() -> None:
+    exact = SMALL.replace('provider = "house"', 'provider = "house"\nexact = true', 1)
+    odd = exact.replace("exact = true", 'exact = true\nquirks = ["odd_events", "no_turn_names"]')
+    ((plain,), (quirky,)) = (built(text).offerings["house/small"] for text in (exact, odd))
+    assert (plain.exact, quirky.exact) == (True, False)
+    assert quirky.quirks == {"odd_events", "no_turn_names"}
+
+
 def test_prices_are_exact_nano_dollars() -> None:
     (offering,) = built(SMALL).offerings["house/small"]
     used = Quantities(input=1_000_000, cache_read=1_000_000, output=1_000_000)
@@ -129,6 +137,16 @@ def test_the_price_set_is_named_for_its_prices() -> None:
         ('provider = "house"', 'provider = "hose"', "names the provider 'hose', which is not"),
         ('provider = "house"', "", "is offered by nobody"),
         ("[models", "[models.", "not valid TOML"),
+        (
+            'provider = "house"',
+            'provider = "house"\nquirks = ["odd"]',
+            'catalog.toml:4: \'models."house/small".quirks',
+        ),
+        (
+            'provider = "house"',
+            'provider = "house"\nquirks = ["limit_max_tokens", "limit_max_completion_tokens"]',
+            "'quirks' must name one field",
+        ),
         (
             'provider = "house"',
             'features = ["tool"]',

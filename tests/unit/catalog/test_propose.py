@@ -25,7 +25,9 @@ def offered(sale: Sheet | None = None, cost: Sheet | None = None, margin: int = 
 
 def quote(*lines: PriceLine, **more: tuple[str, ...] | frozenset[str]) -> Quote:
     quoted = Quote("anthropic", "up/m", lines, "2026-11-01")
-    silent, moved, ignored = (more.get(name, ()) for name in ("silent", "moved", "ignored"))
+    silent, moved, ignored, timed = (
+        more.get(name, ()) for name in ("silent", "moved", "ignored", "timed")
+    )
     return Quote(
         quoted.kind,
         quoted.model,
@@ -34,6 +36,7 @@ def quote(*lines: PriceLine, **more: tuple[str, ...] | frozenset[str]) -> Quote:
         frozenset(silent),
         tuple(moved),
         tuple(ignored),
+        tuple(timed),
     )
 
 
@@ -95,6 +98,14 @@ def test_what_agrees_and_what_is_not_in_the_list_is_counted() -> None:
 )
 def test_what_looks_wrong_is_flagged(quoted: Quote, expected: set[str]) -> None:
     assert flags(offered(), quoted) == expected
+
+
+def test_a_price_by_the_hour_is_flagged_red_and_told_even_where_nothing_changes() -> None:
+    found = propose([offered()], [quote(*BASE, timed=("output",))])
+    assert (found.unchanged, found.by_hour) == (("m",), ("m",))
+    flagged = row(offered(), quote(*changed("output", 15_100), timed=("output",))).flags
+    assert Flag(FlagCode.BY_HOUR, "output") in flagged
+    assert Flag(FlagCode.BY_HOUR, "output").is_red
 
 
 def test_a_tier_that_would_go_is_flagged() -> None:

@@ -65,23 +65,28 @@ def read(body: bytes, today: str) -> list[Quote]:
 
 
 def _read(lines: Lines, path: str, prices: msgspec.Raw, today: str) -> None:
-    """Read plain prices, or the last of dated ones whose day has come; off-peak is left out."""
+    """Read plain prices, or the last of dated ones whose day has come; of all hours the dearest."""
     if not bytes(prices).lstrip().startswith(b"["):
         _read_prices(lines, path, fields(path, prices))
         return
     chosen: msgspec.Raw | None = None
+    timed: list[tuple[str, msgspec.Raw]] = []
     for at, item in enumerate(items(path, prices)):
         conditional = fields(f"{path}[{at}]", item)
         constraint = conditional.get("constraint", _NULL)
         condition = {} if constraint == _NULL else fields(f"{path}[{at}].constraint", constraint)
         if "start_time" in condition:
-            lines.ignored["start_time"] = None
+            timed.append((f"{path}[{at}].prices", conditional.get("prices", _NULL)))
             continue
         start = condition.get("start_date")
         if start is None or text(f"{path}[{at}].constraint.start_date", start) <= today:
             chosen = conditional.get("prices", _NULL)
     if chosen is not None:
         _read_prices(lines, path, fields(f"{path}.prices", chosen))
+    for where, at_an_hour in timed:
+        others = Lines(where)
+        _read_prices(others, where, fields(where, at_an_hour))
+        lines.at_another_hour(others)
 
 
 def _read_prices(lines: Lines, path: str, prices: Mapping[str, msgspec.Raw]) -> None:

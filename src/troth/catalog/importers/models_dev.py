@@ -62,7 +62,9 @@ def _read(lines: Lines, path: str, cost: Mapping[str, msgspec.Raw]) -> None:
         if bytes(bound.get("type", _NULL)) == b'"context"':
             _read_prices(lines, f"tiers[{at}].", tier, above)
         else:
-            lines.ignored["tiers"] = None
+            others = Lines(f"{path}.tiers[{at}]")
+            _read_prices(others, "", tier, 0)
+            lines.at_another_hour(others)
     if _OLD_TIER in cost and not tiers:
         prices = fields(f"{path}.{_OLD_TIER}", cost[_OLD_TIER])
         _read_prices(lines, f"{_OLD_TIER}.", prices, 200_000)

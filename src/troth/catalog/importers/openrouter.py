@@ -62,7 +62,9 @@ def read(body: bytes, today: str) -> list[Quote]:
             where = f"{path}.overrides[{index}]"
             override = fields(where, item)
             if "min_prompt_tokens" not in override:
-                lines.ignored["overrides"] = None
+                others = Lines(where)
+                _read(others, "", override, 0)
+                lines.at_another_hour(others)
                 continue
             above = count(f"{where}.min_prompt_tokens", override["min_prompt_tokens"]) - 1
             _read(lines, f"overrides[{index}].", override, above)

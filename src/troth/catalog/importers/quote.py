@@ -27,7 +27,8 @@ class Quote(msgspec.Struct, frozen=True):
     """What a list says of one model: `kind` is the provider's, `model` the name that it has there.
 
     `silent` are classes of which the list never says anything, `moved` those whose number had to
-    be rounded noticeably, `ignored` the list's own names of prices that have no class here.
+    be rounded noticeably, `ignored` the list's own names of prices that have no class here. The
+    price of classes that are `timed` depends on the hour or the like: the dearest is taken.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Quote(msgspec.Struct, frozen=True):
     silent: frozenset[str] = frozenset()
     moved: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
 
 
 class Lines:
@@ -47,6 +49,7 @@ class Lines:
         self._path = path
         self._found: dict[tuple[str, int], PriceLine] = {}
         self._moved: dict[str, None] = {}
+        self._timed: dict[str, None] = {}
         self.ignored: dict[str, None] = {}
 
     def add(self, field: str, raw: msgspec.Raw, unit: str, units: int, *, above: int = 0) -> None:
@@ -69,12 +72,33 @@ class Lines:
         start = above + 1 if above else 0
         self._found[unit, start] = PriceLine(unit, amount, per, start)
 
+    def at_another_hour(self, other: "Lines") -> None:
+        """Take the dearer of two prices that hold at different hours, class by class."""
+        for line in other.lines:
+            place = (line.unit, line.tier_start)
+            known = self._found.get(place)
+            if known is None or known.amount_nusd != line.amount_nusd:
+                self._timed[line.unit] = None
+            if known is None or line.amount_nusd > known.amount_nusd:
+                self._found[place] = line
+
     def quote(self, kind: str, model: str, *, checked_on: str, silent: frozenset[str]) -> Quote:
         """Return all that was collected; a class in a tier without a base keeps the tier only."""
-        lines = sorted(self._found.values(), key=lambda line: (line.tier_start, line.unit))
         return Quote(
-            kind, model, tuple(lines), checked_on, silent, tuple(self._moved), tuple(self.ignored)
+            kind,
+            model,
+            self.lines,
+            checked_on,
+            silent,
+            tuple(self._moved),
+            tuple(self.ignored),
+            tuple(self._timed),
         )
+
+    @property
+    def lines(self) -> tuple[PriceLine, ...]:
+        """Return what was collected so far."""
+        return tuple(sorted(self._found.values(), key=lambda one: (one.tier_start, one.unit)))
 
     @property
     def is_empty(self) -> bool:

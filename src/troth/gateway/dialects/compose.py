@@ -94,7 +94,7 @@ def _with_left_out(ask: Ask, offering: Offering) -> tuple[str, ...]:
 def _plain(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
     """Return the body of a plain request: what was read goes on as one piece."""
     limit = b"" if max_tokens is None else b"%b%d" % (outlet.limit, max_tokens)
-    end = _STREAM_WITH_USAGE if ask.streamed else b""
+    end = _streaming(outlet) if ask.streamed else b""
     given_on = ask.given_on
     if len(given_on) > _LARGE:
         return [outlet.model, b",", given_on, b"%b%b}" % (limit, end)]
@@ -117,8 +117,13 @@ def _chat(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
     if max_tokens is not None:
         end.append(b"%b%d" % (outlet.limit, max_tokens))
     if ask.streamed:
-        end.append(_STREAM_WITH_USAGE)
+        end.append(_streaming(outlet))
     return _parts(ask, outlet, end)
+
+
+def _streaming(outlet: Outlet) -> bytes:
+    """Return what asks a chat upstream for a stream, with usage where it can be asked for."""
+    return _STREAM_WITH_USAGE if outlet.provider.takes_stream_options else _STREAM
 
 
 def _messages(ask: Ask, outlet: Outlet, max_tokens: int) -> list[bytes]:

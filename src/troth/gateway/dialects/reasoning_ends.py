@@ -6,7 +6,7 @@ from typing import Final
 from troth.catalog.offering import Offering
 from troth.gateway.dialects.chat_shapes import Choice
 from troth.gateway.exchange import Ask, Fields
-from troth.providers.provider import provider_of
+from troth.providers.quirks import row_of
 
 _NEVER: Final = frozenset[str]()
 _STOPPED: Final = frozenset({"stop"})
@@ -21,7 +21,7 @@ def ends_of_answers(ask: Ask, offering: Offering) -> frozenset[str]:
     None if the upstream keeps both apart or the caller asked for reasoning. An answer that was
     cut may have been thinking still, unless the caller turned that off.
     """
-    if not provider_of(offering.upstream.provider).answers_in_reasoning:
+    if not row_of(offering).answers_in_reasoning:
         return _NEVER
     if ask.plain is not None:
         return _STOPPED
