@@ -17,10 +17,12 @@ PATIENCE_SECONDS = 10
 Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def listening_socket(host: str = "127.0.0.1") -> socket.socket:
-    """Return a bound socket with an ephemeral port."""
+def listening_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """Return a bound socket with an ephemeral port, or with one that was used before."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    sock.bind((host, 0))
+    if port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
     return sock
 
 
@@ -104,10 +106,11 @@ async def serving(
     clock: Clock | None = None,
     *,
     tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Running]:
-    """Run a server for the time of a test."""
+    """Run a server for the time of a test; on `port` if it is given."""
     server = Server(handle, limits or ServerLimits(), clock or SystemClock(), refuse, tls=tls)
-    sock = listening_socket()
+    sock = listening_socket(port=port)
     port = sock.getsockname()[1]
     await server.start(sock)
     try:

@@ -11,6 +11,7 @@ from troth.wire.handshake import Calling
 from troth.wire.origin import Failure, Origin
 from troth.wire.resolver import Address, Resolver
 from troth.wire.secured import Cut
+from troth.wire.tickets import Tickets
 
 
 class DialFailed(Exception):
@@ -27,6 +28,7 @@ class Dialer:
     def __init__(self, origin: Origin, resolver: Resolver, tls: ssl.SSLContext | None) -> None:
         self._origin = origin
         self._resolver = resolver
+        self._tickets = Tickets()
         self._tls = tls if origin.scheme == "https" else None
         self._lacks_tls = origin.scheme != "http" and tls is None
 
@@ -49,15 +51,27 @@ class Dialer:
             await _start(lambda: upstream, sock, Failure.CONNECT)
         else:
             call.securing()
-            calling = Calling(self._tls, origin.server_name, lambda: upstream)
-            await _start(lambda: calling, sock, Failure.TLS)
-            try:
-                await calling.stands()
-            except Cut:
-                raise DialFailed(Failure.TLS) from None
+            await self._secure(self._tls, sock, upstream, lane.pulse.clock_ns())
         if upstream.is_lost:
             raise DialFailed(Failure.RESET)
         return upstream
+
+    def look(self) -> None:
+        """See what a connection leaves to later ones; it is about to go."""
+        self._tickets.look()
+
+    async def _secure(
+        self, tls: ssl.SSLContext, sock: socket.socket, upstream: Upstream, now_ns: int
+    ) -> None:
+        """Begin TLS, with the ticket of an earlier connection if there is one."""
+        ticket = self._tickets.take(now_ns)
+        calling = Calling(tls, self._origin.server_name, lambda: upstream, ticket)
+        await _start(lambda: calling, sock, Failure.TLS)
+        try:
+            self._tickets.stands(await calling.stands(), now_ns)
+        except Cut:
+            self._tickets.drop()
+            raise DialFailed(Failure.TLS) from None
 
     async def _open(self, addresses: tuple[Address, ...]) -> socket.socket:
         """Connect to the first address that answers."""

@@ -135,12 +135,13 @@ class Calling(Handshake):
         context: ssl.SSLContext,
         server_name: str,
         inner: Callable[[], asyncio.BufferedProtocol],
+        ticket: ssl.SSLSession | None = None,
     ) -> None:
-        super().__init__(new_session(context, server_name), inner)
+        super().__init__(new_session(context, server_name, ticket), inner)
         self._stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def stands(self) -> None:
-        """Wait until TLS stands. Whoever waits no longer cuts the connection.
+    async def stands(self) -> ssl.SSLObject:
+        """Wait until TLS stands, and return it. Whoever waits no longer cuts the connection.
 
         Raises:
             Cut: it will not.
@@ -152,6 +153,7 @@ class Calling(Handshake):
         finally:
             if not has_ended:
                 self._transport.abort()
+        return self._session.tls
 
     @override
     def _settled(self, inner: asyncio.BufferedProtocol | None) -> None:

@@ -70,6 +70,7 @@ class Lane:
 
     def forget(self, upstream: Upstream) -> None:
         """Count a connection that is gone."""
+        self._dialer.look()
         self._idle.pop(upstream, None)
         if upstream in self._open:
             self._open.discard(upstream)

@@ -44,11 +44,22 @@ class Session(NamedTuple):
     outgoing: ssl.MemoryBIO
 
 
-def new_session(context: ssl.SSLContext, server_name: str | None = None) -> Session:
-    """Return a session before its handshake: the calling side if it names a server."""
+def new_session(
+    context: ssl.SSLContext,
+    server_name: str | None = None,
+    ticket: ssl.SSLSession | None = None,
+) -> Session:
+    """Return a session before its handshake: the calling side if it names a server.
+
+    `ticket` is of an earlier session with the same server.
+    """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(
-        incoming, outgoing, server_side=server_name is None, server_hostname=server_name
+        incoming,
+        outgoing,
+        server_side=server_name is None,
+        server_hostname=server_name,
+        session=ticket,
     )
     return Session(tls, incoming, outgoing)
 
