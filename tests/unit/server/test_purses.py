@@ -1,13 +1,18 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import Context
 from pathlib import Path
+from typing import TypeVarTuple, Unpack
 
 import pytest
+from typing_extensions import override
 
 from tests.builders.lent_wallet import Place, turn
 from troth.kernel.disk_errors import NoSpace
 from troth.kernel.errors import CreditsEnded, CreditsExhausted, Overloaded, UpstreamFailed
 from troth.kernel.stream_errors import JournalFull, MoneyUnreached
+
+Ts = TypeVarTuple("Ts")
 
 
 @pytest.fixture
@@ -247,3 +252,71 @@ async def test_a_budget_that_running_requests_hold_has_not_refused(tmp_path: Pat
         await waiting
     assert (caught.value.source, place.desk.refused) == ("in_flight", [])
     place.journal.close()
+
+
+async def test_an_acknowledgment_posts_nothing_that_may_wait_for_more(place: Place) -> None:
+    waiting = place.admit(1, 10)
+    await turn()
+    place.lend(1_000)
+    await waiting
+    place.settle(1, 7)
+    place.purses.flush()
+    for number in (2, 3):
+        await place.admit(number, 10)
+        place.settle(number, 7)
+    place.purses.acknowledged(1)
+    assert [(one.first, one.upto) for one in place.desk.postings] == [(1, 1)]
+    place.purses.flush()
+    assert [(one.first, one.upto) for one in place.desk.postings] == [(1, 1), (2, 3)]
+
+
+async def test_an_acknowledgment_makes_room_for_what_could_not_be_sent(place: Place) -> None:
+    waiting = place.admit(1, 1)
+    await turn()
+    place.lend(100_000)
+    await waiting
+    place.settle(1, 1)
+    place.purses.flush()
+    for number in range(2, 36):
+        await place.admit(number, 1)
+        place.settle(number, 1)
+        place.purses.flush()
+    assert len(place.desk.postings) == 32
+    place.purses.acknowledged(1)
+    assert [(one.first, one.upto) for one in place.desk.postings[32:]] == [(33, 35)]
+
+
+class TimedLoop(asyncio.SelectorEventLoop):
+    """Counts the timers that it is asked for."""
+
+    timed = 0
+
+    @override
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self.timed += 1
+        return super().call_later(delay, callback, *args, context=context)
+
+
+def test_one_timer_at_a_time_looks_after_what_was_settled(place: Place) -> None:
+    async def settled() -> None:
+        waiting = place.admit(1, 1)
+        await turn()
+        place.lend(100_000)
+        await waiting
+        before = loop.timed
+        place.settle(1, 1)
+        for number in range(2, 12):
+            await place.admit(number, 1)
+            place.settle(number, 1)
+            place.purses.flush()
+        assert loop.timed == before + 1
+
+    loop = TimedLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(settled())
