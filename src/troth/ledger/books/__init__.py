@@ -6,57 +6,32 @@ what a wallet is, `lease` for how parts of it are lent, `posting` for how charge
 disputes, expiry, costs), `invariants` and `verify` for the proof.
 """
 
-from troth.ledger.books.chain import receipt_leaf
-from troth.ledger.books.days import close_day, forget_guards
-from troth.ledger.books.entry import OperatorBook, balance, open_wallet, wallet_purse
-from troth.ledger.books.lease import is_recalled
-from troth.ledger.books.lot import Lot, LotKind, lots
-from troth.ledger.books.moves import (
-    Credit,
-    Kind,
-    Reversal,
-    Take,
-    Transfer,
-    credit,
-    moved,
-    movement_id,
-    reverse,
-    take,
-    transfer,
-)
-from troth.ledger.books.posting import Posted
-from troth.ledger.books.purse import Wallet, wallet
-from troth.ledger.books.teller import Outgoing, Teller, TellerTerms
-from troth.ledger.books.verify import verify
-
-__all__ = [
-    "Credit",
-    "Kind",
-    "Lot",
-    "LotKind",
-    "OperatorBook",
-    "Outgoing",
-    "Posted",
-    "Reversal",
-    "Take",
-    "Teller",
-    "TellerTerms",
-    "Transfer",
-    "Wallet",
-    "balance",
-    "close_day",
-    "credit",
-    "forget_guards",
-    "is_recalled",
-    "lots",
-    "moved",
-    "movement_id",
-    "open_wallet",
-    "receipt_leaf",
-    "reverse",
-    "take",
-    "transfer",
-    "verify",
-    "wallet",
-    "wallet_purse",
-]
+from troth.ledger.books.chain import receipt_leaf as receipt_leaf
+from troth.ledger.books.days import close_day as close_day
+from troth.ledger.books.days import forget_guards as forget_guards
+from troth.ledger.books.entry import OperatorBook as OperatorBook
+from troth.ledger.books.entry import balance as balance
+from troth.ledger.books.entry import open_wallet as open_wallet
+from troth.ledger.books.entry import wallet_purse as wallet_purse
+from troth.ledger.books.lease import is_recalled as is_recalled
+from troth.ledger.books.lot import Lot as Lot
+from troth.ledger.books.lot import LotKind as LotKind
+from troth.ledger.books.lot import lots as lots
+from troth.ledger.books.moves import Credit as Credit
+from troth.ledger.books.moves import Kind as Kind
+from troth.ledger.books.moves import Reversal as Reversal
+from troth.ledger.books.moves import Take as Take
+from troth.ledger.books.moves import Transfer as Transfer
+from troth.ledger.books.moves import credit as credit
+from troth.ledger.books.moves import moved as moved
+from troth.ledger.books.moves import movement_id as movement_id
+from troth.ledger.books.moves import reverse as reverse
+from troth.ledger.books.moves import take as take
+from troth.ledger.books.moves import transfer as transfer
+from troth.ledger.books.posting import Posted as Posted
+from troth.ledger.books.purse import Wallet as Wallet
+from troth.ledger.books.purse import wallet as wallet
+from troth.ledger.books.teller import Outgoing as Outgoing
+from troth.ledger.books.teller import Teller as Teller
+from troth.ledger.books.teller import TellerTerms as TellerTerms
+from troth.ledger.books.verify import verify as verify

@@ -180,11 +180,8 @@ class Teller:
 
     def tick(self, tx: Transaction, now_ms: int) -> list[Outgoing]:
         """Answer those who have waited long enough, and take back what silent seats held."""
-        sent: list[Outgoing] = []
-        for purse in [*self._queues]:
-            if self._queues[purse][0].due_ms <= now_ms:
-                sent += self._serve(tx, purse, now_ms)
-        return sent
+        due = [purse for purse, queue in self._queues.items() if queue[0].due_ms <= now_ms]
+        return [out for purse in due for out in self._serve(tx, purse, now_ms)]
 
     def reclaim(self, tx: Transaction, now_ms: int) -> list[Outgoing]:
         """Close the seats of all desks that were silent too long; their postings will be late."""

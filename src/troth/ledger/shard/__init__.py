@@ -4,20 +4,12 @@ Read `messages` for the protocol, `records` for the journal's bytes, `journal`, 
 then `shard`; `replay` for what a killed process left behind.
 """
 
-from troth.ledger.shard.journal import SUFFIX as JOURNAL_SUFFIX
-from troth.ledger.shard.journal import Journal
-from troth.ledger.shard.purse import ShardTerms, Short, ShortKind
-from troth.ledger.shard.replay import OldSeat, Recovered, recover
-from troth.ledger.shard.shard import Shard
-
-__all__ = [
-    "JOURNAL_SUFFIX",
-    "Journal",
-    "OldSeat",
-    "Recovered",
-    "Shard",
-    "ShardTerms",
-    "Short",
-    "ShortKind",
-    "recover",
-]
+from troth.ledger.shard.journal import JOURNAL_SUFFIX as JOURNAL_SUFFIX
+from troth.ledger.shard.journal import Journal as Journal
+from troth.ledger.shard.purse import ShardTerms as ShardTerms
+from troth.ledger.shard.purse import Short as Short
+from troth.ledger.shard.purse import ShortKind as ShortKind
+from troth.ledger.shard.replay import OldSeat as OldSeat
+from troth.ledger.shard.replay import Recovered as Recovered
+from troth.ledger.shard.replay import recover as recover
+from troth.ledger.shard.shard import Shard as Shard

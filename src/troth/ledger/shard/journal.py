@@ -18,7 +18,7 @@ from troth.kernel.mapped_file import Disk, MappedFile
 from troth.ledger.shard import records
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
-SUFFIX: Final = ".journal"
+JOURNAL_SUFFIX: Final = ".journal"
 BACKLOG_BYTES_MAX: Final = 256 * 1024 * 1024
 _ROUNDS_WITHOUT_SPACE: Final = 100
 _NO_SPACE: Final = (ENOSPC, EDQUOT, EFBIG)
@@ -80,7 +80,7 @@ class Journal:
 
     def _make(self) -> _Segment:
         self._made += 1
-        path = self._folder / f"{self._seat.hex()}-{self._made:06d}{SUFFIX}"
+        path = self._folder / f"{self._seat.hex()}-{self._made:06d}{JOURNAL_SUFFIX}"
         head = records.header(self._deployment, self._seat, self._made)
         return _Segment(path, head, self._size, self._disk)
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from troth.ledger.shard import records
-from troth.ledger.shard.journal import SUFFIX
+from troth.ledger.shard.journal import JOURNAL_SUFFIX
 from troth.ledger.shard.messages import CloseSeat, Orphan, Posting
 
 SEGMENT_AGE_MS_MAX: Final = 7 * 24 * 3_600 * 1_000
@@ -51,7 +51,7 @@ def recover(folder: Path, deployment: bytes, now_ms: int) -> Recovered:
     """Read the journals in a slot's folder. Foreign and too old segments are renamed, not read."""
     segments: dict[bytes, list[tuple[int, Path]]] = {}
     set_aside = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in sorted(folder.glob(f"*{JOURNAL_SUFFIX}")):
         with path.open("rb") as file:
             start = file.read(records.HEADER.size)
         head = records.read_header(start)
