@@ -1,7 +1,5 @@
 """Stage 3. May this caller ask this now? Everything that can say no without looking at money."""
 
-import ipaddress
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -11,7 +9,6 @@ from troth.gateway.exchange import Ask
 from troth.gateway.rates import Exceeded, Standing
 from troth.gateway.world import World
 from troth.kernel.errors import (
-    AddressNotAllowed,
     InvalidKey,
     ModelNotFound,
     OrganizationFrozen,
@@ -20,8 +17,6 @@ from troth.kernel.errors import (
 
 _BYTES_PER_TOKEN_GUESS: Final = 4
 _OUTPUT_GUESS: Final = 256
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -39,7 +34,7 @@ def admit(ask: Ask, caller: Caller, world: World) -> Admission:
     """Let the request in, and count it.
 
     Raises:
-        OrganizationFrozen, AddressNotAllowed, ModelNotFound, RateLimited: as they say.
+        OrganizationFrozen, ModelNotFound, RateLimited: as they say.
     """
     key = caller.key
     organization = world.keys.org(key.org)
@@ -47,8 +42,6 @@ def admit(ask: Ask, caller: Caller, world: World) -> Admission:
         raise InvalidKey
     if organization.is_frozen:
         raise OrganizationFrozen
-    if key.networks and not _is_inside(caller.peer, key.networks):
-        raise AddressNotAllowed
     if key.models and ask.model not in key.models:
         raise ModelNotFound("model")
     guess = _guess(ask)
@@ -65,19 +58,3 @@ def _guess(ask: Ask) -> int:
         return tokens
     most = ask.max_tokens
     return tokens + (most if 0 < most < _OUTPUT_GUESS else _OUTPUT_GUESS) * ask.choices
-
-
-def _is_inside(peer: str, networks: tuple[str, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in _parsed(networks))
-
-
-@lru_cache(maxsize=4096)
-def _parsed(networks: tuple[str, ...]) -> tuple[Network, ...]:
-    """Parse a key's blocks once; they were checked when the key was made."""
-    return tuple(ipaddress.ip_network(block) for block in networks)

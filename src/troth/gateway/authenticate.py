@@ -11,10 +11,11 @@ from urllib.parse import unquote
 
 import msgspec
 
+from troth.gateway.addresses import is_inside, peer_of
 from troth.gateway.ports import KeyRow
 from troth.gateway.world import World
 from troth.kernel.api_keys import LENGTH, PREFIX, PUBLIC_ID_LENGTH, public_id_of
-from troth.kernel.errors import AmbiguousKey, InvalidKey, Overloaded
+from troth.kernel.errors import AddressNotAllowed, AmbiguousKey, InvalidKey, Overloaded
 from troth.kernel.secret import Secret
 from troth.wire import Head
 
@@ -41,6 +42,7 @@ def recognize(head: Head, world: World) -> Caller | None:
     Raises:
         InvalidKey: no key, a key in the query, or one that is unknown, expired or revoked.
         AmbiguousKey: two different keys.
+        AddressNotAllowed: the key's list of addresses does not have the caller's.
         Overloaded: the tables are stale.
     """
     given = credential_of(head)
@@ -63,7 +65,7 @@ async def authenticate(head: Head, world: World) -> Caller:
     """Return the caller; waits only on a key's first use in this process.
 
     Raises:
-        InvalidKey, AmbiguousKey: as `recognize` does.
+        InvalidKey, AmbiguousKey, AddressNotAllowed: as `recognize` does.
         Overloaded: the tables are stale, or the desk does not answer.
     """
     caller = recognize(head, world)
@@ -71,7 +73,7 @@ async def authenticate(head: Head, world: World) -> Caller:
         return caller
     given = credential_of(head)
     public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
-    peer = peer_of(head, world)
+    peer = peer_of(head, world.proxies)
     row = await _first_use(given, world.keys.find(public_id), peer, world)
     if len(world.verified) >= _VERIFIED_MAX:
         del world.verified[next(iter(world.verified))]
@@ -86,32 +88,12 @@ def _digest(given: bytes, world: World) -> bytes:
 def _live(row: KeyRow | None, head: Head, world: World) -> Caller:
     if row is None or (row.expires_at_ms and row.expires_at_ms <= world.clock.now_ms()):
         raise InvalidKey
-    return Caller(row, peer_of(head, world) if row.networks else head.peer)
-
-
-def peer_of(head: Head, world: World) -> str:
-    """Return the client's address: behind a trusted proxy, what that proxy says it is.
-
-    Of a chain of proxies the last one that is not trusted counts: what stands before it in
-    `x-forwarded-for` is only what it claims.
-    """
-    peer = plain_address(head.peer)
-    if peer not in world.proxies:
-        return peer
-    for hop in reversed(head.headers.get(b"x-forwarded-for", b"").split(b",")):
-        found = plain_address(hop.strip().decode("latin-1"))
-        if found and found not in world.proxies:
-            return found
-    return peer
-
-
-def plain_address(text: str) -> str:
-    """Return an address without a port, and one of IPv4 that came over an IPv6 socket as IPv4."""
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    return text.removeprefix("::ffff:") if "." in text else text
+    if not row.networks:
+        return Caller(row, head.peer)
+    peer = peer_of(head, world.proxies)
+    if not is_inside(peer, row.networks):
+        raise AddressNotAllowed
+    return Caller(row, peer)
 
 
 def credential_of(head: Head) -> bytes:

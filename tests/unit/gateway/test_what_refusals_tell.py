@@ -264,6 +264,20 @@ async def test_no_answer_opens_the_door_to_other_sites(method: str, path: str) -
             assert method in reply.headers["allow"]
 
 
+@pytest.mark.parametrize(("method", "path"), SERVED)
+async def test_a_key_with_an_address_list_does_nothing_from_elsewhere(
+    method: str, path: str
+) -> None:
+    stage = scene(answers(500, b"{}"), row=key_row(networks=("10.0.0.0/8",)))
+    for _ in range(2):  # its first use, and when it is known
+        reply = await stage.ask(b"{" if method == "POST" else b"", path, method=method)
+        assert reply.status == 403
+        assert "list" in reply.body.decode()
+        assert not [name for name in reply.headers if "ratelimit" in name]
+    stage.peer = "10.1.2.3"
+    assert (await stage.ask(b"{" if method == "POST" else b"", path, method=method)).status != 403
+
+
 # --- pages of models --------------------------------------------------------------------
 
 
