@@ -1,9 +1,9 @@
 """`python -m bench.verifying`: how long the books of a million charges take to verify.
 
-Batches of 200 charges over 1,000 wallets, on each database, as a desk posts them; with a number as
-its argument, about so many charges. The books are written straight into the tables, with the roots
-that make them honest, for to post a million takes minutes. Each database is verified in turn; CPU
-is this process's, and for PostgreSQL that of the server's process which answered.
+Batches of 200 charges over 1,000 wallets, on each database, as a desk posts them, each charge that
+of one request; with a number as its argument, about so many. All is written straight into the
+tables, with the roots that make it honest, for to post a million takes minutes. The databases take
+turns; CPU is this process's, and for PostgreSQL that of the server's process which answered.
 """
 
 import os
@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 from bench.harness.places import BUILD
 from tests.builders.money_world import MoneyWorld
 from tests.builders.postgres_cluster import running
-from troth.ledger.books import chain, verify, wallet_purse
+from troth.control import usage
+from troth.kernel import hash_tree
+from troth.ledger.books import chain, receipt_leaf, verify, wallet_purse
 from troth.ledger.books.chain import ChargeRow
 from troth.ledger.books.entry import OperatorBook, open_operator_book
 from troth.store import engine
@@ -31,6 +33,19 @@ WALLETS: Final = 1_000
 AT_ONCE: Final = 100
 CREDIT: Final = 10**12
 ROUNDS: Final = 3
+_REQUEST: Final = {
+    "sqlite": "CAST(printf('%08d%08d', batch, n) AS BLOB)",
+    "postgresql": "convert_to(lpad(batch::text, 8, '0') || lpad(n::text, 8, '0'), 'UTF8')",
+}
+_USAGE: Final = """
+INSERT INTO usage (request, org, api_key, project, endpoint, model_asked, model_served, provider,
+  upstream, region, price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed,
+  usage_source, quantities, reserved, charged, cost, clamped, attempts, desk, batch, place)
+SELECT {request}, dr, dr, '', 'chat', 'a-model', 'a-model', 'groq', 'groq-1', 'us',
+  'the digest of a price set in letters', 1, 100, 900, 200, 'done', 1, 'reported',
+  '{{"input":900,"output":200}}', amount, amount, 400, 0,
+  '[{{"upstream":"groq-1","code":"ok","ms":900}}]', desk, batch, n
+FROM charge"""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -60,11 +75,30 @@ def fill(store: Store, world: MoneyWorld, charges: int) -> None:
                     wallet = purses[(number * BATCH + n) % WALLETS]
                     batch.append((n, wallet, revenue, lots[wallet], 1_000 + n, 1, at[0]))
                     spent[wallet] += 1_000 + n
-                roots = chain.Roots(charges=chain.charges_root(batch), count=BATCH)
-                place = chain.append(tx, chain.head(tx, 0), roots, at)
+                place = _append(tx, batch, at)
                 rows += [(0, place, row) for row in batch]
             _write(tx, rows)
         _settle(tx, revenue, lots, spent)
+        tx.execute(_USAGE.format(request=_REQUEST[store.dialect]))
+
+
+def _append(tx: Transaction, batch: list[ChargeRow], at: tuple[int, int]) -> int:
+    """Write the header of a batch; return its number."""
+    last, prev_hash = chain.head(tx, 0)
+    leaves = [receipt_leaf(b"%08d%08d" % (last + 1, row[0]), row[4]) for row in batch]
+    header = chain.Batch(
+        desk=0,
+        n=last + 1,
+        prev_hash=prev_hash,
+        charges_root=chain.charges_root(batch),
+        receipts_root=hash_tree.root(leaves),
+        entries_root=hash_tree.EMPTY_ROOT,
+        count=BATCH,
+        day=at[0],
+        at=at[1],
+    )
+    chain.append(tx, header)
+    return header.n
 
 
 def _write(tx: Transaction, rows: list[tuple[int, int, ChargeRow]]) -> None:
@@ -113,9 +147,15 @@ def _used(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def check(tx: Transaction) -> None:
-    """Verify; the books are honest."""
+def _books(tx: Transaction) -> None:
     assert not verify(tx).problems
+
+
+def _receipts(tx: Transaction) -> None:
+    assert not usage.unproved(tx)
+
+
+WORK: Final = {"charges": _books, "receipts": _receipts}
 
 
 @contextmanager
@@ -140,11 +180,12 @@ def main() -> int:
     with filled(charges) as stores:
         for _ in range(ROUNDS):
             for name, store in stores.items():
-                took = timed(store, check)
-                sys.stdout.write(
-                    f"{name}: {charges:,} charges in {took.wall:.2f} s; CPU {took.here:.2f} s here,"
-                    f" {took.there:.2f} s at the server; load {os.getloadavg()[0]:.1f}\n"
-                )
+                for what, work in WORK.items():
+                    took = timed(store, work)
+                    sys.stdout.write(
+                        f"{name}: {charges:,} {what} in {took.wall:.2f} s; CPU {took.here:.2f} s"
+                        f" here, {took.there:.2f} s there; load {os.getloadavg()[0]:.1f}\n"
+                    )
     return 0
 
 
