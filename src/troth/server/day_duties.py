@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from troth.control import deeds, reports, usage
+from troth.control import deeds, documents, reports, usage
 from troth.ledger import books
 from troth.server.office import DESK, Office
 
@@ -36,8 +36,14 @@ def forget_deeds(office: Office) -> None:
 
 
 def forget_usage(office: Office) -> None:
-    """Drop the rows of single requests whose time is over."""
+    """Drop the rows of single requests whose time is over, and what is kept of their hours."""
     gone = _ROWS_A_STEP if office.usage_days else 0
     while gone == _ROWS_A_STEP:
         with office.store.write() as tx:
             gone = usage.forget(tx, office.usage_days, office.clock.now_ms(), _ROWS_A_STEP)
+    now_ms = office.clock.now_ms()
+    gone = office.usage_days
+    while gone:
+        with office.store.write() as tx:
+            first = documents.unwritten_since(tx)
+            gone = usage.forget_day(tx, office.usage_days, now_ms, first)

@@ -84,7 +84,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one folder that is written to; relative to the file that names it.
 
-    `usage_days` is how long the rows of single requests, their receipts, are kept; 0 for always.
+    `usage_days` is how long receipts, charges and sums by the hour are kept; 0 for always.
     """
 
     folder: str = "troth-data"

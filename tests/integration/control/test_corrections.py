@@ -32,6 +32,7 @@ from troth.ledger import books
 from troth.ledger.books import Credit, LotKind, OperatorBook, wallet_purse
 from troth.ledger.shard import Short
 from troth.server.day_duties import close_days, forget_usage
+from troth.server.document_duties import issue_months
 from troth.server.office import Office
 from troth.server.records import receipt_document
 from troth.store.transaction import Conflict
@@ -328,3 +329,48 @@ def test_an_invoice_of_usage_is_less_what_was_corrected(shop: Shop, back: int) -
     assert made.split.corrected_nusd == back
     assert made.gross_cents == max(0, (50_000_000 - back) // 10_000_000)
     assert made.split.carried_out_nusd == min(0, 50_000_000 - back)
+
+
+def test_charges_hours_and_orphans_go_when_their_days_are_over_and_sums_stay(shop: Shop) -> None:
+    org = shop.owner("ada", (LotKind.PAID, USD, None))
+    shop.office = msgspec.structs.replace(shop.office, usage_days=32)
+    key = b"k" * 16
+    for _ in range(3):
+        shop.ask(org, 100, cost=60)
+        shop.close()
+    first = shop.day - 3
+    with shop.store.write() as tx:
+        tx.execute(
+            "INSERT INTO orphan (reservation, seat, amount, at) VALUES (?, ?, 9, ?)",
+            (b"r" * 16, b"s" * 16, first * MS_OF_DAY),
+        )
+
+    def sums() -> list[int]:
+        now_ms = shop.clock.now_ms()
+        with shop.store.read() as tx:
+            by_model = usage.totals(tx, usage.Period(0, now_ms), "model")
+            by_day = usage.totals(tx, usage.Period(0, now_ms), "day")
+            (margin,) = reports.margins(tx, "organization", 0, shop.day)
+            spent = usage.key_sums(tx, key, now_ms).total
+        return [by_model[0].charged_nusd, len(by_day), margin.charged_nusd, spent]
+
+    before = sums()
+    assert before == [300, 3, 300, 300]
+    while shop.day < first + 33:
+        shop.close()
+    forget_usage(shop.office)
+    assert shop.number("SELECT count(*) FROM charge") == 3  # its month has no documents yet
+    issue_months(shop.office)
+    forget_usage(shop.office)
+    assert shop.number("SELECT min(day) FROM charge") == first + 1
+    assert shop.number("SELECT min(hour) / 24 FROM rollup_hour") == first + 1
+    assert shop.number("SELECT count(*) FROM orphan") == 0
+    assert sums() == before
+    for _ in range(40):
+        shop.close()
+    issue_months(shop.office)
+    forget_usage(shop.office)
+    for table in ("charge", "rollup_hour", "usage"):
+        assert shop.number(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 - of ours
+    assert sums() == before
+    shop.verify()

@@ -12,6 +12,7 @@ from troth.control.documents.keeping import (
     place,
     seal_open,
     sweep,
+    unwritten_since,
 )
 from troth.control.documents.missing import without_credit_note, without_receipt
 from troth.control.documents.months import Span, Sums, due, finish, gather, issue, span_of
@@ -81,6 +82,7 @@ __all__ = [
     "seal_open",
     "span_of",
     "sweep",
+    "unwritten_since",
     "view_of",
     "without_credit_note",
     "without_receipt",

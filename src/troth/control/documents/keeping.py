@@ -105,6 +105,13 @@ def sweep(tx: Transaction) -> int:
     return gone
 
 
+def unwritten_since(tx: Transaction) -> int:
+    """Return the first day, since 1970, of the first month that has no documents yet."""
+    opened = tx.number("SELECT day FROM open_day WHERE id = 1")
+    waiting = due(tx)
+    return waiting.first if waiting else first_of_month(opened)
+
+
 def erase_of_closed(tx: Transaction, actor: audit.Actor, days: int) -> int:
     """Forget the details of accounts that have been closed for so many days; return how many.
 
@@ -116,9 +123,7 @@ def erase_of_closed(tx: Transaction, actor: audit.Actor, days: int) -> int:
         (actor.at_ms - days * _MS_OF_DAY,),
         tuple[bytes, int],
     )
-    opened = tx.number("SELECT day FROM open_day WHERE id = 1")
-    waiting = due(tx)
-    first = waiting.first if waiting else first_of_month(opened)
+    first = unwritten_since(tx)
     gone = [org for org, ended_at_ms in rows if ended_at_ms // _MS_OF_DAY < first]
     for org in gone:
         erase(tx, actor, accounts.find(tx, ids.text("org", org)))

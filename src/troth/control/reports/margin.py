@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from troth.control.usage import KEPT_SUMS
 from troth.kernel import ids
 from troth.store.transaction import Transaction
 
@@ -17,9 +18,9 @@ _SUPPLY: Final = """
 SELECT {}, sum(count), sum(charged), sum(cost) FROM rollup_supply
 WHERE day BETWEEN ? AND ? GROUP BY 1"""
 _COLUMNS: Final = {"model": "model", "provider": "provider"}
-_ORGANIZATIONS: Final = """
-SELECT org, sum(count), sum(charged), sum(cost) FROM rollup_hour
-WHERE hour BETWEEN ? AND ? GROUP BY org"""
+_ORGANIZATIONS: Final = f"""
+SELECT org, sum(count), sum(charged), sum(cost) FROM {KEPT_SUMS}
+WHERE hour BETWEEN ? AND ? GROUP BY org"""  # noqa: S608 - of constants
 _HOURS: Final = 24
 
 

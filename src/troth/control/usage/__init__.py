@@ -6,9 +6,10 @@ from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest, of_key
 from troth.control.usage.record import Place, write
-from troth.control.usage.retention import forget, is_over
+from troth.control.usage.retention import forget, forget_day, is_over
 from troth.control.usage.rollups import (
     GROUPINGS,
+    KEPT_SUMS,
     Grouping,
     Period,
     Total,
@@ -20,6 +21,7 @@ from troth.control.usage.statements import Statement, as_csv, statement
 
 __all__ = [
     "GROUPINGS",
+    "KEPT_SUMS",
     "Grouping",
     "KeySums",
     "Month",
@@ -37,6 +39,7 @@ __all__ = [
     "document",
     "find",
     "forget",
+    "forget_day",
     "freeze",
     "holds",
     "is_closed",

@@ -5,15 +5,16 @@ from typing import Final
 import msgspec
 
 from troth.control.usage.record import MS_OF_HOUR
+from troth.control.usage.rollups import KEPT_SUMS
 from troth.kernel.periods import Period, span
 from troth.store.transaction import Transaction
 
-_SELECT: Final = """
+_SELECT: Final = f"""
 SELECT CAST(coalesce(sum(charged), 0) AS bigint),
   CAST(coalesce(sum(CASE WHEN hour >= ? THEN charged END), 0) AS bigint),
   CAST(coalesce(sum(CASE WHEN hour >= ? THEN charged END), 0) AS bigint),
   CAST(coalesce(sum(CASE WHEN hour >= ? THEN charged END), 0) AS bigint)
-FROM rollup_hour WHERE api_key = ?"""
+FROM {KEPT_SUMS} WHERE api_key = ?"""  # noqa: S608 - of constants
 
 
 class KeySums(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ alike, whoever asks and whether there was such a request or not.
 
 from typing import Final
 
-from troth.control.usage.record import MS_OF_DAY
+from troth.control.usage.record import HOURS_OF_DAY, MS_OF_DAY
 from troth.kernel.ids import RAW_BYTES, made_at_ms, raw_of
 from troth.store.transaction import Transaction
 
@@ -24,7 +24,7 @@ def is_over(request: str, days: int, now_ms: int) -> bool:
 def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
     """Drop rows whose time is over, `limit` at most; return how many.
 
-    Sums by the hour and the day stay, and so do the charges in the books, which name no request.
+    Charges in the books and sums by the hour go with `forget_day`; the sums of days stay.
     """
     opened = transaction.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
     if opened is None or days <= 0:
@@ -39,6 +39,28 @@ def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
         " (SELECT request FROM usage WHERE request < ? ORDER BY request LIMIT ?)",
         (first, limit),
     )
+
+
+def forget_day(transaction: Transaction, days: int, now_ms: int, before_day: int) -> int:
+    """Drop what else is kept of usage, of the oldest day whose time is over; return how much.
+
+    That are charges, which the day's close stands for, sums by the hour, which those of the day
+    stand for, and orphans. Days from `before_day` on stay: their month is not written yet.
+    """
+    opened = transaction.number("SELECT day FROM open_day WHERE id = 1")
+    end = min(now_ms // MS_OF_DAY - days, opened, before_day)
+    if days <= 0:
+        return 0
+    charges = transaction.execute(
+        "DELETE FROM charge WHERE day = (SELECT min(day) FROM charge) AND day < ?", (end,)
+    )
+    hours = transaction.execute(
+        "DELETE FROM rollup_hour WHERE hour / 24 = (SELECT min(hour) / 24 FROM rollup_hour)"
+        " AND hour < ? AND EXISTS (SELECT 1 FROM rollup_day WHERE day = rollup_hour.hour / 24)",
+        (end * HOURS_OF_DAY,),
+    )
+    orphans = transaction.execute("DELETE FROM orphan WHERE at < ?", (end * MS_OF_DAY,))
+    return charges + hours + orphans
 
 
 def _first_ms(days: int, now_ms: int) -> int:

@@ -16,10 +16,15 @@ Grouping = Literal["hour", "day", "organization", "key", "model"]
 GROUPINGS: Final[tuple[Grouping, ...]] = ("hour", "day", "organization", "key", "model")
 
 
-_SELECT: Final = """
-SELECT hour, org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out, images,
-  audio_ms, characters, charged, cost
-FROM rollup_hour WHERE hour >= ? AND hour < ?"""
+_COLUMNS: Final = (
+    "org, api_key, model, count, failed, tokens_in, tokens_cached, tokens_out, images, audio_ms,"
+    " characters, charged, cost"
+)
+KEPT_SUMS: Final = f"""(
+SELECT hour, {_COLUMNS} FROM rollup_hour UNION ALL SELECT day * 24, {_COLUMNS} FROM rollup_day
+WHERE day < coalesce((SELECT min(hour) / 24 FROM rollup_hour), 1000000000)) AS kept_sums"""  # noqa: S608
+"""The hours that are kept; of days before, whose hours are gone, their sums at the first hour."""
+_SELECT: Final = f"SELECT hour, {_COLUMNS} FROM {KEPT_SUMS} WHERE hour >= ? AND hour < ?"  # noqa: S608
 _FREEZE: Final = """
 INSERT INTO rollup_day (day, org, api_key, model, count, failed, tokens_in, tokens_cached,
   tokens_out, images, audio_ms, characters, charged, cost)
