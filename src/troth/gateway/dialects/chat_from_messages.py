@@ -20,12 +20,13 @@ from troth.wire.events import Event
 class ChatFromMessages(MessagesReader):
     """Streams from Anthropic-style upstreams to chat clients."""
 
-    __slots__ = ("_call_count", "_writer")
+    __slots__ = ("_call_count", "_is_in_call", "_writer")
 
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are the answer's."""
         super().__init__()
         self._call_count = 0
+        self._is_in_call = False
         self._writer = ChatWriter(
             wants_usage=ask.wants_usage,
             shows_reasoning=ask.asks_reasoning,
@@ -60,6 +61,7 @@ class ChatFromMessages(MessagesReader):
         if event.type == "content_block_delta" and event.delta is not None:
             delta = self._added(event.delta)
         elif event.type == "content_block_start" and event.content_block is not None:
+            self._is_in_call = event.content_block.type == "tool_use"
             delta = self._begun(event.content_block)
         elif event.type == "message_start":
             return self._writer.write(StreamChoice())
@@ -96,6 +98,8 @@ class ChatFromMessages(MessagesReader):
         if delta.text is not None:
             return ChatDelta(content=delta.text)
         if delta.partial_json is not None:
+            if not self._is_in_call:  # of a tool that the provider runs itself
+                return None
             piece = ToolCall(self._call_count - 1, function=Function(None, delta.partial_json))
             return ChatDelta(tool_calls=[piece])
         if delta.thinking is not None:

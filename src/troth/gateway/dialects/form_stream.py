@@ -67,7 +67,7 @@ class FormStream(ChatFromMessages):
         piece = delta.partial_json
         if piece is None:
             return self._beside(super()._added(delta))
-        if self._call_count != 1:
+        if self._call_count != 1 or not self._is_in_call:
             return None
         self._has_arguments = self._has_arguments or bool(piece)
         return ChatDelta(content=piece)
