@@ -3,6 +3,7 @@
 Started by the supervisor with its settings on a life line; ends when that closes.
 """
 
+import select
 import signal
 import socket
 import sys
@@ -28,8 +29,7 @@ from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
 from troth.server.log_lines import ProcessFailed
-from troth.server.management import application
-from troth.server.management_socket import ManagementServer
+from troth.server.management_loading import load, open_management
 from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
 from troth.server.payment_duties import payment_duties
@@ -52,7 +52,9 @@ def run(line: socket.socket) -> int:
     forbid_dumps()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    tell(line, Alive())  # all is loaded: a former process may end now
+    if not _is_told(line):
+        load()
+    tell(line, Alive())  # if there is a former process, it may end now: all is loaded
     handover = take(line, ControlHandover)
     clock = SystemClock()
     log = Log(to_standard_error, clock, "control")
@@ -81,7 +83,7 @@ def run(line: socket.socket) -> int:
         lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock, status=lambda: meter.page
     )
     port.serve(socket.socket(fileno=handover.port), webhooks(office, log))
-    management = ManagementServer(application(office), socket.socket(fileno=handover.management))
+    management = open_management(office, socket.socket(fileno=handover.management))
     management.start()
     duties = _duties(office, log, meter)
     tell(line, Ready(is_erasing=False))
@@ -90,6 +92,14 @@ def run(line: socket.socket) -> int:
         stop()
     store.close()
     return _GO
+
+
+def _is_told(line: socket.socket) -> bool:
+    """Tell whether the supervisor has handed over: as long as a former process serves, it waits.
+
+    Otherwise gateways wait for the desk, and what they do not need is loaded behind it.
+    """
+    return bool(select.select((line,), (), (), 0)[0])
 
 
 def _wait(line: socket.socket) -> None:

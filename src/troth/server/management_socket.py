@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from troth.server.management import application
+from troth.server.office import Office
+
 _CREDENTIALS: Final = struct.Struct("3i")
 BODY_BYTES: Final = 1024 * 1024
 _REASON: Final = (
@@ -115,3 +118,8 @@ class ManagementServer:
         """Stop accepting, answer what came, end the thread."""
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS + _START_SECONDS)
+
+
+def open_management(office: Office, listener: socket.socket) -> ManagementServer:
+    """Return the management API over an office."""
+    return ManagementServer(application(office), listener)

@@ -1,6 +1,7 @@
 """Opens a database and brings its schema up to date. Only the edge imports this."""
 
 from contextlib import AbstractContextManager
+from importlib import import_module
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,11 +12,8 @@ from troth.store import data_map
 from troth.store.sqlite import SqliteStore
 from troth.store.transaction import Locked, Transaction
 
-try:
-    from troth.store.postgres import PostgresStore
-except ImportError:  # psycopg comes with an extra
-    PostgresStore = None  # type: ignore[assignment,misc]
-
+_POSTGRES: Final = "troth.store.postgres"
+"""Loaded where it is used: its driver, which an extra brings, takes as long as all else here."""
 _SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
@@ -46,6 +44,18 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
+        ...
+
+
+class Connect(Protocol):
+    """What connects to a database."""
+
+    def __call__(self, url: str, *, is_alone: bool) -> Store:
+        """Return it, open.
+
+        Raises:
+            Misconfigured: it cannot be reached.
+        """
         ...
 
 
@@ -83,9 +93,11 @@ def connect(url: str, *, is_alone: bool = False) -> Store:
         return SqliteStore(Path(url.removeprefix(_SQLITE)))
     if not url.startswith(POSTGRES):
         raise Misconfigured("the database url must start with sqlite:/// or postgresql://")
-    if PostgresStore is None:
-        raise Misconfigured("PostgreSQL needs the extra: install troth[postgres]")
-    return PostgresStore(url, is_alone=is_alone)
+    try:
+        postgres: Connect = import_module(_POSTGRES).PostgresStore
+    except ImportError:
+        raise Misconfigured("PostgreSQL needs the extra: install troth[postgres]") from None
+    return postgres(url, is_alone=is_alone)
 
 
 def migrations(dialect: str) -> list[tuple[int, Traversable]]:
