@@ -15,7 +15,7 @@ import msgspec
 
 from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.ledger.books import chain, days, invariants
-from troth.ledger.books.chain import Batch, EntryRow, LotRow
+from troth.ledger.books.chain import Batch, LotRow
 from troth.ledger.books.entry import is_formed
 from troth.store.transaction import PLACE_MAX, Packed, Transaction
 
@@ -28,11 +28,9 @@ _OF_CHARGES: Final = Packed(
 _MOVE: Final = struct.Struct(">4x80sq8xq")
 """Of a packed charge: debit, credit and lot as one, the amount, the day."""
 _DEBIT, _CREDIT, _LOT = slice(32), slice(32, 64), slice(64, 80)
-_EntryOf = tuple[
-    int, int, bytes | None, bytes, str, bytes, bytes, int, bytes | None, bytes | None, int, int,
-    bytes | None, str | None, int | None, int | None, int | None,
-]  # fmt: skip
-"""Of a batch and its root: an entry, and the lot it opened."""
+_BATCH: Final = "I10 batch {}/{} does not follow the one before"
+_STRAY: Final = "I10 rows of batch {}/{} are in no place of the chain"
+_ENTRIES: Final = "I10 entries of batch {}/{} were changed"
 
 
 class Report(msgspec.Struct):
@@ -82,9 +80,7 @@ def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
         batch, stored = Batch(*head[:9]), head[9]
         n, prev_hash = before.get(batch.desk, (0, chain.GENESIS))
         if (batch.n, batch.prev_hash) != (n + 1, prev_hash) or batch.hash != stored:
-            report.problems.append(
-                f"I10 batch {batch.desk}/{batch.n} does not follow the one before"
-            )
+            report.problems.append(_BATCH.format(batch.desk, batch.n))
         before[batch.desk] = (batch.n, stored)
         report.batches += 1
         if rows or batch.charges_root == EMPTY_ROOT or batch.day not in sums.sealed:
@@ -98,11 +94,7 @@ def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
             (PLACE_MAX,),
             tuple[int, int],
         )
-        report.problems += [_stray(desk, n) for desk, n in strays]
-
-
-def _stray(desk: int, n: int) -> str:
-    return f"I10 rows of batch {desk}/{n} are in no place of the chain"
+        report.problems += [_STRAY.format(*place) for place in strays]
 
 
 def _charges(batch: Batch, rows: bytes, report: Report, sums: _Sums) -> None:
@@ -132,10 +124,11 @@ def _entries(tx: Transaction, report: Report, sums: _Sums) -> None:
     for (desk, n, root), group in groupby(found, itemgetter(0, 1, 2)):
         rows = list(group)
         report.entries += len(rows)
+        opened = [cast("LotRow", (row[3], *row[12:])) for row in rows if row[12] is not None]
         if root is None:
-            report.problems.append(_stray(desk, n))
-        elif _entries_root(rows) != root:
-            report.problems.append(_changed_entries(desk, n))
+            report.problems.append(_STRAY.format(desk, n))
+        elif chain.entries_root([row[3:12] for row in rows], opened) != root:
+            report.problems.append(_ENTRIES.format(desk, n))
         for _, _, _, _, _, dr, cr, amount, _, _, day, *_ in rows:
             if day not in sums.sealed:
                 sums.books[dr] -= amount
@@ -146,21 +139,7 @@ def _entries(tx: Transaction, report: Report, sums: _Sums) -> None:
         (EMPTY_ROOT,),
         tuple[int, int],
     )
-    report.problems += [_changed_entries(desk, n) for desk, n in gone]
-
-
-def _changed_entries(desk: int, n: int) -> str:
-    return f"I10 entries of batch {desk}/{n} were changed"
-
-
-def _entries_root(rows: list[_EntryOf]) -> bytes | None:
-    """Return a batch's root; rows with figures that no honest row has lead to none."""
-    plain: list[EntryRow] = [row[3:12] for row in rows]
-    opened = [cast("LotRow", (row[3], *row[12:])) for row in rows if row[12] is not None]
-    try:
-        return chain.entries_root(plain, opened)
-    except struct.error:
-        return None
+    report.problems += [_ENTRIES.format(*place) for place in gone]
 
 
 def _closes(tx: Transaction, report: Report, sums: _Sums) -> None:
