@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from troth.gateway.dialects.checks import Check, boolean, one_of, required_mapping
+from troth.gateway.dialects.checks import Check, boolean, mapping, one_of, required_mapping, text
 from troth.gateway.dialects.known_fields import SILENT, STATEFUL, TOLD
 from troth.gateway.dialects.tally import Tally
 from troth.gateway.exchange import Fields, Json
@@ -10,6 +10,13 @@ from troth.kernel.errors import RefusedByPolicy
 from troth.policy.strict import CONTENT_AT_REST
 
 _TERMS: Final = frozenset({"data_collection", "zdr"})
+_SILENT_CHECKS: Final[dict[str, Check]] = {
+    "metadata": mapping,
+    "safety_identifier": text,
+    "store": boolean,
+    "user": text,
+}
+"""What goes nowhere is of its type all the same: a mistake in it is a mistake."""
 
 
 def sift(fields: Fields, known: frozenset[str], checks: dict[str, Check], tally: Tally) -> Fields:
@@ -27,6 +34,8 @@ def sift(fields: Fields, known: frozenset[str], checks: dict[str, Check], tally:
                 kept[name] = value
         elif name not in SILENT:
             _note(name, value, tally)
+        elif value is not None:
+            _SILENT_CHECKS[name](name, value)
     return kept
 
 

@@ -271,3 +271,18 @@ def test_a_choice_that_names_nothing_is_refused(
     with pytest.raises(error) as caught:
         read(tools=[TOOL], tool_choice=choice)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "field", [{"store": 1}, {"user": 5}, {"safety_identifier": []}, {"metadata": "topic"}]
+)
+def test_what_has_no_effect_is_of_its_type_all_the_same(field: dict[str, object]) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        read(**field)
+    assert caught.value.param == next(iter(field))
+
+
+def test_what_has_no_effect_is_taken_and_not_told() -> None:
+    ask = read(store=True, user="u", safety_identifier="s", metadata={"topic": "x"})
+    assert ask.dropped == ()
+    assert ask.fields.keys() == {"model", "messages"}
