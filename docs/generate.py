@@ -8,7 +8,14 @@ import click
 
 from troth.cli.main import troth
 from troth.gateway.refuse import STATUSES, status_of
-from troth.kernel import disk_errors, errors, payment_errors, receipt_errors, stream_errors
+from troth.kernel import (
+    disk_errors,
+    errors,
+    name_errors,
+    payment_errors,
+    receipt_errors,
+    stream_errors,
+)
 from troth.server.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -45,7 +52,8 @@ without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
 
 
 OURS = frozenset(
-    each.__name__ for each in (errors, payment_errors, receipt_errors, disk_errors, stream_errors)
+    each.__name__
+    for each in (errors, payment_errors, receipt_errors, disk_errors, stream_errors, name_errors)
 )
 
 

@@ -16,7 +16,7 @@ from troth.gateway.door import handle
 from troth.gateway.estimates import Ratios
 from troth.gateway.exchange import Ask, InputSize
 from troth.gateway.outlet import Outlets
-from troth.gateway.ports import KeyRow, OrgRow, Question
+from troth.gateway.ports import KeyRow, Naming, OrgRow, Question
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
 from troth.kernel import api_keys
@@ -234,6 +234,25 @@ class TestReads:
         return self.receipts.get(question.subject)
 
 
+class TestNames:
+    """What was claimed under which hash, and given back; `refusal` is what a claim meets."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.claimed: list[tuple[Naming, bytes]] = []
+        self.freed: list[Naming] = []
+        self.refusal: Exception | None = None
+
+    async def claim(self, naming: Naming, form: Callable[[bytes], bytes]) -> None:
+        self.claimed.append((naming, form(b"k" * 32)))
+        if self.refusal is not None:
+            raise self.refusal
+
+    def free(self, naming: Naming) -> None:
+        self.freed.append(naming)
+
+
 class TestCredentials:
     """The same secret everywhere."""
 
@@ -371,6 +390,7 @@ class Scene:
     wallet: TestWallet
     keys: TestKeys
     reads: TestReads
+    names: TestNames
     clock: ManualClock
     world: World
     waits: list[int]
@@ -458,6 +478,7 @@ def scene(
     upstreams = TestUpstreams(list(scripts) or [[]])
     keys = TestKeys(row or key_row(), is_frozen=is_frozen)
     reads = TestReads()
+    names = TestNames()
     waits: list[int] = []
     cells = memoryview(bytearray(CELL_BYTES * ROW_CELLS * 8)).cast("q")
 
@@ -471,6 +492,7 @@ def scene(
         offerings=TestOfferings(offerings or [offering()]),
         wallet=wallet,
         reads=reads,
+        names=names,
         upstreams=upstreams,
         clock=clock,
         ids=IdMaker(clock),
@@ -485,4 +507,4 @@ def scene(
         digest_key=b"d" * 32,
         hint_key=b"h" * 32,
     )
-    return Scene(upstreams, wallet, keys, reads, clock, world, waits)
+    return Scene(upstreams, wallet, keys, reads, names, clock, world, waits)

@@ -14,6 +14,7 @@ ASYNC_PLACES = (
     "troth.server.link",
     "troth.server.purses",  # the link's wallet: waits for a lease
     "troth.server.money_line",  # and for money that running requests have
+    "troth.server.names",  # asks the desk
     "troth.server.keeper",  # and for the journal's disk
     "troth.server.listener",
     "troth.server.control_port",  # health and metrics through the wire

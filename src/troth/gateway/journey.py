@@ -6,6 +6,7 @@ from troth.gateway.admit import Admission
 from troth.gateway.authenticate import Caller
 from troth.gateway.exchange import Ask
 from troth.gateway.flight import Flight
+from troth.gateway.name import Claim
 from troth.gateway.reserve import Reservation
 from troth.gateway.route import Choice
 from troth.kernel.usage_record import Attempt
@@ -27,3 +28,4 @@ class Journey(msgspec.Struct):
     reservation: Reservation
     attempts: list[Attempt]
     flight: Flight | None = None
+    named: Claim | None = None

@@ -12,6 +12,7 @@ from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
 from troth.gateway.keep import keep
+from troth.gateway.name import HEADER, Claim, claim
 from troth.gateway.patience import WhileThere, large_body
 from troth.gateway.receive import receive
 from troth.gateway.record import record
@@ -33,8 +34,11 @@ async def serve(
     ask = receive(endpoint, body, caller.key.org, world.hint_key)
     admission = admit(ask, caller, world)
     tokens = 0
+    named: Claim | None = None
     try:
         choice = route(ask, world, admission.price_set)
+        if HEADER in arrival.head.headers:
+            named = await claim(arrival.head, body, ask, world, naming=(caller.key.org, raw))
         reservation = reserve(ask, choice, caller, world, raw=raw)
         if not isinstance(reservation, Reservation):
             reservation = await WhileThere(arrival, reservation)
@@ -48,6 +52,7 @@ async def serve(
             choice,
             reservation,
             [],
+            named=named,
         )
         try:
             going = forward_inputs if endpoint == "embeddings" else forward
@@ -68,3 +73,5 @@ async def serve(
         finish(journey, charge, sink)  # the end leaves once the charge is journaled
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)
+        if named is not None:
+            named.leave()

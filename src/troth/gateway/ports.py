@@ -186,6 +186,32 @@ class Reads(Protocol):
         ...
 
 
+class Naming(msgspec.Struct, frozen=True, array_like=True):
+    """A name that a caller gives to a request, whose it is, and the request's sixteen bytes."""
+
+    org: str
+    name: str
+    request: bytes
+
+
+class Names(Protocol):
+    """Names of requests, kept by the desk for a day: one name is charged once."""
+
+    async def claim(self, naming: Naming, form: Callable[[bytes], bytes]) -> None:
+        """Take a name for a request; `form` hashes what is asked with a key.
+
+        Raises:
+            AlreadyRunning, AlreadyCharged: the same request was sent before.
+            NameReused: another was.
+            Overloaded: the desk does not answer.
+        """
+        ...
+
+    def free(self, naming: Naming) -> None:
+        """Give a name back: nothing was forwarded under it."""
+        ...
+
+
 class Call(Protocol):
     """An upstream call under way, as the wire or the simulated provider keeps it."""
 

@@ -20,6 +20,7 @@ DIALECTS: Final[dict[Endpoint, ClientDialect]] = {
 _JSON: Final = b"application/json"
 _CACHE_KEY: Final = "prompt_cache_key"
 _HASH_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
 
 
 def check_head(head: Head) -> None:
@@ -53,6 +54,11 @@ def receive(
     if ask.plain is None and _CACHE_KEY in ask.fields:
         _hash_cache_key(ask, org, hint_key)
     return ask
+
+
+def digest_of(endpoint: Endpoint, body: Content) -> bytes:
+    """Return a hash of what is asked: for memory, and for keyed hashes, never to be kept."""
+    return blake2b(body.open(), digest_size=_DIGEST_BYTES, person=endpoint.encode()).digest()
 
 
 def _hash_cache_key(ask: Ask, org: str, hint_key: bytes) -> None:

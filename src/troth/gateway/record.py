@@ -25,6 +25,8 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
     if flight is None:
         world.wallet.abort(journey.raw)
         return
+    if journey.named is not None:
+        journey.named.is_forwarded = True
     caller, ask, reservation = journey.caller, journey.ask, journey.reservation
     offering = flight.outlet.offering
     upstream = offering.upstream

@@ -8,6 +8,7 @@ from typing import Final
 from troth.gateway.dialects import ANTHROPIC_MESSAGES, OPENAI_CHAT, ClientDialect
 from troth.gateway.endpoints.table import dialect_of
 from troth.kernel import errors
+from troth.kernel.name_errors import AlreadyCharged, AlreadyRunning, NameReused, NameTaken
 from troth.kernel.receipt_errors import ReceiptExpired
 from troth.kernel.stream_errors import ServiceEnded
 from troth.wire import Head, Sink
@@ -23,6 +24,8 @@ STATUSES: Final[dict[type[errors.TrothError], int]] = {
     errors.Missing: 404,
     ReceiptExpired: 410,
     errors.MethodNotAllowed: 405,
+    NameTaken: 409,
+    NameReused: 422,
     errors.RequestTimeout: 408,
     errors.BodyTooLarge: 413,
     errors.UrlTooLong: 414,
@@ -119,7 +122,7 @@ def _advice(error: errors.TrothError, status: int) -> Headers:
     if isinstance(error, errors.CreditsExhausted):
         in_flight = error.source == "in_flight"
         advice.append((b"x-should-retry", b"true" if in_flight else b"false"))
-    elif isinstance(error, ServiceEnded) or (
+    elif isinstance(error, ServiceEnded | AlreadyCharged) or (
         status not in _RETRIABLE and not isinstance(error, errors.ReceiptNotPosted)
     ):
         advice.append((b"x-should-retry", b"false"))
@@ -133,6 +136,8 @@ def _wait_ms(error: errors.TrothError) -> int:
     match error:
         case errors.RateLimited() | errors.Overloaded() | errors.ReceiptNotPosted():
             return max(1_000, error.retry_after_ms)
+        case AlreadyRunning():
+            return error.retry_after_ms
         case errors.CreditsExhausted(source="in_flight"):
             return 1_000
         case _:

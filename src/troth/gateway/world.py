@@ -9,7 +9,7 @@ from troth.catalog.offering import Upstream
 from troth.gateway.counters import Counters
 from troth.gateway.estimates import Ratios
 from troth.gateway.outlet import Outlets
-from troth.gateway.ports import Call, Keys, Offerings, Reads, Wallet
+from troth.gateway.ports import Call, Keys, Names, Offerings, Reads, Wallet
 from troth.gateway.rates import Rates
 from troth.gateway.silence import Silences
 from troth.kernel.clock import Clock
@@ -71,6 +71,7 @@ class World(msgspec.Struct):
     offerings: Offerings
     wallet: Wallet
     reads: Reads
+    names: Names
     upstreams: Upstreams
     clock: Clock
     ids: IdMaker

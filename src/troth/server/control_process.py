@@ -23,6 +23,7 @@ from troth.server import database
 from troth.server.cashier import Cashier, open_cashier
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
+from troth.server.desk_names import DeskNames
 from troth.server.document_terms import document_terms
 from troth.server.duties import DUTIES, SLOW_DUTIES, Duties
 from troth.server.faults import where
@@ -74,7 +75,8 @@ def run(line: socket.socket) -> int:
         tell(line, Failed(wrong.problem))
         return _CANNOT_START
     metrics = Metrics()
-    desk = _desk(store, handover, clock, log, deployment=deployment, metrics=metrics)
+    names = DeskNames(store, clock, seals[0], system_entropy)
+    desk = _desk(store, handover, (clock, log, metrics), deployment=deployment, names=names)
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
     office = _office(store, handover, clock, desk, seals=seals)
@@ -118,12 +120,12 @@ def _wait(line: socket.socket) -> None:
 def _desk(
     store: engine.Store,
     handover: ControlHandover,
-    clock: Clock,
-    log: Log,
+    tools: tuple[Clock, Log, Metrics],
     *,
     deployment: bytes,
-    metrics: Metrics,
+    names: DeskNames,
 ) -> Desk:
+    clock, log, metrics = tools
     stale_seconds = handover.serving.stale_seconds
     teller = Teller(TellerTerms(valid_ms=stale_seconds * 1_000), IdMaker(clock).raw, write_usage)
     terms = Terms(
@@ -133,6 +135,7 @@ def _desk(
         handover.catalog,
         handover.credentials,
         handover.usage_days,
+        names,
     )
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 

@@ -35,6 +35,12 @@ def forget_deeds(office: Office) -> None:
         deeds.forget(tx, office.clock.now_ms())
 
 
+def forget_names(office: Office) -> None:
+    """Drop the names that callers gave to requests a day ago."""
+    with office.store.write() as tx:
+        usage.forget_names(tx, office.clock.now_ms())
+
+
 def forget_usage(office: Office) -> None:
     """Drop the rows of single requests whose time is over, and what is kept of their hours."""
     gone = _ROWS_A_STEP if office.usage_days else 0

@@ -20,20 +20,20 @@ from troth.ledger.books import Outgoing, Teller
 from troth.ledger.shard import messages as money
 from troth.server import snapshot
 from troth.server.desk_link import DeskLink
+from troth.server.desk_names import DeskNames
 from troth.server.desk_reads import DeskReads
 from troth.server.faults import number_of
 from troth.server.log_lines import DatabaseBusy, DatabaseUnwritable, LinkRefused, MoneyStopped
 from troth.server.messages import (
     BUILD,
     Applied,
+    Asked,
     Beat,
     BrokenLink,
     BudgetRefused,
     Counters,
     Hello,
-    KeyAsk,
     Leaving,
-    ReadAsk,
     Up,
     Welcome,
 )
@@ -66,6 +66,7 @@ class Terms(msgspec.Struct, frozen=True):
     catalog: Catalog
     credentials: Mapping[str, str]
     usage_days: int = 0
+    names: DeskNames | None = None
 
 
 class Desk:
@@ -98,7 +99,7 @@ class Desk:
         self._threads: list[Thread] = []
         self._door: Thread | None = None
         self._attending: set[DeskLink] = set()
-        self._reads = DeskReads(store, clock, self._introduce, terms.usage_days)
+        self._reads = DeskReads(store, clock, self._introduce, terms.usage_days, names=terms.names)
         self._generation = clock.now_ms()
         self._count = 0
         self._answered_ns = 0
@@ -154,8 +155,7 @@ class Desk:
             self._count += 1
             link = DeskLink(connection, b"?%d" % self._count)
             self._attending.add(link)
-            attend = Thread(target=self._attend, args=(link,), name="desk-link", daemon=True)
-            self._start(attend)
+            self._start(Thread(target=self._attend, args=(link,), name="desk-link", daemon=True))
 
     def _attend(self, link: DeskLink) -> None:
         """Serve one gateway until it hangs up or a transaction fails."""
@@ -200,7 +200,7 @@ class Desk:
                     self._metrics.take(link.slot % self._terms.slots, link.owner, message)
                 case BudgetRefused(purse):
                     self._refused[purse] = self._clock.now_ms()
-                case KeyAsk() | ReadAsk():
+                case _ if isinstance(message, Asked):
                     self._reads.ask(link, message)
                 case _:
                     asked.append(message)

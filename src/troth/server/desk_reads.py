@@ -13,7 +13,17 @@ from troth.kernel.clock import Clock
 from troth.kernel.errors import TrothError
 from troth.kernel.secret import Secret
 from troth.server.desk_link import DeskLink
-from troth.server.messages import Found, KeyAnswer, KeyAsk, ReadAnswer, ReadAsk
+from troth.server.desk_names import DeskNames
+from troth.server.messages import (
+    Asked,
+    Found,
+    KeyAnswer,
+    KeyAsk,
+    NameAsk,
+    NameFreed,
+    ReadAnswer,
+    ReadAsk,
+)
 from troth.server.own_reads import answer_to
 from troth.store.engine import Store
 from troth.store.transaction import Locked
@@ -31,12 +41,15 @@ class DeskReads:
         clock: Clock,
         introduce: Callable[[DeskLink, str], None],
         usage_days: int = 0,
+        *,
+        names: DeskNames | None = None,
     ) -> None:
         """`introduce` tells a gateway of a key that it has not been told of.
 
-        `usage_days` is how long receipts are kept, 0 for always.
+        `usage_days` is how long receipts are kept, 0 for always; `names` judges names of requests.
         """
         self._usage_days = usage_days
+        self._names = names
         self._introduce = introduce
         self._store = store
         self._clock = clock
@@ -46,9 +59,15 @@ class DeskReads:
     def stop(self) -> None:
         """Answer what was begun, and nothing more."""
         self._pool.shutdown(cancel_futures=True)
+        if self._names is not None:
+            self._names.stop()
 
-    def ask(self, link: DeskLink, ask: KeyAsk | ReadAsk) -> None:
+    def ask(self, link: DeskLink, ask: Asked) -> None:
         """Let the pool answer; refuse when it has too much to do."""
+        if isinstance(ask, NameAsk | NameFreed):
+            if self._names is not None:
+                self._names.ask(link, ask)
+            return
         if self._asks >= _ASKS_MAX:
             busy = isinstance(ask, KeyAsk)
             link.send(

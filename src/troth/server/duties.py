@@ -24,7 +24,13 @@ from troth.server.alerting import (
     send_mails,
     tell_endings,
 )
-from troth.server.day_duties import close_days, forget_deeds, forget_guards, forget_usage
+from troth.server.day_duties import (
+    close_days,
+    forget_deeds,
+    forget_guards,
+    forget_names,
+    forget_usage,
+)
 from troth.server.document_duties import issue_months, issue_receipts
 from troth.server.log_lines import DutyFailed, DutyName
 from troth.server.office import Office
@@ -68,6 +74,7 @@ DUTIES: Final = (
     Duty(DutyName.TELL_ENDINGS, 60_000, tell_endings),
     Duty(DutyName.FORGET_CONTACTS, 60_000, forget_contacts),
     Duty(DutyName.FORGET_DEEDS, 600_000, forget_deeds),
+    Duty(DutyName.FORGET_NAMES, 600_000, forget_names),
     Duty(DutyName.FORGET_USAGE, 3_600_000, forget_usage),
 )
 """What only the database is needed for, in the order of a turn."""

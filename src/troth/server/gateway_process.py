@@ -51,6 +51,7 @@ from troth.server.keeper import AnyKeeper, begun, kept_by
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tell_by_line, tls_of
 from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
+from troth.server.names import LinkedNames
 from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.rates_memory import cells, written_rows
 from troth.server.shedding import Shedding
@@ -190,6 +191,7 @@ class Gateway:
             offerings=self.tables,
             wallet=self.purses,
             reads=LinkedReads(self.link),
+            names=LinkedNames(self.link),
             upstreams=self.ways,
             clock=clock,
             ids=IdMaker(clock),

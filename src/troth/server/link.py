@@ -33,6 +33,7 @@ from troth.server.messages import (
     KeyAsk,
     KeysPart,
     Leaving,
+    NameAnswer,
     ReadAnswer,
     ReadAsk,
     Up,
@@ -162,7 +163,7 @@ class Link:
                 self._tables.beat(at_ns)
                 if self.purses is not None:
                     self.purses.beat(at_ns)
-            case KeyAnswer() | ReadAnswer():
+            case KeyAnswer() | ReadAnswer() | NameAnswer():
                 self._answer((message.__class__.__name__, b"", message.ask), message)
             case KeysPart() | CatalogPart() | Delta():
                 self._take_table(message)

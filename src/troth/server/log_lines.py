@@ -159,6 +159,7 @@ class DutyName(Code):
     FORGET_CONTACTS = "forget_contacts"
     FORGET_DEEDS = "forget_deeds"
     FORGET_USAGE = "forget_usage"
+    FORGET_NAMES = "forget_names"
     SEND_MAILS = "send_mails"
     EXPIRE_CREDIT = "expire_credit"
     CHARGE_CARDS = "charge_cards"

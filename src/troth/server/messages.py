@@ -14,7 +14,7 @@ import msgspec
 from troth.catalog.model import Model
 from troth.catalog.offering import Offering, Upstream
 from troth.catalog.price import PriceLine, Sheet, Tier
-from troth.gateway.ports import KeyRow, OrgRow, Question
+from troth.gateway.ports import KeyRow, Naming, OrgRow, Question
 from troth.kernel.errors import TrothError
 from troth.kernel.fields import Code
 from troth.kernel.quantities import Quantities
@@ -166,6 +166,52 @@ class ReadAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True):
     document: bytes = b""
 
 
+class FormKey(msgspec.Struct, frozen=True, array_like=True):
+    """A key that hashes what is asked, and its name. It is in memory only, for two days."""
+
+    id: bytes
+    key: bytes
+
+
+class NameAsk(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up: may this request run under its name? `forms` are its hashes, by ids of keys."""
+
+    ask: int
+    naming: Naming
+    forms: list[tuple[bytes, bytes]]
+
+
+class NameFreed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Up: nothing was forwarded under this name, or it was asked for in vain."""
+
+    naming: Naming
+
+
+class Verdict(Code):
+    """What becomes of a claim. STALE: ask again, with forms by the keys that come with it."""
+
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    CHARGED = "charged"
+    REUSED = "reused"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+class NameAnswer(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Down: the verdict; of a charged one which request it was and what it cost."""
+
+    ask: int
+    verdict: Verdict
+    request: bytes = b""
+    cost_nusd: int = 0
+    keys: list[FormKey] = []
+
+
+Asked = KeyAsk | ReadAsk | NameAsk | NameFreed
+"""What the desk does for a gateway beside money, in threads of its own."""
+
+
 class SeriesCount(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How many requests ended so, since the process started."""
 
@@ -211,6 +257,8 @@ Up = (
     | Applied
     | KeyAsk
     | ReadAsk
+    | NameAsk
+    | NameFreed
     | Counters
     | BudgetRefused
     | money.OpenSeat
@@ -228,6 +276,7 @@ Down = (
     | Leaving
     | KeyAnswer
     | ReadAnswer
+    | NameAnswer
     | money.SeatOpened
     | money.Lease
     | money.Returned
@@ -241,7 +290,7 @@ def _digest() -> str:
     """Return a hash of names, fields and types of all that crosses the link."""
     kinds = [*Up.__args__, *Down.__args__, money.Orphan, Row, UpstreamCredential, SeriesCount]
     kinds += [KeyRow, OrgRow, Question, Offering, Model, Upstream, Sheet, Tier, PriceLine]
-    kinds += [UsageRecord, Quantities]
+    kinds += [UsageRecord, Quantities, Naming, FormKey]
     digest = hashlib.sha256()
     for kind in kinds:
         digest.update(repr((kind.__name__, kind.__struct_fields__, kind.__annotations__)).encode())

@@ -77,6 +77,7 @@ _CONTROL: Final[Mapping[str, Mapping[str, DataClass]]] = {
         " price_set started_at first_byte_ms latency_ms status outcome streamed usage_source"
         " quantities reserved charged cost clamped attempts desk batch place",
     ),
+    "request_name": _all(DataClass.USAGE, "mark form_key form request at"),
     "rollup_hour": _all(
         DataClass.USAGE,
         "hour org api_key model count failed tokens_in tokens_cached tokens_out images audio_ms"

@@ -2,6 +2,19 @@
 
 from troth.control.usage.key_sums import KeySums, key_sums
 from troth.control.usage.months import Month, date_of, is_closed, month_at, month_of
+from troth.control.usage.names import (
+    KEPT_MS as NAME_KEPT_MS,
+)
+from troth.control.usage.names import (
+    Charged,
+    Claim,
+    Free,
+    Reused,
+    Running,
+    claim,
+    forget_names,
+    give_back,
+)
 from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
 from troth.control.usage.receipts import Receipt, document, find, latest, of_key
@@ -22,6 +35,10 @@ from troth.control.usage.statements import Statement, as_csv, statement
 __all__ = [
     "GROUPINGS",
     "KEPT_SUMS",
+    "NAME_KEPT_MS",
+    "Charged",
+    "Claim",
+    "Free",
     "Grouping",
     "KeySums",
     "Month",
@@ -31,16 +48,21 @@ __all__ = [
     "Posting",
     "Proof",
     "Receipt",
+    "Reused",
+    "Running",
     "Statement",
     "Total",
     "as_csv",
+    "claim",
     "date_of",
     "disagreeing",
     "document",
     "find",
     "forget",
     "forget_day",
+    "forget_names",
     "freeze",
+    "give_back",
     "holds",
     "is_closed",
     "is_over",

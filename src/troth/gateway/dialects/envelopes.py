@@ -13,6 +13,7 @@ from troth.kernel.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from troth.kernel.name_errors import AlreadyCharged
 from troth.kernel.stream_errors import JournalFull, MoneyUnreached, NotKept
 from troth.wire.events import data, named
 
@@ -94,9 +95,11 @@ def status_in_stream(error: UpstreamFailed) -> int:
 
 
 def _x_troth(error: TrothError, *, shows_wallet: bool) -> Fields:
-    """Return what is ours to add: amounts of a 402, the clause of a refusal."""
+    """Return what is ours to add: amounts of a 402, the clause of a refusal, a receipt's id."""
     if isinstance(error, RefusedByPolicy):
         return {"clause": error.clause}
+    if isinstance(error, AlreadyCharged):
+        return {"receipt": error.request_id, "cost_nusd": error.cost_nusd}
     if not isinstance(error, CreditsExhausted):
         return {}
     ours: Fields = {"needed_nusd": error.needed_nusd}
