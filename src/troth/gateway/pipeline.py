@@ -19,7 +19,7 @@ from troth.gateway.record import record
 from troth.gateway.relay import relay
 from troth.gateway.reserve import Reservation, reserve
 from troth.gateway.route import route
-from troth.gateway.settle import settle
+from troth.gateway.settle import Charge, settle
 from troth.gateway.world import World
 from troth.kernel.ids import text
 from troth.wire import Arrival, Sink
@@ -63,10 +63,7 @@ async def serve(
                 world.silences.begins(flight)
                 await flight.landing()
         finally:  # plain calls: a cancellation cannot land inside
-            if journey.flight is not None:
-                world.silences.ends(journey.flight)
-            charge = settle(journey, world)
-            record(journey, charge, world)
+            charge = _settled(journey, world)
         tokens = charge.tokens
         if world.kept is not None:
             await keep(journey, world.kept)
@@ -75,3 +72,12 @@ async def serve(
         world.rates.leave(caller.key, admission.guessed_tokens, tokens)
         if named is not None:
             named.leave()
+
+
+def _settled(journey: Journey, world: World) -> Charge:
+    """Price what was used, and journal it with its record."""
+    if journey.flight is not None:
+        world.silences.ends(journey.flight)
+    charge = settle(journey, world)
+    record(journey, charge, world)
+    return charge

@@ -19,7 +19,7 @@ REQUEST = "req_" + "0" * 31 + "7"
 async def test_without_a_name_nobody_is_asked(headers: dict[bytes, bytes]) -> None:
     stage = scene(answers(200, WHOLE))
     assert (await stage.ask(ASK, headers=headers)).status == 200
-    assert stage.names.claimed == stage.names.freed == []
+    assert (stage.names.claimed, stage.names.freed) == ([], [])
 
 
 @pytest.mark.parametrize("body", [ASK, STREAM])
@@ -50,7 +50,7 @@ async def test_a_name_that_is_none_is_refused_unquoted(name: bytes) -> None:
     assert reply.status == 400
     assert reply.error["param"] == "idempotency-key"
     assert name not in reply.body
-    assert stage.names.claimed == stage.names.freed == []
+    assert (stage.names.claimed, stage.names.freed) == ([], [])
     assert stage.upstreams.calls == []
 
 
@@ -94,7 +94,7 @@ async def test_what_money_refuses_gives_its_name_back() -> None:
 async def test_what_is_refused_before_claims_no_name() -> None:
     stage = scene(answers(200, WHOLE), is_frozen=True)
     assert (await stage.ask(ASK, headers=NAMED)).status == 403
-    assert stage.names.claimed == stage.names.freed == []
+    assert (stage.names.claimed, stage.names.freed) == ([], [])
 
 
 async def test_a_provider_that_fails_is_told_by_the_receipt_not_by_the_name() -> None:
