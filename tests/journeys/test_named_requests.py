@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import anthropic
@@ -176,7 +177,7 @@ def test_no_file_has_a_name_and_a_new_desk_compares_no_bodies(own_house: House) 
         raise AssertionError(text)
 
     for text in ("hello", "bye"):
-        wait_until(lambda text=text: refused_again(text), 30, "a new desk judges")
+        wait_until(partial(refused_again, text), 30, "a new desk judges")
     files = [path for path in Path(own_house.folder).rglob("*") if path.is_file()]
     assert files
     assert not any(named.encode() in path.read_bytes() for path in files)
