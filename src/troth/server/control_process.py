@@ -75,8 +75,7 @@ def run(line: socket.socket) -> int:
         tell(line, Failed(wrong.problem))
         return _CANNOT_START
     metrics = Metrics()
-    names = DeskNames(store, clock, seals[0], system_entropy)
-    desk = _desk(store, handover, (clock, log, metrics), deployment=deployment, names=names)
+    desk = _desk(store, handover, (clock, log, metrics), deployment=deployment, sealer=seals[0])
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
     office = _office(store, handover, clock, desk, seals=seals)
@@ -123,7 +122,7 @@ def _desk(
     tools: tuple[Clock, Log, Metrics],
     *,
     deployment: bytes,
-    names: DeskNames,
+    sealer: Sealer,
 ) -> Desk:
     clock, log, metrics = tools
     stale_seconds = handover.serving.stale_seconds
@@ -135,7 +134,7 @@ def _desk(
         handover.catalog,
         handover.credentials,
         handover.usage_days,
-        names,
+        DeskNames(store, clock, sealer, system_entropy),
     )
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 
