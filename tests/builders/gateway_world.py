@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 from typing_extensions import override
 
+from tests.builders.claimed_names import TestNames
 from troth.catalog.model import Endpoint, Feature, Model
 from troth.catalog.offering import Offering, Upstream
 from troth.catalog.price import PriceLine, compile_sheet
@@ -16,7 +17,7 @@ from troth.gateway.door import handle
 from troth.gateway.estimates import Ratios
 from troth.gateway.exchange import Ask, InputSize
 from troth.gateway.outlet import Outlets
-from troth.gateway.ports import KeyRow, Naming, OrgRow, Question
+from troth.gateway.ports import KeyRow, OrgRow, Question
 from troth.gateway.rates import CELL_BYTES, ROW_CELLS, Rates
 from troth.gateway.world import Limits, World
 from troth.kernel import api_keys
@@ -232,25 +233,6 @@ class TestReads:
         if self.is_over:
             raise ReceiptExpired
         return self.receipts.get(question.subject)
-
-
-class TestNames:
-    """What was claimed under which hash, and given back; `refusal` is what a claim meets."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.claimed: list[tuple[Naming, bytes]] = []
-        self.freed: list[Naming] = []
-        self.refusal: Exception | None = None
-
-    async def claim(self, naming: Naming, form: Callable[[bytes], bytes]) -> None:
-        self.claimed.append((naming, form(b"k" * 32)))
-        if self.refusal is not None:
-            raise self.refusal
-
-    def free(self, naming: Naming) -> None:
-        self.freed.append(naming)
 
 
 class TestCredentials:
