@@ -94,7 +94,7 @@ def test_nine_of_ten_faults_are_noticed(covered: Path) -> None:
 
 def test_faults_of_all_kinds_are_planted() -> None:
     every = [each for file in sorted((ROOT / LEDGER).rglob("*.py")) for each in mutants(file)]
-    assert len(every) > 900
+    assert len(every) > 800
     assert len({each.file for each in every}) > 18
     kinds = {each.change.split(" ")[0] for each in every}
     assert {"Lt", "Add", "return", "and", "min", "0", "without", "False"} <= kinds
