@@ -26,7 +26,24 @@ LEFT_OUT: Final = (
     "tests/docs",
     "tests/simulation/test_ledger_mutants.py",  # measures by itself
 )
-FLOORS: Final[Mapping[str, int]] = {}
+FLOORS: Final[Mapping[str, float]] = {
+    "catalog": 99,
+    "cli": 91,
+    "control": 98.5,
+    "gateway": 99,
+    "kernel": 99.5,
+    "ledger": 100,
+    "policy": 100,
+    "proof": 92,
+    "providers": 99.5,
+    "routing": 98,
+    "server": 97,
+    "store": 97.5,
+    "troth": 100,
+    "wire": 99,
+}
+"""Percent of lines and branches together, by plane."""
+NO_FLOOR: Final = 101.0
 
 
 class Summary(msgspec.Struct):
@@ -106,7 +123,7 @@ def reached(found: Measured) -> dict[str, float]:
 
 def below(percents: Mapping[str, float]) -> list[str]:
     """Return the planes that are below their floors; one without a floor is below it."""
-    return [plane for plane, percent in percents.items() if percent < FLOORS.get(plane, 101)]
+    return [plane for plane, percent in percents.items() if percent < FLOORS.get(plane, NO_FLOOR)]
 
 
 def main(arguments: list[str]) -> int:
@@ -114,7 +131,7 @@ def main(arguments: list[str]) -> int:
     status = run(arguments)
     percents = reached(measured())
     for plane, percent in percents.items():
-        print(f"{plane:<12} {percent:6.2f} %   floor {FLOORS.get(plane, 101)} %")  # noqa: T201
+        print(f"{plane:<12} {percent:6.2f} %   floor {FLOORS.get(plane, NO_FLOOR)} %")  # noqa: T201
     if arguments:
         return status  # a part of the tests reaches a part of the branches
     return status or len(below(percents))

@@ -3,7 +3,7 @@
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +46,7 @@ from troth.server.messages import (
 from troth.server.metrics import Metrics
 from troth.server.records import write_usage
 from troth.store import engine
+from troth.store.transaction import Locked
 
 Kind = TypeVar("Kind")
 
@@ -221,6 +222,24 @@ def test_a_receipt_that_is_not_there_is_missing(caller: Caller) -> None:
     question = Question(Reading.RECEIPT, "org", "key", "req_" + "0" * 32)
     caller.say(Hello(BUILD, 0, b""), ReadAsk(5, question))
     assert caller.hear(ReadAnswer) == ReadAnswer(5, Found.MISSING, b"")
+
+
+class Away:
+    """A database that does not answer."""
+
+    def read(self) -> AbstractContextManager[None]:
+        raise Locked
+
+
+def test_a_database_that_is_away_is_told_to_who_asks(office: Office, caller: Caller) -> None:
+    caller.say(Hello(BUILD, 0, b""))
+    caller.hear(Welcome)
+    office.desk._reads._store = Away()  # type: ignore[assignment]
+    question = Question(Reading.RECEIPT, "org", "key", "req_" + "0" * 32)
+    caller.say(ReadAsk(5, question), KeyAsk(6, office.minted.public_id, "any"))
+    assert caller.hear(ReadAnswer) == ReadAnswer(5, Found.FAILED)
+    answer = caller.hear(KeyAnswer)
+    assert (answer.is_valid, answer.is_busy) == (False, True)
 
 
 def test_a_lease_is_lent_and_comes_back_with_its_seat(office: Office, caller: Caller) -> None:

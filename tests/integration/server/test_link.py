@@ -209,12 +209,42 @@ async def test_a_key_is_asked_for_again_when_the_link_is_back(tmp_path: Path) ->
         assert await asking
 
 
+async def test_a_read_without_a_desk_is_overload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.link._AWAY_SECONDS", 0.01)
+    async with linked(tmp_path) as place:
+        place.desk.script = lambda _: []
+        place.desk.hang_up()
+        await place.until(lambda: not place.link.is_up)
+        with pytest.raises(Overloaded):
+            await on_errand(place.reads.read(QUESTION))
+
+
+async def test_the_memory_of_failed_checks_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.server.link._FAILURES_KEPT", 2)
+    async with linked(tmp_path) as place:
+
+        def wrong(message: Up) -> list[Down]:
+            return [KeyAnswer(message.ask, is_valid=False)] if isinstance(message, KeyAsk) else []
+
+        place.desk.script = wrong
+        for peer in ("a", "b", "c"):
+            assert not await place.keys.verify("id", Secret("wrong"), peer)
+        assert [peer for _, peer in place.keys._failures] == ["b", "c"]
+
+
 def on_errand(work: Coroutine[object, object, Kind]) -> asyncio.Future[Kind]:
     """Do something as a request does it, outside any task: its result, once it is there."""
     done: asyncio.Future[Kind] = asyncio.get_running_loop().create_future()
 
     async def run() -> None:
-        done.set_result(await work)
+        try:
+            done.set_result(await work)
+        except Overloaded as error:
+            done.set_exception(error)
 
     Errand(run()).go()
     return done
