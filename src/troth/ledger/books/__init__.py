@@ -1,9 +1,9 @@
 """The ledger on the database: double entry, leases, postings, and the proof that they agree.
 
 Every function takes an open `Transaction` and the time; none commits. Read `entry` and `lot` for
-what a wallet is, `lease` for how parts of it are lent, `posting` for how charges come back,
-`teller` for the desk's side of the protocol, `moves` for all that is no charge (top-ups, refunds,
-disputes, expiry, costs), `invariants` and `verify` for the proof.
+what a wallet is, `purse` and `lease` for how parts of it and of budgets are lent, `posting` for how
+charges come back, `teller` for the desk's side of the protocol, `moves` for all that is no charge
+(top-ups, refunds, disputes, expiry, costs), `invariants` and `verify` for the proof.
 """
 
 from troth.ledger.books.chain import receipt_leaf as receipt_leaf
