@@ -92,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._state == _HEAD and self._partial is None:
                 end = BUFFER.find(b"\r\n\r\n", 0, nbytes)
                 if end >= 0:
-                    self._start(bytes(VIEW[:end]), bytes(VIEW[end + 4 : nbytes]))
+                    self._start(VIEW[:end].tobytes(), VIEW[end + 4 : nbytes].tobytes())
                 else:
                     self._gather(bytes(VIEW[:nbytes]))
             elif self._state < _SKIP:

@@ -95,10 +95,8 @@ def _plain(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
     """Return the body of a plain request: what was read goes on as one piece."""
     limit = b"" if max_tokens is None else b"%b%d" % (outlet.limit, max_tokens)
     end = _streaming(outlet) if ask.streamed else b""
-    given_on = ask.given_on
-    if len(given_on) > _LARGE:
-        return [outlet.model, b",", given_on, b"%b%b}" % (limit, end)]
-    return [b"%b,%b%b%b}" % (outlet.model, given_on, limit, end)]
+    parts = [outlet.model, b",", ask.given_on, limit, end, b"}"]
+    return parts if len(ask.given_on) > _LARGE else [b"".join(parts)]
 
 
 def _chat(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:

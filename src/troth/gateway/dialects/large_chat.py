@@ -18,6 +18,7 @@ from troth.gateway.dialects.plain_chat import (
     ask_of,
     decode,
     encode,
+    quotes,
 )
 from troth.gateway.exchange import Ask
 
@@ -46,8 +47,11 @@ def read(body: bytes) -> Ask | None:
     if has_escapes and _ESCAPED_QUOTE in body:
         return None
     written = encode(asked)
-    count = bytes.count if has_escapes else _count_few
-    if count(written, b'"') != count(body, b'"'):
+    if has_escapes:  # as a rule of many quotes
+        is_strict = written.count(b'"') == body.count(b'"')
+    else:
+        is_strict = quotes(written) == quotes(body)
+    if not is_strict:
         return None
     return ask_of(asked, written[written.index(MESSAGES) : -1])
 
@@ -81,8 +85,3 @@ def _end_of(parts: list[bytes], body: bytes, at: int) -> int:
             return 0
         at += len(part)
     return at
-
-
-def _count_few(text: bytes, mark: bytes) -> int:
-    """Count a mark that is rare: this looks for the next one, and not at each byte."""
-    return len(text) - len(text.replace(mark, b""))

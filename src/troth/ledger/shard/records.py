@@ -6,6 +6,7 @@ here, without its checksum, so that the gateway process encodes it once.
 """
 
 import struct
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -66,8 +67,14 @@ def settlement(data: bytes) -> Settlement:
     size, kind, number, reservation, charge, overrun, reserved, count = SETTLE.unpack_from(data)
     end = SETTLE.size + count * EPOCH.size
     invariant(size == len(data) and kind == SETTLE_KIND and end <= size, "a settlement's form")
-    purses = tuple(EPOCH.iter_unpack(data[SETTLE.size : end]))
+    purses = _purses(data[SETTLE.size : end])
     return Settlement(number, reservation, charge, overrun, reserved, purses, data[end:])
+
+
+@lru_cache(maxsize=1_024)
+def _purses(block: bytes) -> tuple[tuple[bytes, int], ...]:
+    """Read what `purse_block` wrote; the settlements of a batch name few different blocks."""
+    return tuple(EPOCH.iter_unpack(block))
 
 
 def header(deployment: bytes, seat: bytes, segment: int) -> bytes:
