@@ -15,7 +15,7 @@ from troth.gateway.journey import Journey
 from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
 from troth.kernel.errors import CreditsEnded
-from troth.kernel.quantities import NOTHING, Quantities, tokens_in, tokens_out
+from troth.kernel.quantities import NOTHING, Quantities, Uneven, tokens_in, tokens_out
 from troth.kernel.stream_errors import ServiceEnded
 from troth.kernel.usage_record import ANSWERED, Outcome, UsageSource
 
@@ -106,6 +106,9 @@ def _count(
         if read <= most_in and written <= most_out:
             if flight.is_whole:
                 world.ratios.learn(model, sent, read)
+            if isinstance(reported, Uneven):
+                world.counters.event("usage_anomaly")
+                return reported.evened(), UsageSource.ANOMALY, read + written
             return reported, UsageSource.REPORTED, read + written
         world.counters.event("absurd_usage")
         world.counters.beyond(model, max(read - most_in, written - most_out))

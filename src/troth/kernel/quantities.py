@@ -32,6 +32,14 @@ class Quantities(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     searches: int = 0
 
 
+class Uneven(Quantities, frozen=True, gc=False):
+    """A vector whose parts, as the upstream told them, did not fit its totals: cut to fit."""
+
+    def evened(self) -> Quantities:
+        """Return the plain vector."""
+        return Quantities(*msgspec.structs.astuple(self))
+
+
 CLASSES: Final = Quantities.__struct_fields__
 INPUT_CLASSES: Final = (
     "input",

@@ -30,6 +30,8 @@ class UsageSource(Code):
     """Who counted."""
 
     REPORTED = "reported"
+    ANOMALY = "anomaly"
+    """The upstream, but its parts do not fit its totals: they were cut to fit."""
     ESTIMATED = "estimated"
     NONE = "none"
 

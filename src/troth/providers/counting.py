@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from troth.kernel.quantities import Quantities
+from troth.kernel.quantities import Quantities, Uneven
 
 MOST: Final = 2**31 - 1
 """No request of today's models comes near; what is above is a fault of the upstream."""
@@ -130,7 +130,9 @@ def of_openai(usage: OpenAiUsage, *, reasoning_inside: bool) -> Quantities | Non
         return Quantities(prompt, output=completion)
     cached, audio, written = _prompt_parts(details, prompt)
     thought, spoken = _completion_parts(made, completion, reasoning_inside=reasoning_inside)
-    return Quantities(
+    cut = (cached, audio, written, spoken, thought)
+    kind = Quantities if cut == _told(details, made) else Uneven
+    return kind(
         input=prompt - cached - written - audio,
         cache_read=cached,
         cache_write_5m=written,
@@ -156,7 +158,8 @@ def of_anthropic(usage: AnthropicUsage) -> Quantities | None:
     thought = 0
     if usage.output_tokens_details is not None:
         thought = _part(usage.output_tokens_details.thinking_tokens, completion)
-    return Quantities(
+    kind = Quantities if _fits(usage, completion) else Uneven
+    return kind(
         input=prompt,
         cache_read=read,
         cache_write_5m=written - long,
@@ -178,6 +181,35 @@ def _is_plain(details: PromptDetails | None, made: CompletionDetails | None) -> 
         details.cached_tokens or details.audio_tokens or details.cache_write_tokens
     )
     return read and (made is None or not (made.reasoning_tokens or made.audio_tokens))
+
+
+def _told(
+    details: PromptDetails | None, made: CompletionDetails | None
+) -> tuple[int, int, int, int, int]:
+    """Return OpenAI's parts as they were told: cached, audio, written, spoken, thought."""
+    read, written = details or PromptDetails(), made or CompletionDetails()
+    return (
+        read.cached_tokens or 0,
+        read.audio_tokens or 0,
+        read.cache_write_tokens or 0,
+        written.audio_tokens or 0,
+        written.reasoning_tokens or 0,
+    )
+
+
+def _fits(usage: AnthropicUsage, completion: int) -> bool:
+    """Tell whether Anthropic's parts are counts, and no more than what they are parts of."""
+    split = usage.cache_creation or CacheCreation()
+    made = usage.output_tokens_details or OutputDetails()
+    short, long = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+    written, thought = usage.cache_creation_input_tokens or 0, made.thinking_tokens or 0
+    counts = (short, long, written, usage.cache_read_input_tokens or 0, thought)
+    is_split = bool(written and (short or long))
+    return (
+        all(0 <= count <= MOST for count in counts)
+        and thought <= completion
+        and (not is_split or short + long == written)
+    )
 
 
 def _believable(prompt: int, completion: int) -> bool:

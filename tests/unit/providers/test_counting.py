@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from troth.kernel.quantities import Quantities, tokens_in, tokens_out
+from troth.kernel.quantities import Quantities, Uneven, tokens_in, tokens_out
 from troth.providers.counting import (
     AnthropicUsage,
     anthropic_merged,
@@ -50,7 +50,8 @@ def test_parts_never_exceed_their_whole_nor_fall_below_nothing() -> None:
         prompt_tokens_details={"cached_tokens": 99, "audio_tokens": -4},
         completion_tokens_details={"reasoning_tokens": 99},
     )
-    assert used == Quantities(cache_read=10, reasoning=5)
+    assert isinstance(used, Uneven)
+    assert used.evened() == Quantities(cache_read=10, reasoning=5)
 
 
 def test_anthropic_s_input_count_excludes_the_cache() -> None:
@@ -105,3 +106,68 @@ def test_a_stream_s_later_counts_replace_the_earlier() -> None:
 def test_details_of_one_side_leave_the_other_whole() -> None:
     used = openai(prompt_tokens=5, completion_tokens=2, prompt_tokens_details={"cached_tokens": 1})
     assert used == Quantities(input=4, cache_read=1, output=2)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [
+        ({"cached_tokens": 11}, {}),
+        ({"cached_tokens": -1}, {}),
+        ({"cached_tokens": 6, "audio_tokens": 5}, {}),
+        ({"cached_tokens": 6, "cache_write_tokens": 5}, {}),
+        ({}, {"reasoning_tokens": 6}),
+        ({}, {"audio_tokens": -2}),
+        ({}, {"audio_tokens": 3, "reasoning_tokens": 3}),
+    ],
+)
+def test_openai_s_parts_that_do_not_fit_are_cut_and_told(
+    prompt: dict[str, int], completion: dict[str, int]
+) -> None:
+    used = openai(
+        prompt_tokens=10,
+        completion_tokens=5,
+        prompt_tokens_details=prompt,
+        completion_tokens_details=completion,
+    )
+    assert isinstance(used, Uneven)
+    assert (tokens_in(used), tokens_out(used)) == (10, 5)
+    assert min(msgspec.structs.astuple(used)) >= 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cache_read_input_tokens": -1},
+        {"cache_creation_input_tokens": -1},
+        {"output_tokens_details": {"thinking_tokens": 6}},
+        {"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 8}},
+        {
+            "cache_creation_input_tokens": 9,
+            "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 9},
+        },
+    ],
+)
+def test_anthropic_s_parts_that_do_not_fit_are_cut_and_told(told: dict[str, object]) -> None:
+    used = anthropic_quantities(
+        msgspec.json.encode({"input_tokens": 10, "output_tokens": 5, **told})
+    )
+    assert isinstance(used, Uneven)
+    assert tokens_out(used) == 5
+    assert tokens_in(used) == 10 + max(0, used.cache_write_5m + used.cache_write_1h)
+    assert min(msgspec.structs.astuple(used)) >= 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 9}},
+        {"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 0}},
+        {"cache_creation": {"ephemeral_1h_input_tokens": 4}},
+        {"cache_read_input_tokens": 400, "output_tokens_details": {"thinking_tokens": 5}},
+    ],
+)
+def test_parts_that_fit_are_no_anomaly(told: dict[str, object]) -> None:
+    used = anthropic_quantities(
+        msgspec.json.encode({"input_tokens": 10, "output_tokens": 5, **told})
+    )
+    assert type(used) is Quantities
