@@ -61,7 +61,7 @@ def anthropic_script(*, is_streamed: bool) -> list[Step]:
         content = [{"type": "text", "text": "word"}]
         return answers(200, encoded({**message, **ended, "content": content, "usage": ANTHROPIC}))
     begun = {**ANTHROPIC, "output_tokens": 1, "output_tokens_details": None}
-    start = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "usage": begun}
+    start: dict[str, object] = {**message, "content": [], "stop_reason": None, "usage": begun}
     events: list[dict[str, object]] = [
         {"type": "message_start", "message": start},
         {
