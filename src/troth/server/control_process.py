@@ -20,16 +20,17 @@ from troth.kernel.log import Log
 from troth.kernel.sealer import Sealer
 from troth.ledger.books import Teller, TellerTerms
 from troth.server import database
+from troth.server.books_check import BooksCheck
 from troth.server.cashier import Cashier, open_cashier
 from troth.server.control_port import ControlPort
 from troth.server.desk import Desk, Terms
 from troth.server.desk_names import DeskNames
 from troth.server.document_terms import document_terms
-from troth.server.duties import DUTIES, SLOW_DUTIES, Duties
+from troth.server.duties import DUTIES, SLOW_DUTIES, Duties, Duty
 from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
-from troth.server.log_lines import ProcessFailed
+from troth.server.log_lines import DutyName, ProcessFailed
 from troth.server.management_loading import load, open_management
 from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
@@ -86,7 +87,7 @@ def run(line: socket.socket) -> int:
     port.serve(socket.socket(fileno=handover.port), webhooks(office, log))
     management = open_management(office, socket.socket(fileno=handover.management))
     management.start()
-    duties = _duties(office, log, meter)
+    duties = _duties(office, log, meter, BooksCheck(desk, log))
     tell(line, Ready(is_erasing=False))
     _wait(line)
     for stop in (*(each.stop for each in duties), management.stop, port.stop, desk.stop):
@@ -139,11 +140,11 @@ def _desk(
     return Desk(store, teller, terms, metrics, clock=clock, log=log)
 
 
-def _duties(office: Office, log: Log, meter: UptimeMeter) -> list[Duties]:
+def _duties(office: Office, log: Log, meter: UptimeMeter, books_check: BooksCheck) -> list[Duties]:
     """Start what is done by itself, in threads that do not wait for each other."""
     threads = [
         DUTIES,
-        SLOW_DUTIES,
+        (*SLOW_DUTIES, Duty(DutyName.CHECK_BOOKS, 60_000, books_check.turn)),
         uptime_duties(meter),
         *([payment_duties(log)] if office.cashier else []),
     ]

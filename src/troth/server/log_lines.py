@@ -173,6 +173,7 @@ class DutyName(Code):
     ISSUE_MONTHS = "issue_months"
     MEASURE_UPTIME = "measure_uptime"
     CREDIT_DOWNTIME = "credit_downtime"
+    CHECK_BOOKS = "check_books"
 
 
 class DutyFailed(Event, frozen=True):

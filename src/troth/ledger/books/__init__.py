@@ -13,6 +13,7 @@ from troth.ledger.books.entry import OperatorBook as OperatorBook
 from troth.ledger.books.entry import balance as balance
 from troth.ledger.books.entry import open_wallet as open_wallet
 from troth.ledger.books.entry import wallet_purse as wallet_purse
+from troth.ledger.books.invariants import everywhere as everywhere
 from troth.ledger.books.lease import is_recalled as is_recalled
 from troth.ledger.books.lot import Lot as Lot
 from troth.ledger.books.lot import LotKind as LotKind
