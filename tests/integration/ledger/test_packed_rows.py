@@ -191,14 +191,18 @@ def test_rows_in_no_place_of_the_chain_are_named(world: MoneyWorld, change: str)
 
 
 def test_a_batch_whose_entries_are_gone_is_named(world: MoneyWorld) -> None:
-    world.organization(USD)
+    for _ in range(2):
+        world.organization(USD)
     with world.store.write() as tx:
         if world.store.dialect == "sqlite":
             tx.execute("DROP TRIGGER entry_remains")
         else:
             tx.execute("SET LOCAL session_replication_role = replica")
-        tx.execute("DELETE FROM entry")
-        assert "I10 entries of batch 0/1 were changed" in verify(tx).problems
+        tx.execute("DELETE FROM entry WHERE batch = 1")
+        problems = verify(tx).problems
+    assert [each for each in problems if "entries of" in each] == [
+        "I10 entries of batch 0/1 were changed"
+    ]
 
 
 def test_a_form_is_a_structs() -> None:
