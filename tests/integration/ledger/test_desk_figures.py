@@ -20,13 +20,14 @@ from troth.ledger.books import (
     wallet_purse,
 )
 from troth.ledger.books.days import GUARDED_DAYS
-from troth.ledger.shard import Short
+from troth.ledger.shard import Short, records
 from troth.ledger.shard.messages import (
     Ack,
     Lease,
     LeaseAsk,
     LeaseReturn,
     OpenSeat,
+    Posting,
     Recall,
     Returned,
     SeatClosed,
@@ -200,6 +201,36 @@ def test_late_charges_of_one_batch_share_what_is_left(world: MoneyWorld) -> None
     world.pump()
     assert [(each.charged, each.late) for each in world.posted] == [(900, 0), (600, 300)]
     assert world.wallet(org).posted == 8_500
+
+
+def settled(number: int, charge: int, *purses: tuple[bytes, int]) -> bytes:
+    """Return a settlement as a journal holds it."""
+    block = records.purse_block(purses)
+    size = records.SETTLE.size + len(block)
+    key = number.to_bytes(16, "big")
+    fields = (size, records.SETTLE_KIND, number, key, charge, 0, charge, len(purses))
+    return records.SETTLE.pack(*fields) + block
+
+
+def test_late_charges_are_paid_from_what_their_batch_leaves(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse, gone = wallet_purse(org), 9
+    limited(world, 200)
+    (seat,) = opened(world)
+    told(world, seat, asked(purse, 1, 600))
+    told(world, seat, asked(KEY, 2, 100))
+    batch = [
+        settled(1, 100, (purse, 1)),
+        settled(2, 500, (purse, 1), (KEY, gone)),  # the budget has 100; the lease frees 400
+        settled(3, 950, (purse, gone)),
+    ]
+    told(world, seat, Posting(seat, 1, 3, batch))
+    assert [(each.charged, each.late) for each in world.posted] == [
+        (100, 0),
+        (100, 400),
+        (800, 150),
+    ]
+    assert (world.wallet(org).posted, world.wallet(org).held) == (0, 0)
 
 
 def test_a_late_charge_leaves_alone_what_is_lent_to_others(world: MoneyWorld) -> None:
