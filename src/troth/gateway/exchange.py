@@ -64,6 +64,13 @@ class Ask(msgspec.Struct):
             self.kept = built
         return self.kept
 
+    def forget(self) -> None:
+        """Let go of what was said: it is not sent again. Names, sizes and bounds stay."""
+        self.kept = {}
+        self.plain = None
+        self.given_on = b""
+        self.encoded = {}
+
 
 class Rendering(Protocol):
     """One answer on its way: upstream bytes in, the client's bytes out, counting as it goes.

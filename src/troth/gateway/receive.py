@@ -51,6 +51,7 @@ def receive(
     """
     read = read_to_count if counts else DIALECTS[endpoint].read
     ask = read(body.open())
+    body.release()  # the request may take as long as a stream
     if ask.plain is None and _CACHE_KEY in ask.fields:
         _hash_cache_key(ask, org, hint_key)
     return ask

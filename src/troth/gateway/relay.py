@@ -11,6 +11,7 @@ from troth.wire import Sink
 def relay(flight: Flight, journey: Journey, sink: Sink, wallet: Wallet) -> None:
     """Begin a stream's answer and let its pieces pass; a buffered answer is whole already."""
     sink.begin(200, of_answer(journey, flight))
+    journey.ask.forget()  # a stream may take minutes, and is not asked for again
     flight.deliver_to(sink)
     if journey.reservation.covered:
         flight.tranches = Tranches(journey, flight, wallet)
