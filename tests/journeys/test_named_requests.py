@@ -119,11 +119,11 @@ def test_a_client_that_repeats_by_itself_hears_how_it_ended(house: House, key: K
 
 def test_what_failed_runs_again_under_its_name(house: House, key: Key) -> None:
     named = name()
-    for _ in range(2):
-        with pytest.raises(openai.InternalServerError) as caught:
-            chat(house, key, named, model="err-500", retries=2)
-        assert caught.value.status_code == 502
-    assert len(house.twin.seen("err-500")) >= 2
+    before = len(house.twin.seen("err-400"))
+    for turn in (1, 2, 3):
+        error = refused(lambda: chat(house, key, named, model="err-400"))
+        assert isinstance(error, openai.BadRequestError)
+        assert len(house.twin.seen("err-400")) == before + turn
 
 
 def test_anthropic_is_told_in_its_own_words(house: House, key: Key) -> None:
