@@ -379,10 +379,10 @@ def _based(settings: Settings, layers: Layers) -> Settings:
     def absolute(path: str, *name: str) -> str:
         return str((layers.folder(name) / path).resolve()) if path else ""
 
-    server, upstream = settings.server, settings.upstream
+    data, server, upstream = settings.data, settings.server, settings.upstream
     return msgspec.structs.replace(
         settings,
-        data=DataSettings(absolute(settings.data.folder, "data", "folder")),
+        data=msgspec.structs.replace(data, folder=absolute(data.folder, "data", "folder")),
         server=msgspec.structs.replace(
             server,
             tls_certificate=absolute(server.tls_certificate, "server", "tls_certificate"),

@@ -152,3 +152,17 @@ def test_a_line_inside_a_list_of_tables_is_named(folder: Path) -> None:
 )
 def test_a_bind_is_an_address_and_a_port(bind: str, parsed: tuple[str, int] | None) -> None:
     assert parse_bind(bind) == parsed
+
+
+def test_what_stands_beside_a_path_is_not_lost(folder: Path) -> None:
+    settings = given(folder, '[data]\nfolder = "d"\nusage_days = 90\n').settings
+    assert settings.folder == folder / "d"
+    assert settings.data.usage_days == 90
+
+
+def test_how_the_journal_is_written_is_one_of_two(folder: Path) -> None:
+    assert given(folder, "[journal]\n").settings.journal.durability == "background"
+    text = '[journal]\ndurability = "strict"\n'
+    assert given(folder, text).settings.journal.durability == "strict"
+    problem = fault(folder, '[journal]\ndurability = "strong"\n')
+    assert "journal.durability" in problem
