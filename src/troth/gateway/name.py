@@ -8,7 +8,7 @@ import re
 from hashlib import blake2b
 from typing import Final
 
-from troth.gateway.exchange import Ask
+from troth.catalog.model import Endpoint
 from troth.gateway.ports import Naming
 from troth.gateway.receive import digest_of
 from troth.gateway.world import World
@@ -16,21 +16,32 @@ from troth.kernel.content import Content
 from troth.kernel.errors import InvalidValue
 from troth.wire import Head
 
-HEADER: Final = b"idempotency-key"
+_HEADER: Final = b"idempotency-key"
 _FORM: Final = re.compile(rb"[!-~]{1,255}")
 _BYTES: Final = 16
 
 
 class Claim:
-    """A request's name: it is given back unless the request was forwarded."""
+    """A request's name: once claimed it is given back unless the request was forwarded."""
 
-    __slots__ = ("_digest", "_world", "is_forwarded", "naming")
+    __slots__ = ("_digest", "_is_held", "_world", "is_forwarded", "naming")
 
     def __init__(self, naming: Naming, digest: bytes, world: World) -> None:
         self.naming = naming
         self.is_forwarded = False
         self._digest = digest
         self._world = world
+        self._is_held = False
+
+    async def claim(self) -> None:
+        """Ask the desk for the name.
+
+        Raises:
+            AlreadyRunning, AlreadyCharged, NameReused: it was claimed before.
+            Overloaded: the desk does not answer.
+        """
+        await self._world.names.claim(self.naming, self.form)
+        self._is_held = True
 
     def form(self, key: bytes) -> bytes:
         """Return the keyed hash that stands for endpoint and body."""
@@ -38,28 +49,25 @@ class Claim:
 
     def leave(self) -> None:
         """The request is over: what was never forwarded may be sent again under its name."""
-        if not self.is_forwarded:
+        if self._is_held and not self.is_forwarded:
             self._world.names.free(self.naming)
 
 
-async def claim(
-    head: Head, body: Content, ask: Ask, world: World, *, naming: tuple[str, bytes]
+def name(
+    head: Head, body: Content, endpoint: Endpoint, world: World, *, naming: tuple[str, bytes]
 ) -> Claim | None:
-    """Claim the name that a head gives; None where it gives none.
+    """Return the name that a head gives, not yet claimed; None where it gives none.
 
-    `naming` is whose it is and the request's bytes. Of endpoint and body the desk hears a hash.
+    `naming` is whose it is and the request's bytes. Of endpoint and body the desk hears a hash,
+    taken here because the body is let go of once it was read.
 
     Raises:
         InvalidValue: the name is too long, or not of visible ASCII.
-        AlreadyRunning, AlreadyCharged, NameReused: it was claimed before.
-        Overloaded: the desk does not answer.
     """
-    given = head.headers[HEADER]
+    given = head.headers.get(_HEADER)
     if not given:
         return None
     if not _FORM.fullmatch(given):
         raise InvalidValue("idempotency-key", "give at most 255 visible ASCII characters")
     org, raw = naming
-    made = Claim(Naming(org, given.decode(), raw), digest_of(ask.endpoint, body), world)
-    await world.names.claim(made.naming, made.form)
-    return made
+    return Claim(Naming(org, given.decode(), raw), digest_of(endpoint, body), world)

@@ -12,7 +12,7 @@ from troth.gateway.finish import finish
 from troth.gateway.forward import forward
 from troth.gateway.journey import Journey
 from troth.gateway.keep import keep
-from troth.gateway.name import HEADER, Claim, claim
+from troth.gateway.name import name
 from troth.gateway.patience import WhileThere, large_body
 from troth.gateway.receive import receive
 from troth.gateway.record import record
@@ -31,14 +31,14 @@ async def serve(
     """Carry one inference request from bytes to answer, and leave only numbers behind."""
     caller = recognize(arrival.head, world) or await authenticate(arrival.head, world)
     body = arrival.whole() or await large_body(arrival, world.memory)
+    named = name(arrival.head, body, endpoint, world, naming=(caller.key.org, raw))
     ask = receive(endpoint, body, caller.key.org, world.hint_key)
     admission = admit(ask, caller, world)
     tokens = 0
-    named: Claim | None = None
     try:
         choice = route(ask, world, admission.price_set)
-        if HEADER in arrival.head.headers:
-            named = await claim(arrival.head, body, ask, world, naming=(caller.key.org, raw))
+        if named is not None:
+            await named.claim()
         reservation = reserve(ask, choice, caller, world, raw=raw)
         if not isinstance(reservation, Reservation):
             reservation = await WhileThere(arrival, reservation)

@@ -29,5 +29,8 @@ class Content(Refusing):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def release(self) -> None:
-        """Drop the parts, so that erase-on-free overwrites them now and not at the next cycle."""
-        self._parts = ()
+        """Drop the parts, so that erase-on-free overwrites them now and not at the next cycle.
+
+        Whoever opens it afterwards fails, rather than reads nothing.
+        """
+        del self._parts
