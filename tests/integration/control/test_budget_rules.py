@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.builders.issued_keys import issued
 from troth.control import accounts, audit, budgets, keys
 from troth.control.accounts import Organization
 from troth.control.audit import Action, Actor
 from troth.control.budgets import Budget, Mode, Owner, Wanted
-from troth.control.keys import Key, Terms
+from troth.control.keys import Terms
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
 from troth.kernel.periods import Period
@@ -14,12 +15,6 @@ from troth.server.office import Office
 from troth.store.transaction import Transaction
 
 DAY_MS = 86_400_000
-
-
-def issued(office: Office, actor: Actor, owner: Organization, project: str = "") -> Key:
-    minted = keys.mint(office.maker, office.entropy)
-    with office.store.write() as tx:
-        return keys.issue(tx, actor, minted, (owner, Terms("k", project=project))).key
 
 
 def put(
@@ -45,7 +40,7 @@ def test_each_owner_s_budget_is_a_purse_of_its_letter(
 ) -> None:
     with office.store.write() as tx:
         project = accounts.create_project(tx, actor, office.maker.raw(), (ada, "lab"))
-    key = issued(office, actor, ada, project.ref)
+    key = issued(office, actor, ada, Terms("k", project=project.ref)).key
     owners = [
         owned(office, ada),
         owned(office, ada, project="lab"),
@@ -110,7 +105,7 @@ def test_a_key_that_ended_or_is_another_s_has_no_budget(
     with office.store.write() as tx:
         bob = accounts.create(tx, actor, office.maker.raw(), "Bob")
         accounts.create_project(tx, actor, office.maker.raw(), (bob, "lab"))
-    key = issued(office, actor, ada)
+    key = issued(office, actor, ada, Terms("k")).key
     with pytest.raises(Missing):
         owned(office, bob, key=key.ref)
     with pytest.raises(Missing):
@@ -127,7 +122,7 @@ def test_a_key_that_ended_or_is_another_s_has_no_budget(
 def test_a_key_inherits_the_budgets_of_the_one_it_replaces(
     office: Office, actor: Actor, ada: Organization
 ) -> None:
-    old = issued(office, actor, ada)
+    old = issued(office, actor, ada, Terms("k")).key
     purse = put(office, actor, owned(office, ada, key=old.ref))
     minted = keys.mint(office.maker, office.entropy)
     with office.store.write() as tx:

@@ -4,18 +4,11 @@ import msgspec
 import pytest
 
 from troth.control import accounts, documents
-from troth.control.audit import Actor
 from troth.control.documents import Kind, Terms
 from troth.kernel import ids
 from troth.kernel.errors import Misconfigured
 from troth.server.document_duties import issue_receipts
 from troth.server.office import Office
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> accounts.Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
 
 
 def top_up(office: Office, owner: accounts.Organization, cents: int, tax_cents: int = 0) -> bytes:

@@ -40,12 +40,6 @@ class Spoiled(Exception):
     """Something failed after a document was frozen."""
 
 
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> accounts.Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada")
-
-
 def paid(office: Office, owner: accounts.Organization, cents: int = 10_000, tax: int = 0) -> Paid:
     return Paid(office.maker.new("top"), owner.ref, cents, tax, office.clock.now_ms())
 

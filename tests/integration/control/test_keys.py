@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from troth.control import accounts, keys
+from tests.builders.issued_keys import issued
+from troth.control import keys
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
-from troth.control.keys import Issued, Terms
+from troth.control.keys import Terms
 from troth.kernel import api_keys
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
@@ -14,18 +15,6 @@ from troth.kernel.secret import Secret
 from troth.server.office import Office
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada's lab")
-
-
-def issued(office: Office, actor: Actor, owner: Organization, terms: Terms) -> Issued:
-    minted = keys.mint(office.maker, office.entropy)
-    with office.store.write() as tx:
-        return keys.issue(tx, actor, minted, (owner, terms))
 
 
 def test_a_key_is_kept_as_its_bcrypt_hash_only(

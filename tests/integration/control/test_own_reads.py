@@ -2,8 +2,9 @@
 
 import msgspec
 
+from tests.builders.issued_keys import issued
 from tests.integration.control.test_usage_records import record
-from troth.control import budgets, keys, usage
+from troth.control import budgets, usage
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
 from troth.control.budgets import Mode, Wanted
@@ -20,12 +21,6 @@ from troth.server.own_reads import answer_to
 
 DAY_MS = 86_400_000
 USD = 10**9
-
-
-def issued(office: Office, actor: Actor, owner: Organization, terms: Terms) -> Key:
-    minted = keys.mint(office.maker, office.entropy)
-    with office.store.write() as tx:
-        return keys.issue(tx, actor, minted, (owner, terms)).key
 
 
 def asked(office: Office, key: Key, what: Reading, subject: str = "", *, limit: int = 0) -> Fields:
@@ -61,8 +56,8 @@ def used(office: Office, key: Key, nusd: int, **changes: str | int) -> str:
 def test_a_key_knows_its_limits_and_what_it_used(
     office: Office, clock: ManualClock, actor: Actor, ada: Organization
 ) -> None:
-    key = issued(office, actor, ada, Terms("notebook", requests_per_minute=60))
-    other = issued(office, actor, ada, Terms("other"))
+    key = issued(office, actor, ada, Terms("notebook", requests_per_minute=60)).key
+    other = issued(office, actor, ada, Terms("other")).key
     used(office, key, 1_500_000_000)
     clock.advance(40 * DAY_MS)
     used(office, key, 250)
@@ -93,7 +88,7 @@ def test_a_key_knows_its_limits_and_what_it_used(
 def test_a_key_without_the_right_does_not_see_the_organization_s_budgets(
     office: Office, actor: Actor, ada: Organization
 ) -> None:
-    key = issued(office, actor, ada, Terms("k", may_read_wallet=False))
+    key = issued(office, actor, ada, Terms("k", may_read_wallet=False)).key
     with office.store.write() as tx:
         wanted = Wanted(Period.MONTH, Mode.HARD, 9)
         budgets.set_budget(tx, actor, budgets.owner(tx, ada), wanted, raw=office.maker.raw())
@@ -105,7 +100,7 @@ def test_a_key_without_the_right_does_not_see_the_organization_s_budgets(
 def test_credits_are_what_was_given_and_used(
     office: Office, actor: Actor, ada: Organization
 ) -> None:
-    key = issued(office, actor, ada, Terms("k"))
+    key = issued(office, actor, ada, Terms("k")).key
     with office.store.write() as tx:
         for kind, amount, ends in ((LotKind.PAID, 5 * USD, None), (LotKind.PROMO, USD, 9**13)):
             books.credit(tx, Credit("1", ada.raw, kind, amount, ends), DESK, actor.at_ms)
@@ -122,7 +117,7 @@ def test_credits_are_what_was_given_and_used(
 def test_a_generation_has_its_published_names(
     office: Office, actor: Actor, ada: Organization
 ) -> None:
-    key = issued(office, actor, ada, Terms("k"))
+    key = issued(office, actor, ada, Terms("k")).key
     request = used(office, key, 12_345, outcome=Outcome.LENGTH)
     data = within(asked(office, key, Reading.GENERATION, request), "data")
     assert (data["id"], data["total_cost"], data["usage"]) == (request, 1.2345e-05, 1.2345e-05)
@@ -136,8 +131,8 @@ def test_a_generation_has_its_published_names(
 def test_receipts_come_in_pages_and_are_the_key_s_own(
     office: Office, clock: ManualClock, actor: Actor, ada: Organization
 ) -> None:
-    key = issued(office, actor, ada, Terms("k"))
-    other = issued(office, actor, ada, Terms("other"))
+    key = issued(office, actor, ada, Terms("k")).key
+    other = issued(office, actor, ada, Terms("other")).key
     made = []
     for number in range(7):
         clock.advance(1)

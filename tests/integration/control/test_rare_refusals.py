@@ -4,26 +4,15 @@ import sys
 
 import pytest
 
-from troth.control import accounts, billing, keys
+from tests.builders.issued_keys import issued
+from troth.control import billing, keys
 from troth.control.accounts import Organization
 from troth.control.audit import Actor
-from troth.control.keys import Issued, Terms, issue
+from troth.control.keys import Terms, issue
 from troth.kernel.errors import InvalidValue, Missing
 from troth.server.office import Office
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def ada(office: Office, actor: Actor) -> Organization:
-    with office.store.write() as tx:
-        return accounts.create(tx, actor, office.maker.raw(), "Ada's lab")
-
-
-def issued(office: Office, actor: Actor, owner: Organization, terms: Terms) -> Issued:
-    minted = keys.mint(office.maker, office.entropy)
-    with office.store.write() as tx:
-        return keys.issue(tx, actor, minted, (owner, terms))
 
 
 def test_a_full_table_of_rates_takes_no_key_until_one_has_ended(

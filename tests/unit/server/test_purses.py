@@ -70,20 +70,24 @@ async def test_a_desk_that_is_away_is_asked_when_it_is_back(place: Place) -> Non
     assert await waiting == 10
 
 
-async def test_nobody_waits_for_a_silent_desk_for_ever(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent desk is given up soon."""
     monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_nobody_waits_for_a_silent_desk_for_ever(place: Place) -> None:
     with pytest.raises(Overloaded):
         await place.admit(1, 10)
     place.lend(10)
     assert place.purses.open_count == 0
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_desk_that_leaves_is_waited_for_longer_than_one_that_is_silent(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place,
 ) -> None:
-    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
     before = place.admit(1, 10)
     await turn()
     place.leave(seconds=60)
@@ -101,10 +105,8 @@ async def test_a_desk_that_leaves_is_waited_for_longer_than_one_that_is_silent(
     assert (await before, await after) == (10, 20)
 
 
-async def test_a_successor_that_does_not_come_is_not_waited_for_for_ever(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+@pytest.mark.usefixtures("impatient")
+async def test_a_successor_that_does_not_come_is_not_waited_for_for_ever(place: Place) -> None:
     waiting = place.admit(1, 10)
     await turn()
     place.leave(seconds=0.05)
@@ -114,10 +116,8 @@ async def test_a_successor_that_does_not_come_is_not_waited_for_for_ever(
         await place.admit(2, 10)
 
 
-async def test_an_extension_waits_for_the_successor(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("troth.server.purses._PATIENCE_SECONDS", 0.01)
+@pytest.mark.usefixtures("impatient")
+async def test_an_extension_waits_for_the_successor(place: Place) -> None:
     waiting = place.admit(1, 10)
     await turn()
     place.lend(10)
