@@ -71,7 +71,9 @@ async def spend(ports: list[Purses], purses: tuple[bytes, ...], random: Random) 
                 await asyncio.sleep(0)
             port.settle(reservation, random.randrange(held + 1), b"record", overrun=0)
 
-    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(CLIENTS):
+            clients.create_task(client())
     return yes, no
 
 
@@ -88,8 +90,10 @@ async def test_many_purses_answer_yes_or_no_and_never_come_back_later(
         desk = Desk(world)
         ports = [joined(desk, slot) for slot in range(GATEWAYS)]
         running = asyncio.get_running_loop().create_task(desk.run())
-        yes, no = await spend(ports, purses, random)
-        running.cancel()
+        try:
+            yes, no = await spend(ports, purses, random)
+        finally:
+            running.cancel()
         await desk.close()
         assert yes + no == REQUESTS
         assert min(yes, no) > 0

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -87,8 +88,16 @@ def test_faults_of_a_sample_are_noticed(covered: Path) -> None:
 
 
 @pytest.mark.prove
-def test_nine_of_ten_faults_are_noticed(covered: Path) -> None:
+def test_nine_of_ten_faults_are_noticed(covered: Path, figures: Callable[[str], None]) -> None:
     found = planted(covered, LONG_SAMPLE)
+    figures(
+        f"{found.noticed} of {found.planted} faults are noticed, of {found.known:,} that can be"
+        f" planted; the tests of {len(found.endless)} never ended"
+    )
+    for words in found.endless:
+        figures(f"  never ended: {words}")
+    for words in found.survivors:
+        figures(f"  not noticed: {words}")
     assert 100 * found.noticed >= PERCENT * found.planted, found.survivors
 
 

@@ -58,12 +58,14 @@ def known(house: Installed, key: str) -> int:
 
 @pytest.mark.prove
 def test_a_million_keys_start_as_one_does(tmp_path: Path, figures: Callable[[str], None]) -> None:
-    folder = tmp_path / "data"
-    with installed(folder, erase_on_free=False) as house:
-        key = house.organization("acme")
-    one = min(started(folder, key) for _ in range(3))
-    crowd(folder, key[9:21], MANY)
-    many = min(started(folder, key) for _ in range(3))
+    keys = {}
+    for name in ("one", "many"):
+        with installed(tmp_path / name, erase_on_free=False) as house:
+            keys[name] = house.organization("acme")
+    crowd(tmp_path / "many", keys["many"][9:21], MANY)
+    # By turns: both meet whatever else the machine does.
+    rounds = [{name: started(tmp_path / name, key) for name, key in keys.items()} for _ in range(5)]
+    one, many = (min(each[name] for each in rounds) for name in ("one", "many"))
     figures(
         f"a start with one key took {one[0]:.2f} s of a core and {one[1]:.2f} s, with {MANY:,}"
         f" {many[0]:.2f} s of a core and {many[1]:.2f} s"
