@@ -34,16 +34,6 @@ class ChatFromMessages(MessagesReader):
         self._writer.name(answer_id, created_at, offering.model.name)
 
     @override
-    def piece(self, data: bytes) -> bytes:
-        """Take bytes of the upstream's body; return events for the client."""
-        return self.read(data)
-
-    @override
-    def ended(self) -> bool:
-        """Tell whether the message stopped."""
-        return self.is_whole()
-
-    @override
     def tail(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the finish reason, the usage event if it was asked for, and the end."""
         finish = StreamChoice(0, ChatDelta(), finish_reason_of(self._stop_reason))

@@ -19,13 +19,13 @@ from troth.gateway.dialects.chat_shapes import (
 )
 from troth.gateway.dialects.chat_writer import ChatWriter
 from troth.gateway.dialects.envelopes import openai_event, status_in_stream
-from troth.gateway.dialects.progress import Progress
-from troth.gateway.dialects.usual_event import EVENT_END, UsualEvent, read_chat
+from troth.gateway.dialects.event_stream import EventStream
+from troth.gateway.dialects.usual_event import EVENT_END, read_chat
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
-from troth.wire.events import Event, Splitter, StreamTooLarge
+from troth.wire.events import Event
 
 _DONE: Final = b"[DONE]"
 _END: Final = b"\n\n"
@@ -38,7 +38,7 @@ _decode: Final = msgspec.json.Decoder(Chunk).decode
 _decode_piece: Final = msgspec.json.Decoder(Piece).decode
 
 
-class ChatStream(Progress):
+class ChatStream(EventStream):
     """Streams from OpenAI-style upstreams to chat clients."""
 
     __slots__ = (
@@ -46,10 +46,7 @@ class ChatStream(Progress):
         "_finished",
         "_identity",
         "_is_exact",
-        "_is_over",
         "_reasoning_inside",
-        "_splitter",
-        "_usual",
         "_wants_usage",
         "_writer",
     )
@@ -57,10 +54,7 @@ class ChatStream(Progress):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, created_at: int) -> None:
         """`answer_id` and `created_at` (unix seconds) are used where the events are ours."""
         super().__init__()
-        self._splitter = Splitter()
-        self._usual = UsualEvent()
         self._is_exact = offering.exact and offering.upstream.dialect == "openai"
-        self._is_over = False
         self._expected = ask.choices
         self._finished: set[int] = set()
         self._identity = (answer_id, created_at, offering.model.name)
@@ -72,39 +66,14 @@ class ChatStream(Progress):
         )
 
     @override
-    def piece(self, data: bytes) -> bytes:
-        """Take bytes of the upstream's body; return events for the client."""
-        if self._splitter.is_between:
-            shown = self._usual.shown(data, self)
-            if shown:
-                return shown
-        if self.failure is not None:
-            return b""
-        if self._is_exact and self._writer.is_named and data.endswith(_END):
-            blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
-            return b"".join([self._one(block + _END) for block in blocks])
-        return self._split(data)
-
-    def _one(self, data: bytes) -> bytes:
-        """Return what one event becomes."""
-        return self._usual.shown(data, self) or self._straight(data) or self._split(data)
-
-    def _split(self, data: bytes) -> bytes:
-        """Take bytes of any form; return what their events become."""
-        try:
-            events = self._splitter.feed(data)
-        except StreamTooLarge:
-            self.fail()
-            return b""
-        if len(events) == 1:
-            return self._event(events[0])
-        return b"".join(map(self._event, events))
+    def is_within_text(self) -> bool:
+        """Tell whether what comes may go out as it came."""
+        return self._is_exact and self._writer.is_named
 
     @override
-    def fail(self) -> None:
-        """Note that the upstream sent what is no answer: nothing more is shown."""
-        super().fail()
-        self._usual.forget()
+    def one(self, data: bytes) -> bytes:
+        """Return what one event becomes."""
+        return self._straight(data) or self.split(data)
 
     @override
     def ended(self) -> bool:
@@ -126,7 +95,7 @@ class ChatStream(Progress):
     def _straight(self, data: bytes) -> bytes:
         """Return bytes that are one usual event of an exact stream as they go out, else b"".
 
-        What is not just a piece of content is left to `_event`, and not counted here.
+        What is not just a piece of content is left to `event`, and not counted here.
         """
         text = self._splitter.single(data)
         if not text or self._is_over or self.failure is not None:
@@ -148,7 +117,8 @@ class ChatStream(Progress):
         self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
         return data[:-drops] + EVENT_END if drops else data
 
-    def _event(self, event: Event) -> bytes:
+    @override
+    def event(self, event: Event) -> bytes:
         """Return what one event of the upstream becomes; what is no event of a chat fails."""
         data = event.data
         if self._is_over or self.failure is not None:

@@ -12,22 +12,21 @@ from typing_extensions import override
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import messages_writer as write
 from troth.gateway.dialects.chat_shapes import Chunk, StreamChoice, ToolCall, size_of_delta
+from troth.gateway.dialects.event_stream import EventStream
 from troth.gateway.dialects.messages_shapes import BlockOut, TextOut, ThinkingOut, tool_use_out
-from troth.gateway.dialects.progress import Progress
 from troth.gateway.dialects.reasons import stop_reason_of
-from troth.gateway.dialects.usual_event import UsualEvent, read_chat, read_piece
+from troth.gateway.dialects.usual_event import read_chat, read_piece
 from troth.gateway.exchange import Ask, InputSize
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
-from troth.wire.events import Event, Splitter, StreamTooLarge
+from troth.wire.events import Event
 
 MAX_WAITING: Final = 1_048_576
 
 _A_MESSAGE: Final = 4
 _A_PIECE: Final = 64
 _DONE: Final = b"[DONE]"
-_END: Final = b"\n\n"
 _NULL: Final = b"null"
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TEXT: Final = "text"
@@ -36,7 +35,7 @@ _THINKING: Final = "thinking"
 _decode: Final = msgspec.json.Decoder(Chunk).decode
 
 
-class MessagesFromChat(Progress):
+class MessagesFromChat(EventStream):
     """Streams from OpenAI-style upstreams to messages clients."""
 
     __slots__ = (
@@ -45,14 +44,11 @@ class MessagesFromChat(Progress):
         "_identity",
         "_index",
         "_is_begun",
-        "_is_over",
         "_open",
         "_reasoning_inside",
         "_request_id",
         "_shows_thinking",
-        "_splitter",
         "_stop_reason",
-        "_usual",
         "_waiting",
         "_waiting_bytes",
     )
@@ -60,15 +56,12 @@ class MessagesFromChat(Progress):
     def __init__(self, ask: Ask, offering: Offering, answer_id: str, request_id: str) -> None:
         """`answer_id` is the message's id."""
         super().__init__()
-        self._splitter = Splitter()
-        self._usual = UsualEvent()
         self._identity = (answer_id, offering.model.name)
         self._request_id = request_id
         self._guess = Quantities(input=guessed_tokens(ask.size))
         self._shows_thinking = ask.asks_reasoning
         self._reasoning_inside = offering.reasoning_inside
         self._is_begun = False
-        self._is_over = False
         self._index = -1
         self._open: str | int | None = None
         self._calls: set[int] = set()
@@ -77,24 +70,14 @@ class MessagesFromChat(Progress):
         self._stop_reason = ""
 
     @override
-    def piece(self, data: bytes) -> bytes:
-        """Take bytes of the upstream's body; return events for the client."""
-        if self._splitter.is_between:
-            shown = self._usual.shown(data, self)
-            if shown:
-                return shown
-        if self.failure is not None:
-            return b""
-        if self._open == _TEXT and data.endswith(_END):
-            blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
-            return b"".join([self._one(block + _END) for block in blocks])
-        return self._split(data)
+    def is_within_text(self) -> bool:
+        """Tell whether a block of text is open."""
+        return self._open == _TEXT
 
     @override
-    def fail(self) -> None:
-        """Note that the upstream sent what is no answer: nothing more is shown."""
-        super().fail()
-        self._usual.forget()
+    def one(self, data: bytes) -> bytes:
+        """Return what one event becomes."""
+        return (self._open == _TEXT and self._straight(data)) or self.split(data)
 
     @override
     def ended(self) -> bool:
@@ -113,12 +96,6 @@ class MessagesFromChat(Progress):
         """Return the event that says the stream failed."""
         return write.broken(error, self._request_id)
 
-    def _one(self, data: bytes) -> bytes:
-        """Return what one event becomes, or what else it is that ends like one."""
-        if self._open != _TEXT or not self._splitter.is_between or self._is_over:
-            return self._split(data)
-        return self._usual.shown(data, self) or self._straight(data) or self._split(data)
-
     def _straight(self, data: bytes) -> bytes:
         """Return what the usual event becomes: more of the open block's text. b"" for others."""
         choice = read_piece(self._splitter.single(data))
@@ -129,16 +106,8 @@ class MessagesFromChat(Progress):
         self.delivered_bytes += len(content) if content.isascii() else len(content.encode())
         return write.text(self._index, content)
 
-    def _split(self, data: bytes) -> bytes:
-        """Take bytes of any form; return what their events become."""
-        try:
-            events = self._splitter.feed(data)
-        except StreamTooLarge:
-            self.fail()
-            return b""
-        return b"".join(map(self._event, events))
-
-    def _event(self, event: Event) -> bytes:
+    @override
+    def event(self, event: Event) -> bytes:
         if self._is_over or self.failure is not None:
             return b""
         if event.data == _DONE:

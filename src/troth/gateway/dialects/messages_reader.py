@@ -5,47 +5,40 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
+from troth.gateway.dialects.event_stream import EventStream
 from troth.gateway.dialects.messages_shapes import (
     LENGTH_REASONS,
     STOP_REASONS,
     StreamEvent,
     TextEvent,
 )
-from troth.gateway.dialects.progress import Progress
-from troth.gateway.dialects.usual_event import Around, UsualEvent
+from troth.gateway.dialects.usual_event import Around
 from troth.providers.counting import AnthropicUsage, anthropic_merged, of_anthropic
-from troth.wire.events import Event, Splitter, StreamTooLarge
+from troth.wire.events import Event
 
 FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_BLOCK: Final = -1
 _DELTA: Final = b"event: content_block_delta\ndata: "
-_END: Final = b"\n\n"
 _LINE_ENDS: Final = 3  # of an event with a name
 
 _decode: Final = msgspec.json.Decoder(StreamEvent).decode
 _decode_text: Final = msgspec.json.Decoder(TextEvent).decode
 
 
-class MessagesReader(Progress):
+class MessagesReader(EventStream):
     """What all renderings of an Anthropic-style stream share; a subclass shows the events."""
 
     __slots__ = (
         "_block",
         "_is_begun",
-        "_is_over",
-        "_splitter",
         "_stop_reason",
         "_stop_sequence",
         "_usage",
-        "_usual",
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self._splitter = Splitter()
-        self._usual = UsualEvent()
         self._is_begun = False
-        self._is_over = False
         self._block = NO_BLOCK
         self._stop_reason = ""
         self._stop_sequence: str | None = None
@@ -59,34 +52,18 @@ class MessagesReader(Progress):
         """Return what the client sees around a piece of text; None: what the upstream sent."""
         return None
 
-    def read(self, data: bytes) -> bytes:
-        """Take bytes of the upstream's body; return what the client sees of them."""
-        if self._splitter.is_between:
-            shown = self._usual.shown(data, self)
-            if shown:
-                return shown
-            if self._block != NO_BLOCK and data.endswith(_END):
-                blocks = data[: -len(_END)].split(_END)  # several where the upstream was quicker
-                return b"".join([self._one(block + _END) for block in blocks])
-        return self._split(data)
+    @override
+    def is_within_text(self) -> bool:
+        """Tell whether a block is open."""
+        return self._block != NO_BLOCK
 
     @override
-    def fail(self) -> None:
-        """Note that the upstream sent what is no answer: nothing more is shown."""
-        super().fail()
-        self._usual.forget()
-
-    def _one(self, data: bytes) -> bytes:
-        """Return what one event becomes, or what else it is that ends like one."""
-        if self._splitter.is_between:
-            shown = self._usual.shown(data, self)
-            if shown:
-                return shown
-            shown = self._split(data)
-            if shown and self._usual.is_learning and _is_plain(data):
-                self._learn(data)
-            return shown
-        return self._split(data)
+    def one(self, data: bytes) -> bytes:
+        """Return what one event becomes, and learn from it."""
+        shown = self.split(data)
+        if shown and self._usual.is_learning and _is_plain(data):
+            self._learn(data)
+        return shown
 
     def _learn(self, data: bytes) -> None:
         """Look at a piece that was shown: if it is text and nothing else, more like it come."""
@@ -96,40 +73,30 @@ class MessagesReader(Progress):
             return
         self._usual.learn(data, content, _read_text, goes_out=self.around_text(self._block))
 
-    def _split(self, data: bytes) -> bytes:
-        """Take bytes of any form; return what the client sees of their events."""
-        if self.failure is not None:
-            return b""
-        try:
-            events = self._splitter.feed(data)
-        except StreamTooLarge:
-            self.fail()
-            return b""
-        if len(events) == 1:
-            return self._event(events[0])
-        return b"".join(map(self._event, events))
-
-    def is_whole(self) -> bool:
-        """Tell whether the message stopped with all its blocks closed."""
+    @override
+    def ended(self) -> bool:
+        """Tell whether the message stopped and its blocks are closed: it may leave out the end."""
         if not self._stop_reason or self._block != NO_BLOCK:
             self.fail()
         return self.failure is None
 
-    def _event(self, raw: Event) -> bytes:
+    @override
+    def event(self, event: Event) -> bytes:
+        """Return what an event becomes that was split off; what is none of a message fails."""
         if self._is_over or self.failure is not None:
             return b""
         try:
-            event = _decode(raw.data)
+            said = _decode(event.data)
         except FAULTS:
             self.fail()
             return b""
-        if event.type == "content_block_delta":
-            if event.delta is None or event.index != self._block:
+        if said.type == "content_block_delta":
+            if said.delta is None or said.index != self._block:
                 self.fail()
                 return b""
-        elif not self._note(event):
+        elif not self._note(said):
             return b""
-        return self.show(event, raw)
+        return self.show(said, event)
 
     def _note(self, event: StreamEvent) -> bool:
         """Follow the course of the message; tell whether the event is to be shown."""

@@ -31,16 +31,6 @@ class MessagesStream(MessagesReader):
         self._request_id = request_id
 
     @override
-    def piece(self, data: bytes) -> bytes:
-        """Take bytes of the upstream's body; return events for the client."""
-        return self.read(data)
-
-    @override
-    def ended(self) -> bool:
-        """Tell whether the message stopped: a missing `message_stop` alone does not break it."""
-        return self.is_whole()
-
-    @override
     def tail(self, cost_nusd: int, used: Quantities) -> bytes:
         """Return the events that end the message."""
         return write.end(self._stop_reason, self._stop_sequence, used)

@@ -27,8 +27,8 @@ def test_the_neutral_half_of_a_rendering_says_nothing() -> None:
     assert plain.ended()
     assert plain.whole(1, NOTHING) == b""
     reader = MessagesReader()
-    assert reader.read(message_stream([(TEXT, [])], "end_turn")) == b""
-    assert reader.is_whole()
+    assert reader.piece(message_stream([(TEXT, [])], "end_turn")) == b""
+    assert reader.ended()
     assert Event(b"", b"").data == b""
 
 
