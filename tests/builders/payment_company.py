@@ -53,7 +53,6 @@ FEE_CENTS = 30
 DISPUTE_FEE_CENTS = 1_500
 PAGE_SECONDS = 86_400
 SIGNATURE_SECONDS = 300
-NOTICES_MAX = 10_000
 
 
 def fee_of(cents: int) -> int:
@@ -77,7 +76,8 @@ class PaymentCompany:
         self.deaf: set[str] = set()
         """Pages that it does not answer about."""
         self.down = 0
-        self.notices_max = NOTICES_MAX
+        self.forgotten: set[str] = set()
+        """Payers that it knows no more."""
         self.mute = 0
         self._asked: dict[str, CheckoutAsk] = {}
         self._outcomes: dict[str, str] = {}
@@ -87,6 +87,8 @@ class PaymentCompany:
 
     def checkout(self, ask: CheckoutAsk) -> CheckoutPage:
         with _Call(self, "checkout"):
+            if ask.payer in self.forgotten:
+                raise Missing("payment")
             ref = self._once(ask.key, "cs")
             if ref not in self.sessions:
                 self._asked[ref] = ask
@@ -145,7 +147,7 @@ class PaymentCompany:
 
     def notices(self, since_s: int) -> list[Notice]:
         with _Call(self, "notices"):
-            return [each for each in self.events if each.at_s >= since_s][: self.notices_max]
+            return [each for each in self.events if each.at_s >= since_s]
 
     def movements(self, since_s: int, until_s: int) -> list[Movement]:
         with _Call(self, "movements"):
@@ -183,6 +185,13 @@ class PaymentCompany:
     def confirm(self, intent: str) -> None:
         """A person confirms a charge that needed it."""
         self._succeed(replace(self.intents[intent], status=IntentStatus.SUCCEEDED))
+
+    def refunded_elsewhere(self, intent: str, cents: int = 0) -> Refund:
+        """The operator gives a payment back, or a part, in the company's own dashboard."""
+        ref = self._new("re")
+        asked = RefundAsk("", "", intent, cents or self.intents[intent].cents)
+        self.refunds[ref] = self._refund(ref, asked)
+        return self.refunds[ref]
 
     def refund_done(self, ref: str) -> None:
         """A refund has arrived."""
@@ -225,6 +234,15 @@ class PaymentCompany:
         self._line(MovementKind.PAYOUT, ref, -cents, payout=ref)
         self.paid_out.append(Payout(ref, cents, PayoutStatus.PAID, self._now_s()))
         return self.paid_out[-1]
+
+    def payout_failed(self, ref: str) -> None:
+        """The operator's bank sends a payout back."""
+        (line,) = [each for each in self.lines if each.about == ref and each.cents < 0]
+        self._line(MovementKind.PAYOUT_REVERSAL, ref, -line.cents)
+        self.paid_out = [
+            replace(each, status=PayoutStatus.FAILED) if each.ref == ref else each
+            for each in self.paid_out
+        ]
 
     def charge_elsewhere(self, cents: int) -> Intent:
         """Somebody pays the operator for something that is not ours."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def alerts() -> None:
-    """Alerts of budgets (at 50, 80, 100 percent, and when one refuses), of credit and closing."""
+    """Alerts of budgets (at 50, 80, 100 percent, when one refuses), credit, cards, closing."""
 
 
 @alerts.command("list")
@@ -45,19 +45,17 @@ def _sentence(alert: "Alert") -> str:
     from troth.kernel.money import usd
 
     used, limit = usd(alert.used_nusd), usd(alert.limit_nusd)
-    match alert.kind:
-        case AlertKind.BUDGET:
-            return f"{alert.level} % of {limit} USD a {alert.period}"
-        case AlertKind.BUDGET_STOP:
-            return f"refuses requests: {used} of {limit} USD a {alert.period}"
-        case AlertKind.LOW_BALANCE:
-            return f"{used} USD last {alert.days} days"
-        case AlertKind.CREDIT_ENDS:
-            return f"{used} USD end on {moment(alert.since_ms)[:10]}"
-        case AlertKind.CLOSING:
-            return f"will be closed on {moment(alert.since_ms)}"
-        case _:
-            return f"closed, {used} USD paid back, {limit} USD of it still owed"
+    sentences = {
+        AlertKind.BUDGET: f"{alert.level} % of {limit} USD a {alert.period}",
+        AlertKind.BUDGET_STOP: f"refuses requests: {used} of {limit} USD a {alert.period}",
+        AlertKind.LOW_BALANCE: f"{used} USD last {alert.days} days",
+        AlertKind.CREDIT_ENDS: f"{used} USD end on {moment(alert.since_ms)[:10]}",
+        AlertKind.CARD_CONFIRM: f"the bank asks for the card's owner: {used} USD were not charged",
+        AlertKind.AUTOMATIC_OFF: "automatic top-up was switched off",
+        AlertKind.CLOSING: f"will be closed on {moment(alert.since_ms)}",
+        AlertKind.CLOSED: f"closed, {used} USD paid back, {limit} USD of it still owed",
+    }
+    return sentences[alert.kind]
 
 
 @alerts.command()

@@ -97,6 +97,7 @@ def reconcile(session: Session) -> int:
         "at the company": f"{found.company_usd} USD",
         "in the books": f"{found.books_usd} USD",
         "difference": f"{found.gap_usd} USD",
+        "seen to": f"{found.seen_usd} USD",
         "not explained": f"{found.unexplained_usd} USD",
     }
     session.output.document(body, lines)

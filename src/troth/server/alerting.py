@@ -1,10 +1,20 @@
 """What the desk does by itself about alerts and gifts: raise them, mail them, let them end."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from troth.control import accounts, billing, budgets, promotions
 from troth.control.audit import Actor
 from troth.kernel import ids
 from troth.server.mail import hand_over
 from troth.server.office import DESK, Office
+from troth.store.transaction import Transaction
+
+_TOLD: Final[Mapping[str, budgets.AlertKind]] = {
+    billing.ItemKind.CARD_NEEDS_OWNER: budgets.AlertKind.CARD_CONFIRM,
+    billing.ItemKind.AUTOMATIC_OFF: budgets.AlertKind.AUTOMATIC_OFF,
+}
+"""What of the queue its organization's contact is told, too."""
 
 
 def raise_alerts(office: Office) -> None:
@@ -29,7 +39,7 @@ def find_low_balances(office: Office) -> None:
 
 
 def tell_endings(office: Office) -> None:
-    """Raise notices of credit that will end, of accounts that will be closed, and that were."""
+    """Raise notices of credit that will end, of accounts that will be or were closed, of cards."""
     now_ms = office.clock.now_ms()
     with office.store.read() as tx:
         news = budgets.ending_credit(tx, now_ms)
@@ -39,9 +49,22 @@ def tell_endings(office: Office) -> None:
             last = billing.statement(tx, owner)
             paid_back, owed = last.refunded_nusd, last.owed_nusd
             news.append(budgets.closed_account(owner.ref, ended_at_ms, paid_back, owed))
+        news += _cards(tx, now_ms)
     if news:
         with office.store.write() as tx:
             budgets.raise_each(tx, office.maker, now_ms, news)
+
+
+def _cards(tx: Transaction, now_ms: int) -> list[budgets.News]:
+    """Return what the owners of saved cards should know."""
+    return [
+        budgets.News(
+            _TOLD[item.kind], item.org, item.org, "", item.raised_at_ms, 0,
+            item.cents * billing.NUSD_PER_CENT, 0, 0,
+        )
+        for item in billing.open_items(tx)
+        if item.kind in _TOLD and item.raised_at_ms > now_ms - budgets.FRESH_MS
+    ]  # fmt: skip
 
 
 def forget_contacts(office: Office) -> None:

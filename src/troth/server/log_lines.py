@@ -164,6 +164,7 @@ class DutyName(Code):
     EXPIRE_CREDIT = "expire_credit"
     CHARGE_CARDS = "charge_cards"
     DRIVE_REFUNDS = "drive_refunds"
+    RESERVE_DISPUTED = "reserve_disputed"
     CLOSE_ACCOUNTS = "close_accounts"
     CHECK_TOPUPS = "check_topups"
     SWEEP_PAYMENTS = "sweep_payments"

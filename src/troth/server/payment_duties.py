@@ -31,6 +31,7 @@ def payment_duties(log: Log) -> tuple[Duty, ...]:
     return (
         Duty(DutyName.CHARGE_CARDS, 15 * _SECOND, incoming.charge_due),
         Duty(DutyName.DRIVE_REFUNDS, 30 * _SECOND, outgoing.drive_refunds),
+        Duty(DutyName.RESERVE_DISPUTED, 10 * _SECOND, outgoing.reserve_disputed),
         Duty(DutyName.CLOSE_ACCOUNTS, 10 * _SECOND, outgoing.close_accounts),
         Duty(DutyName.CHECK_TOPUPS, 10 * _MINUTE, incoming.check_open),
         Duty(DutyName.SWEEP_PAYMENTS, _HOUR, incoming.sweep),

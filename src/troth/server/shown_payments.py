@@ -177,13 +177,17 @@ class ShownGap(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Our books beside the company's; `unexplained_usd` is what no listed gap accounts for."""
+    """Our books beside the company's; `unexplained_usd` is what no line accounts for.
+
+    `seen_usd` are lines that a person has found in order.
+    """
 
     is_even: bool
     lines: int
     company_usd: str
     books_usd: str
     gap_usd: str
+    seen_usd: str
     unexplained_usd: str
     gaps: tuple[ShownGap, ...]
 
@@ -196,6 +200,7 @@ def shown_comparison(found: Reconciled) -> Comparison:
         company_usd=cents_usd(found.company_cents),
         books_usd=cents_usd(found.books_cents),
         gap_usd=cents_usd(found.gap_cents),
+        seen_usd=cents_usd(found.seen_cents),
         unexplained_usd=cents_usd(found.unexplained_cents),
         gaps=tuple(ShownGap(each.ref, each.kind, cents_usd(each.cents)) for each in found.gaps),
     )

@@ -58,7 +58,6 @@ Carrier = Callable[[str, str, Mapping[str, str], str], tuple[str, int, Mapping[s
 _TIMEOUT_SECONDS: Final = (5.0, 20.0)
 _RETRIES: Final = 1
 _PAGE: Final = 100
-_NOTICES_MAX: Final = 10_000
 
 
 class StripePayments:
@@ -192,7 +191,7 @@ class StripePayments:
             return Dispute(found.id, _ref(found.payment_intent) or "", found.amount, status)
 
     def notices(self, since_s: int) -> list[Notice]:
-        """Return what happened since a unix time, the oldest first, the last 10,000 of it."""
+        """Return what happened since a unix time, the oldest first."""
         with _asking():
             found = self._api.events.list(
                 {"created": {"gte": since_s}, "types": list(KINDS), "limit": _PAGE}
@@ -202,8 +201,6 @@ class StripePayments:
                 about = event.data.object
                 kind = ABOUT.get(_note(about, "object"), About.OTHER)
                 notices.append(Notice(event.id, kind, _note(about, "id"), event.created))
-                if len(notices) == _NOTICES_MAX:
-                    break
         return notices[::-1]
 
     def movements(self, since_s: int, until_s: int) -> list[Movement]:
@@ -279,7 +276,7 @@ def _session(found: "stripe.checkout.Session") -> Session:
     totals = found.total_details
     return Session(
         ref=found.id,
-        topup=found.client_reference_id or "",
+        topup=_note(found.metadata, TOPUP),  # whoever opens a payment link may choose the reference
         is_paid=found.payment_status == "paid",
         is_open=found.status == "open",
         intent=_ref(found.payment_intent),

@@ -70,6 +70,7 @@ MOVEMENTS: Final[Mapping[str, MovementKind]] = {
     "dispute_reversal": MovementKind.DISPUTE_REVERSAL,
     "fee": MovementKind.FEE,
     "payout": MovementKind.PAYOUT,
+    "payout_reversal": MovementKind.PAYOUT_REVERSAL,
 }
 PAYOUTS: Final[Mapping[str, PayoutStatus]] = {
     "paid": PayoutStatus.PAID,

@@ -5,12 +5,14 @@ from msgspec.structs import replace
 
 from tests.builders.paying_office import TERMS, PayingOffice
 from tests.builders.payment_company import CAREFUL_CARD, DECLINED_CARD, GOOD_CARD
-from troth.control import accounts, billing
-from troth.control.billing import NUSD_PER_CENT, Rule, Standing
+from troth.control import accounts, billing, budgets
+from troth.control.billing import NUSD_PER_CENT, Rule, Standing, Topup, TopupKind
+from troth.control.budgets import AlertKind
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.payment_errors import PaymentsDown
+from troth.server.alerting import tell_endings
 from troth.server.office import Office
 from troth.server.payments import incoming
 from troth.store.transaction import Conflict
@@ -51,6 +53,14 @@ def standing(paying: PayingOffice) -> Standing:
 def begin_one(paying: PayingOffice, org: bytes) -> None:
     with paying.office.store.write() as tx:
         billing.begin_automatic(tx, paying.till, org, paying.clock.now_ms())
+
+
+def begun(paying: PayingOffice, org: bytes) -> Topup:
+    """Begin an automatic top-up; return it as it stands then."""
+    begin_one(paying, org)
+    with paying.office.store.read() as tx:
+        found = billing.topups_of(tx, org, 9)
+    return next(each for each in found if each.kind is TopupKind.AUTOMATIC)
 
 
 def charges(paying: PayingOffice) -> int:
@@ -216,3 +226,54 @@ def test_switched_off_is_off(paying: PayingOffice) -> None:
         billing.switch_off(tx, paying.actor, accounts.named(tx, "acme"))
     incoming.charge_due(paying.office)
     assert charges(paying) == 0
+
+
+def test_a_decline_that_is_told_twice_at_once_counts_once(paying: PayingOffice) -> None:
+    acme = set_up(paying)
+    seen = begun(paying, acme)  # by the answer's transaction and the webhook's
+    for _ in range(2):
+        with paying.office.store.write() as tx:
+            billing.declined(tx, seen, paying.clock.now_ms())
+    assert standing(paying).declines == 1
+
+
+def test_an_answer_that_comes_after_the_credit_changes_nothing(paying: PayingOffice) -> None:
+    acme = set_up(paying)
+    seen = begun(paying, acme)
+    with paying.office.store.write() as tx:
+        tx.execute("UPDATE topup SET state = 'paid' WHERE id = ?", (seen.raw,))
+        billing.needs_owner(tx, seen, paying.clock.now_ms())
+    assert paying.items() == []
+
+
+def test_a_charge_that_a_person_must_look_at_is_not_followed_by_another(
+    paying: PayingOffice,
+) -> None:
+    acme = set_up(paying)
+    one = begun(paying, acme)
+    paid = billing.Paid(one.ref, "pi_odd", one.cents + 1, 0, "usd")
+    with paying.office.store.write() as tx:
+        billing.apply_payment(tx, paying.till, paid, paying.clock.now_ms())
+    assert paying.kinds() == ["amount_mismatch"]
+    assert standing(paying).charged_cents == 1_000
+    incoming.charge_due(paying.office)
+    assert charges(paying) == 0
+
+
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [(CAREFUL_CARD, AlertKind.CARD_CONFIRM), (DECLINED_CARD, AlertKind.AUTOMATIC_OFF)],
+)
+def test_the_contact_is_told_once_what_its_card_did(
+    paying: PayingOffice, clock: ManualClock, card: str, kind: AlertKind
+) -> None:
+    acme = set_up(paying, card)
+    for _ in range(3):
+        incoming.charge_due(paying.office)
+        tell_endings(paying.office)
+        clock.advance(7 * HOUR)
+    tell_endings(paying.office)
+    with paying.office.store.read() as tx:
+        (told,) = budgets.on_list(tx, 9)
+    assert (told.kind, told.organization) == (kind, ids.text("org", acme))
+    assert told.used_nusd == 1_000 * NUSD_PER_CENT

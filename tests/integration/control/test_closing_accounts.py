@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from tests.builders.paying_office import PayingOffice
 from tests.builders.payment_company import GONE_CARD
-from troth.control import accounts, audit, billing, keys
-from troth.control.billing import NUSD_PER_CENT, Rule, Statement
+from troth.control import accounts, audit, billing, keys, promotions
+from troth.control.billing import NUSD_PER_CENT, Asked, Rule, Statement
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
@@ -173,3 +173,61 @@ def test_closing_ends_keys_and_freezes(paying: PayingOffice) -> None:
         assert accounts.named(tx, "acme").frozen_at_ms
         actions = [entry.action for entry in audit.recent(tx, 9)]
     assert actions.count("organization.close") == actions.count("organization.closed") == 1
+
+
+def test_a_refund_of_before_that_fails_after_closing_is_owed(paying: PayingOffice) -> None:
+    acme = paying.organization("acme")
+    paying.buy("acme", 1_000)
+    outgoing.start_refund(paying.office, paying.actor, "acme", Asked(400))
+    arrive(paying)
+    close(paying)
+    arrive(paying)
+    assert close(paying).state == "closed"
+    first = next(iter(paying.company.refunds))
+    paying.company.refund_failed(first)
+    paying.hear()
+    assert paying.wallet(acme) == 0
+    assert paying.book(OperatorBook.REFUNDS_PAYABLE) == 400
+    assert close(paying).owed_nusd == 400 * NUSD_PER_CENT
+    assert paying.kinds() == ["refund_by_hand"]
+    paying.verify()
+
+
+def test_what_a_lost_dispute_left_of_its_payment_is_paid_by_hand(paying: PayingOffice) -> None:
+    acme = paying.organization("acme")
+    dispute = paying.company.dispute_opened(paying.buy("acme", 1_000), 400)
+    paying.hear()
+    assert close(paying).state == "refunding"
+    paying.company.dispute_ended(dispute.ref, is_won=False)
+    paying.hear()
+    outgoing.close_accounts(paying.office)
+    done = close(paying)
+    assert (done.state, done.balance_nusd) == ("closed", 0)
+    assert (done.disputed_nusd, done.owed_nusd) == (400 * NUSD_PER_CENT, 600 * NUSD_PER_CENT)
+    assert paying.wallet(acme) == 0
+    assert paying.kinds() == ["refund_by_hand"]
+    assert paying.company.refunds == {}
+    paying.verify()
+
+
+def test_a_closed_account_gets_nothing_by_any_door(paying: PayingOffice) -> None:
+    paying.organization("acme")
+    code = promotions.CodeTerms(NUSD_PER_CENT)
+    minted = keys.mint(paying.office.maker, paying.office.entropy)
+    with paying.office.store.write() as tx:
+        made = (paying.office.maker.raw(), bytes(16))
+        text = promotions.create(tx, paying.actor, made, code).text
+    close(paying)
+    with paying.office.store.read() as tx:
+        owner = accounts.named(tx, "acme")
+    doors = (
+        lambda tx: accounts.thaw(tx, paying.actor, owner.ref),
+        lambda tx: keys.issue(tx, paying.actor, minted, (owner, keys.Terms(name="k"))),
+        lambda tx: promotions.redeem(tx, paying.actor, owner, promotions.digest_of(text)),
+        lambda tx: accounts.refuse_closed(tx, owner),
+    )
+    for door in doors:
+        with pytest.raises(InvalidValue) as refused, paying.office.store.write() as tx:
+            door(tx)
+        assert refused.value.param == "organization"
+    assert paying.wallet(owner.raw) == 0

@@ -187,3 +187,73 @@ def test_a_dispute_of_something_else_waits_for_a_person(paying: PayingOffice) ->
     assert paying.kinds() == ["unknown_dispute"]
     assert paying.book(OperatorBook.CLEARING) == 0
     assert not is_frozen(paying, acme)
+
+
+def test_loans_that_come_back_are_set_aside(paying: PayingOffice) -> None:
+    acme = paying.organization("acme")
+    intent = paying.buy("acme", 1_000)
+    paying.seat.borrow(acme, 700 * billing.NUSD_PER_CENT)
+    dispute = paying.company.dispute_opened(intent)
+    paying.hear()
+    outgoing.reserve_disputed(paying.office)
+    assert paying.book(OperatorBook.DISPUTE_RESERVE) == 300
+    paying.seat.give_back(acme, 700 * billing.NUSD_PER_CENT)
+    outgoing.reserve_disputed(paying.office)
+    assert paying.wallet(acme) == 0
+    assert paying.book(OperatorBook.DISPUTE_RESERVE) == 1_000
+    paying.company.dispute_ended(dispute.ref, is_won=True)
+    paying.hear()
+    assert paying.cents(acme) == 1_000
+    paying.verify()
+
+
+def test_what_was_on_loan_when_a_dispute_was_lost_pays_when_it_is_back(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    intent = paying.buy("acme", 1_000)
+    paying.seat.borrow(acme, 700 * billing.NUSD_PER_CENT)
+    dispute = paying.company.dispute_opened(intent)
+    paying.company.dispute_ended(dispute.ref, is_won=False)
+    paying.hear()  # both at once, while a stream runs
+    assert paying.book(OperatorBook.DISPUTE_LOSS) == -700
+    paying.seat.charge(acme, 200 * billing.NUSD_PER_CENT)
+    paying.seat.give_back(acme, 500 * billing.NUSD_PER_CENT)
+    for _ in range(2):
+        outgoing.reserve_disputed(paying.office)
+    assert paying.wallet(acme) == 0
+    assert paying.book(OperatorBook.DISPUTE_LOSS) == -200
+    assert paying.book(OperatorBook.DISPUTE_RESERVE) == 0
+    assert paying.book(OperatorBook.DISPUTED) == 0
+    assert balance.reconcile(paying.office).is_even
+    paying.verify()
+
+
+def test_nothing_is_refunded_that_a_dispute_still_lacks(
+    paying: PayingOffice, clock: ManualClock
+) -> None:
+    acme = paying.organization("acme")
+    first = paying.buy("acme", 1_000)
+    clock.advance(MINUTE)
+    paying.buy("acme", 700)
+    paying.spend(acme, 600)  # of the first
+    paying.seat.borrow(acme, 900 * billing.NUSD_PER_CENT)
+    paying.company.dispute_opened(first)
+    paying.hear()
+    paying.seat.give_back(acme, 900 * billing.NUSD_PER_CENT)
+    (begun,) = outgoing.start_refund(paying.office, paying.actor, "acme", billing.Asked())
+    assert begun.cents == 100
+    assert paying.book(OperatorBook.DISPUTE_RESERVE) == 1_000
+    paying.verify()
+
+
+def test_a_dispute_that_is_won_does_not_thaw_an_account_that_is_closed(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    dispute = paying.company.dispute_opened(paying.buy("acme", 1_000))
+    paying.hear()
+    outgoing.start_closing(paying.office, paying.actor, "acme")
+    paying.company.dispute_ended(dispute.ref, is_won=True)
+    paying.hear()
+    assert is_frozen(paying, acme)

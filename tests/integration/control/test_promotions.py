@@ -1,6 +1,8 @@
 """Codes: shown once, given once an organization, spent first, never beyond a cap."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -14,6 +16,8 @@ from troth.ledger import books
 from troth.ledger.books import Credit, LotKind
 from troth.server.alerting import expire_credit
 from troth.server.office import DESK, Office
+from troth.store import engine
+from troth.store.transaction import Locked
 
 USD = 10**9
 DAY_MS = 86_400_000
@@ -183,3 +187,24 @@ def test_terms_that_cannot_be_name_their_field(office: Office, actor: Actor) -> 
         with pytest.raises(InvalidValue) as caught:
             made(office, actor, terms)
         assert caught.value.param == field
+
+
+def test_tries_at_once_count_each(
+    office: Office, founded: Callable[[str], Organization], url: str
+) -> None:
+    ada, now_ms = founded("Ada"), office.clock.now_ms()
+
+    def try_once(number: int) -> bool:
+        while True:
+            try:
+                with stores[number % 2].write() as tx:
+                    promotions.attempt(tx, ada, now_ms)
+            except RateLimited:
+                return False
+            except Locked:
+                continue
+            return True
+
+    with closing(engine.open(url)) as other, ThreadPoolExecutor(12) as pool:
+        stores = (office.store, other)
+        assert sum(pool.map(try_once, range(24))) == 5

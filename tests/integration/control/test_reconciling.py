@@ -132,3 +132,43 @@ def test_a_fee_of_its_own_is_written(paying: PayingOffice) -> None:
     paying.company.lines.append(fee)
     assert balance.reconcile(paying.office).is_even
     assert paying.book(OperatorBook.STRIPE_FEES) == -fee_of(1_000) - 25
+
+
+def test_a_payout_that_the_bank_sent_back_is_even_again_and_is_paid_out_later(
+    paying: PayingOffice, clock: ManualClock
+) -> None:
+    paying.organization("acme")
+    paying.buy("acme", 1_000)
+    payout = paying.company.pay_out()
+    assert balance.reconcile(paying.office).is_even
+    clock.advance(DAY)
+    paying.company.payout_failed(payout.ref)
+    for _ in range(2):
+        found = balance.reconcile(paying.office)
+        assert (found.gaps, found.company_cents) == ((), payout.cents)
+        assert paying.book(OperatorBook.BANK) == 0
+    clock.advance(DAY)
+    assert paying.company.pay_out().cents == payout.cents
+    assert balance.reconcile(paying.office).is_even
+    assert paying.book(OperatorBook.BANK) == -payout.cents
+    paying.verify()
+
+
+def test_a_stranger_that_a_person_found_in_order_is_listed_no_more(
+    paying: PayingOffice, clock: ManualClock
+) -> None:
+    paying.organization("acme")
+    paying.buy("acme", 1_000)
+    paying.company.charge_elsewhere(900)
+    clock.advance(3 * HOUR)
+    balance.reconcile(paying.office)
+    (item,) = paying.items()
+    balance.resolve(paying.office, paying.actor, item.ref)
+    found = balance.reconcile(paying.office)
+    assert found.is_even
+    assert found.gaps == ()
+    assert found.gap_cents == found.seen_cents == 900 - fee_of(900)
+    assert found.unexplained_cents == 0
+    paying.company.charge_elsewhere(800)
+    assert not balance.reconcile(paying.office).is_even
+    assert paying.book(OperatorBook.CLEARING) == -(1_000 - fee_of(1_000))

@@ -1,11 +1,14 @@
 """Refunds: out of the wallet first, back if they fail, and never more than is there."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
 import pytest
 from msgspec.structs import replace
 
 from tests.builders.paying_office import TERMS, PayingOffice
 from tests.builders.payment_company import GONE_CARD, fee_of
-from troth.control import billing
+from troth.control import accounts, billing
 from troth.control.billing import NUSD_PER_CENT, Asked, Refund, RefundState
 from troth.control.billing.ports import RefundStatus
 from troth.kernel.clock import ManualClock
@@ -14,6 +17,8 @@ from troth.ledger import books
 from troth.ledger.books import OperatorBook
 from troth.server.office import DESK, Office
 from troth.server.payments import balance, outgoing
+from troth.store import engine
+from troth.store.transaction import Locked
 
 MINUTE = 60_000
 DAY = 86_400_000
@@ -212,11 +217,13 @@ def test_a_notice_may_overtake_the_answer(paying: PayingOffice) -> None:
 def test_a_refund_of_somebody_elses_is_left_alone(paying: PayingOffice) -> None:
     paying.organization("acme")
     paying.buy("acme", 1_000)
+    elsewhere = paying.company.charge_elsewhere(900)
+    paying.company.refund_done(paying.company.refunded_elsewhere(elsewhere.ref).ref)
     refund(paying)
-    (ref,) = paying.company.refunds
-    stranger = replace(paying.company.refunds[ref], refund="")
-    paying.company.refunds[ref] = stranger
-    paying.company.refund_done(ref)
+    ours = next(ref for ref, each in paying.company.refunds.items() if each.refund)
+    stranger = replace(paying.company.refunds[ours], refund="rfd_" + "0" * 32)
+    paying.company.refunds[ours] = stranger
+    paying.company.refund_done(ours)
     paying.hear()
     assert paying.kinds() == []
 
@@ -266,3 +273,29 @@ def test_a_refund_that_needs_its_owner_is_told(paying: PayingOffice) -> None:
     paying.company.refunds[ref] = told
     paying.hear()
     assert paying.kinds() == ["refund_needs_owner"]
+
+
+def test_of_many_refunds_at_once_one_gets_what_is_there(paying: PayingOffice, url: str) -> None:
+    acme = paying.organization("acme")
+    for _ in range(3):
+        paying.buy("acme", 1_000)
+
+    def ask(number: int) -> int:
+        while True:
+            try:
+                with stores[number % 2].write() as tx:
+                    owner = accounts.named(tx, "acme")
+                    begun = billing.begin_refund(
+                        tx, paying.till, paying.actor, owner, asked=Asked(2_500)
+                    )
+            except InvalidValue:
+                return 0
+            except Locked:
+                continue
+            return sum(each.cents for each in begun)
+
+    with closing(engine.open(url)) as other, ThreadPoolExecutor(6) as pool:
+        stores = (paying.office.store, other)
+        assert sorted(pool.map(ask, range(12))) == [0] * 11 + [2_500]
+    assert paying.cents(acme) == 500
+    paying.verify()

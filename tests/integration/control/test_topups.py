@@ -7,6 +7,7 @@ from tests.builders.paying_office import TERMS, PayingOffice
 from troth.control import billing
 from troth.control.billing import TopupState, Wanted
 from troth.control.billing.ports import IntentStatus
+from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
 from troth.kernel.payment_errors import PaymentsDown, PaymentsOff
@@ -74,19 +75,6 @@ def test_a_webhook_that_was_lost_is_swept(paying: PayingOffice) -> None:
     paying.company.pay(session)
     incoming.sweep(paying.office)
     assert paying.cents(acme) == 700
-
-
-def test_a_sweep_goes_on_where_the_companys_answer_ended(
-    paying: PayingOffice, clock: ManualClock
-) -> None:
-    acme = paying.organization("acme")
-    paying.company.notices_max = 3
-    for _ in range(4):
-        _, session = paying.page("acme", 700)
-        paying.company.pay(session)
-        clock.advance(MINUTE)
-    incoming.sweep(paying.office)
-    assert paying.cents(acme) == 2_800
 
 
 def test_one_notice_that_cannot_be_acted_on_stands_in_nobodys_way(
@@ -159,6 +147,11 @@ def test_another_currency_is_never_credited(paying: PayingOffice) -> None:
         balance.resolve(paying.office, paying.actor, item.ref)
     assert paying.cents(acme) == 0
     assert paying.kinds() == ["amount_mismatch"]
+    (intent,) = paying.company.intents
+    paying.company.refunded_elsewhere(intent)
+    balance.resolve(paying.office, paying.actor, item.ref)
+    assert paying.cents(acme) == 0
+    assert paying.items() == []
 
 
 def test_a_second_payment_for_one_topup_waits_for_a_person(paying: PayingOffice) -> None:
@@ -272,3 +265,71 @@ def test_bought_credit_ends_only_where_the_operator_says_so(
         ends = tx.rows("SELECT coalesce(expires_at, 0) FROM lot ORDER BY id", (), tuple[int])
     now_ms = office.clock.now_ms()
     assert sorted(ends) == [(0,), (now_ms + 365 * 86_400_000,)]
+
+
+def test_a_payment_that_was_given_back_before_we_heard_of_it_is_not_credited(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    ref, session = paying.page("acme", 1_000)
+    paying.company.refunded_elsewhere(paying.company.pay(session).ref)
+    paying.hear()
+    incoming.look_after(paying.office, ref)
+    assert paying.cents(acme) == 0
+    (item,) = paying.items()
+    assert (item.kind, item.subject, item.cents) == ("amount_mismatch", ref, 0)
+    balance.resolve(paying.office, paying.actor, item.ref)
+    assert paying.cents(acme) == 0
+    assert paying.topup(ref).state is TopupState.EXPIRED
+    assert paying.items() == []
+    paying.verify()
+
+
+def test_a_payment_of_which_a_part_was_given_back_waits_until_all_of_it_was(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    _, session = paying.page("acme", 1_000)
+    intent = paying.company.pay(session).ref
+    paying.company.refunded_elsewhere(intent, 400)
+    paying.hear()
+    (item,) = paying.items()
+    assert (item.kind, item.cents) == ("amount_mismatch", 600)
+    with pytest.raises(InvalidValue, match="invalid_value"):
+        balance.resolve(paying.office, paying.actor, item.ref)
+    paying.company.refunded_elsewhere(intent, 600)
+    balance.resolve(paying.office, paying.actor, item.ref)
+    assert paying.cents(acme) == 0
+    assert paying.items() == []
+
+
+def test_a_refund_made_at_the_company_is_put_before_a_person_each_once(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    intent = paying.buy("acme", 1_000)
+    for cents in (300, 200):
+        paying.company.refunded_elsewhere(intent, cents)
+    paying.hear()
+    incoming.sweep(paying.office)
+    found = {(item.kind, item.org, item.cents) for item in paying.items()}
+    org = ids.text("org", acme)
+    assert found == {("refunded_elsewhere", org, 300), ("refunded_elsewhere", org, 200)}
+    assert len(paying.items()) == 2
+    assert all(item.subject.startswith("top_") for item in paying.items())
+    assert paying.cents(acme) == 1_000
+
+
+def test_a_payer_that_the_company_has_forgotten_gets_a_page_all_the_same(
+    paying: PayingOffice,
+) -> None:
+    acme = paying.organization("acme")
+    paying.buy("acme", 1_000, saves_card=True)
+    with paying.office.store.read() as tx:
+        payer, _ = billing.saved_card(tx, paying.till, acme)
+    assert payer
+    paying.company.forgotten.add(payer)
+    paying.buy("acme", 700, saves_card=True)
+    assert paying.cents(acme) == 1_700
+    paying.buy("acme", 600)
+    assert paying.cents(acme) == 2_300

@@ -215,7 +215,8 @@ def test_the_books_of_the_company_add_up_to_its_payouts(world: StripeWorld) -> N
     world.clock.advance(5 * DAY_MS)
     moved = world.payments.movements(0, world.now_s + 1)
     kinds = {each.kind for each in moved}
-    assert kinds == set(MovementKind) - {MovementKind.FEE, MovementKind.OTHER}
+    absent = {MovementKind.FEE, MovementKind.PAYOUT_REVERSAL, MovementKind.OTHER}
+    assert kinds == set(MovementKind) - absent
     assert all(each.net_cents == each.cents - each.fee_cents for each in moved)
     payouts = world.payments.payouts(0)
     assert {each.status for each in payouts} == {PayoutStatus.PAID}
@@ -328,3 +329,35 @@ def test_a_refusal_that_names_no_payment_is_no_decline() -> None:
     refused = canned(402, '{"error": {"type": "card_error", "code": "card_declined"}}')
     with pytest.raises(PaymentsDown):
         refused.charge_saved(SavedCharge("k", "top_1", "cus_1", "pm_1", 500, "usd"))
+
+
+def test_a_long_story_is_told_whole_and_from_its_beginning(world: StripeWorld) -> None:
+    page = world.payments.checkout(ASK)
+    world.company.pay(page.session)
+    one = world.company.world.events[-1]
+    many = [replace(one, id=f"evt_{number:05}") for number in range(10_050)]
+    world.company.world.events[:] = many
+    assert [each.event for each in world.payments.notices(0)] == [each.id for each in many]
+
+
+def test_a_reference_that_a_payer_chose_is_not_ours(world: StripeWorld) -> None:
+    page = world.payments.checkout(ASK)
+    link = world.company.world.sessions[page.session]  # as of a payment link with `?client_...`
+    link.notes = {}
+    assert link.reference == "top_1"
+    assert world.payments.session(page.session).topup == ""
+
+
+def test_a_payout_may_come_back(world: StripeWorld) -> None:
+    world.paid()
+    world.pass_seconds(9 * 86_400)
+    (payout, *_) = world.payments.payouts(0)
+    world.company.fail_payout(payout.ref)
+    (now, *_) = world.payments.payouts(0)
+    assert now.status is PayoutStatus.FAILED
+    (back,) = [
+        each
+        for each in world.payments.movements(0, world.now_s + 1)
+        if each.kind is MovementKind.PAYOUT_REVERSAL
+    ]
+    assert (back.about, back.cents) == (payout.ref, payout.cents)

@@ -38,6 +38,8 @@ def test_each_says_its_own_in_each_language() -> None:
         (AlertKind.BUDGET_STOP, "A budget refuses requests"),
         (AlertKind.LOW_BALANCE, "Days of credit left: 3"),
         (AlertKind.CREDIT_ENDS, "Credit ends on 2027-01-15"),
+        (AlertKind.CARD_CONFIRM, "An automatic top-up needs you"),
+        (AlertKind.AUTOMATIC_OFF, "Automatic top-up is off"),
         (AlertKind.CLOSING, "This account will be closed on 2027-01-15"),
         (AlertKind.CLOSED, "This account is closed"),
     ],

@@ -110,6 +110,21 @@ def narrowed(transaction: Transaction, name: str) -> bytes | None:
     return named(transaction, name).raw if name else None
 
 
+def is_closed(transaction: Transaction, raw: bytes) -> bool:
+    """Tell whether an account is closed, or being closed."""
+    return transaction.row("SELECT 1 FROM closing WHERE org = ?", (raw,)) is not None
+
+
+def refuse_closed(transaction: Transaction, owner: Organization) -> None:
+    """Refuse what an account that is closed, or being closed, may not have any more.
+
+    Raises:
+        InvalidValue: it is.
+    """
+    if is_closed(transaction, owner.raw):
+        raise InvalidValue("organization", "this account is closed, or being closed")
+
+
 def freeze(transaction: Transaction, actor: Actor, ref: str) -> Organization:
     """Stop an organization's requests; its keys and credit stay.
 
@@ -124,7 +139,9 @@ def thaw(transaction: Transaction, actor: Actor, ref: str) -> Organization:
 
     Raises:
         Missing: there is none.
+        InvalidValue: its account is closed.
     """
+    refuse_closed(transaction, find(transaction, ref))
     return _set_frozen(transaction, actor, ref, None)
 
 

@@ -35,7 +35,13 @@ from troth.control.billing.closing import (
     reopen_closing,
     statement,
 )
-from troth.control.billing.disputes import Dispute, apply_dispute, disputes_of
+from troth.control.billing.disputes import (
+    Dispute,
+    apply_dispute,
+    disputes_of,
+    reserve_more,
+    short_disputes,
+)
 from troth.control.billing.events import SWEEP_DAYS, forget_events, is_done, note_event
 from troth.control.billing.queue import (
     Item,
@@ -63,6 +69,7 @@ from troth.control.billing.refunds import (
     begin_refund,
     due_refunds,
     find_refund,
+    note_elsewhere,
     paid_by_hand,
     refunds_of,
 )
@@ -83,6 +90,7 @@ from troth.control.billing.topups import (
     Wanted,
     apply_payment,
     begin_topup,
+    drop_review,
     end_topup,
     find_topup,
     keep_session,
@@ -130,6 +138,7 @@ __all__ = [
     "disputes_of",
     "drop_card",
     "drop_closing_plan",
+    "drop_review",
     "due",
     "due_closings",
     "due_refunds",
@@ -145,6 +154,7 @@ __all__ = [
     "keep_session",
     "match_lines",
     "needs_owner",
+    "note_elsewhere",
     "note_event",
     "open_items",
     "paid_by_hand",
@@ -155,10 +165,12 @@ __all__ = [
     "refunds_of",
     "remind",
     "reopen_closing",
+    "reserve_more",
     "resolve_item",
     "save_card",
     "saved_card",
     "set_rule",
+    "short_disputes",
     "since_s",
     "standing",
     "statement",

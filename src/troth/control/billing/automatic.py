@@ -23,7 +23,7 @@ from troth.control.billing.topups import (
     Wanted,
     begin_topup,
     end_topup,
-    refuse_closing,
+    refuse_stopped,
 )
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue
@@ -99,7 +99,7 @@ def set_rule(tx: Transaction, till: Till, actor: Actor, owner: Organization, *, 
     Raises:
         InvalidValue: an amount that cannot be, no saved card, or an organization that may not.
     """
-    refuse_closing(tx, owner)
+    refuse_stopped(tx, owner)
     _check(rule, till.terms)
     if saved_card(tx, till, owner.raw)[1] is None:
         raise InvalidValue("organization", "it has no saved card: top up once with --save-card")
@@ -147,12 +147,12 @@ def standing(tx: Transaction, till: Till, owner: Organization, now_ms: int) -> S
 
 
 def charged_cents(tx: Transaction, org: bytes, now_ms: int) -> int:
-    """Return what automatic top-ups of this calendar month took, or may still take."""
+    """Return what automatic top-ups of this calendar month took, or may have taken."""
     moment = datetime.fromtimestamp(now_ms / 1_000, UTC)
     month = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     found = tx.row(
         "SELECT CAST(coalesce(sum(cents), 0) AS bigint) FROM topup WHERE org = ?"
-        " AND kind = 'automatic' AND created_at >= ? AND state IN ('open', 'paid', 'needs_action')",
+        " AND kind = 'automatic' AND created_at >= ? AND state NOT IN ('declined', 'expired')",
         (org, int(month.timestamp()) * 1_000),
         tuple[int],
     )
@@ -165,7 +165,8 @@ def due(tx: Transaction, now_ms: int, limit: int) -> list[bytes]:
     found = tx.rows(
         "SELECT a.org FROM automatic_topup AS a JOIN organization AS o ON o.ref = a.org"
         " WHERE a.is_on = 1 AND a.next_at <= ? AND o.frozen_at IS NULL AND NOT EXISTS"
-        " (SELECT 1 FROM topup WHERE org = a.org AND kind = 'automatic' AND state = 'open')"
+        " (SELECT 1 FROM topup WHERE org = a.org AND kind = 'automatic'"
+        " AND state IN ('open', 'review'))"
         " ORDER BY a.next_at, a.org",
         (now_ms,),
         tuple[bytes],
@@ -208,8 +209,8 @@ def _wait(tx: Transaction, org: bytes, until_ms: int) -> None:
 
 def declined(tx: Transaction, topup: Topup, now_ms: int) -> None:
     """Note that the card was declined: wait longer each time, give up after the third."""
-    end_topup(tx, topup.ref, TopupState.DECLINED)
-    if topup.state is not TopupState.OPEN:
+    is_new = end_topup(tx, topup.ref, TopupState.DECLINED)
+    if not is_new or topup.state is not TopupState.OPEN:
         return
     found = tx.row(
         "UPDATE automatic_topup SET declines = declines + 1 WHERE org = ? RETURNING declines",
@@ -233,9 +234,8 @@ def _give_up(tx: Transaction, org: bytes, subject: str, cents: int, *, now_ms: i
 
 def needs_owner(tx: Transaction, topup: Topup, now_ms: int) -> None:
     """Note that the card's owner must confirm: tell them, and do not ask the bank again today."""
-    if topup.state is not TopupState.OPEN:
+    if not end_topup(tx, topup.ref, TopupState.NEEDS_ACTION):
         return
-    end_topup(tx, topup.ref, TopupState.NEEDS_ACTION)
     _wait(tx, topup.org, now_ms + _OWNER_MS)
     raise_item(
         tx, ItemKind.CARD_NEEDS_OWNER, topup.ref, org=topup.org, cents=topup.cents, now_ms=now_ms

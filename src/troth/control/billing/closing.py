@@ -11,7 +11,7 @@ from troth.control.audit import Action, Actor, append
 from troth.control.billing.automatic import drop_card
 from troth.control.billing.disputes import read_disputes
 from troth.control.billing.refunds import Asked, RefundState, begin_refund, read_refunds
-from troth.control.billing.terms import MS_OF_DAY, NUSD_PER_CENT, Till, automatic
+from troth.control.billing.terms import MS_OF_DAY, NUSD_PER_CENT, Till, automatic, lock_wallet
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
@@ -60,8 +60,7 @@ def plan_closing(tx: Transaction, actor: Actor, owner: Organization, closes_at_m
     """
     if not actor.at_ms < closes_at_ms <= actor.at_ms + PLAN_MS_MAX:
         raise InvalidValue("closes_at_ms", "give a time to come, within ten years")
-    if tx.row("SELECT 1 FROM closing WHERE org = ?", (owner.raw,)) is not None:
-        raise InvalidValue("organization", "this account is closed, or being closed")
+    accounts.refuse_closed(tx, owner)
     tx.execute(
         "INSERT INTO closing_plan (org, closes_at, planned_at) VALUES (?, ?, ?)"
         " ON CONFLICT (org) DO UPDATE SET closes_at = excluded.closes_at,"
@@ -132,6 +131,7 @@ def reopen_closing(tx: Transaction, org: bytes) -> bool:
 
 def go_on_closing(tx: Transaction, till: Till, org: bytes, now_ms: int) -> ClosingState:
     """Do what can be done now; call it again until the account is closed."""
+    lock_wallet(tx, org)
     wallet = books.wallet(tx, org) or books.Wallet(0, 0)
     if org not in closings(tx):
         return ClosingState.CLOSED

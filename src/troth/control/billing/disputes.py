@@ -12,7 +12,7 @@ from troth.control import accounts
 from troth.control.audit import Action, append
 from troth.control.billing import ports
 from troth.control.billing.queue import ItemKind, raise_item, settle_item
-from troth.control.billing.terms import NUSD_PER_CENT, Till, automatic
+from troth.control.billing.terms import NUSD_PER_CENT, Till, automatic, lock_wallet
 from troth.control.billing.topups import Topup, read_topups, topup_of
 from troth.kernel import ids
 from troth.ledger import books
@@ -66,10 +66,10 @@ def disputes_of(tx: Transaction, org: bytes, limit: int) -> list[Dispute]:
     return read_disputes(tx, "WHERE org = ? ORDER BY id DESC LIMIT ?", (org, limit))
 
 
-def is_disputed(tx: Transaction, topup: bytes) -> bool:
-    """Tell whether a payment is or was taken back: then nothing of it can be refunded."""
-    found = tx.row("SELECT 1 FROM dispute WHERE topup = ? AND state <> 'won'", (topup,))
-    return found is not None
+def disputed(tx: Transaction, topup: bytes) -> DisputeState | None:
+    """Tell whether a payment is (OPEN) or was (LOST) taken back, so that no refund can go there."""
+    found = read_disputes(tx, "WHERE topup = ? AND state <> 'won' ORDER BY state DESC", (topup,))
+    return found[0].state if found else None
 
 
 def apply_dispute(
@@ -81,6 +81,8 @@ def apply_dispute(
     freezing changed, empty for none.
     """
     topup = topup_of(tx, topup_ref)
+    if topup is not None:
+        lock_wallet(tx, topup.org)
     if topup is None or topup.lot is None:
         kind, org = ItemKind.UNKNOWN_DISPUTE, topup.org if topup else None
         raise_item(tx, kind, _subject(till, told), org=org, cents=told.cents, now_ms=now_ms)
@@ -138,34 +140,56 @@ def _open(tx: Transaction, till: Till, told: ports.Dispute, topup: Topup, *, now
 
 
 def reserve_more(tx: Transaction, till: Till, org: bytes, now_ms: int) -> None:
-    """Set aside for an organization's open disputes what its wallet has of what was bought before.
+    """Set aside for an organization's disputes what its wallet has of what was bought before them.
 
-    The disputed payment's own credit comes first, then other bought credit, the newest first.
+    The disputed payment's own credit comes first, then other bought credit, the newest first. What
+    was on loan when a dispute was lost pays when it is back, and the operator bears less.
     """
-    disputes = read_disputes(tx, "WHERE org = ? AND state = 'open' ORDER BY opened_at, id", (org,))
+    lock_wallet(tx, org)
+    disputes = read_disputes(tx, "WHERE org = ? AND state <> 'won' ORDER BY opened_at, id", (org,))
     for dispute in disputes:
         _reserve(tx, till, dispute, now_ms)
 
 
-def _reserve(tx: Transaction, till: Till, dispute: Dispute, now_ms: int) -> None:
-    parts = _parts(tx, dispute)
-    need = (dispute.cents - dispute.tax_cents) * NUSD_PER_CENT - sum(each for _, each in parts)
-    n = len(parts)
+def short_disputes(tx: Transaction) -> list[bytes]:
+    """Return the organizations whose wallets have, free again, what a dispute still lacks."""
+    disputes = read_disputes(tx, "WHERE state <> 'won' ORDER BY org", ())
+    return sorted({each.org for each in disputes if _is_fillable(tx, each)})
+
+
+def _is_fillable(tx: Transaction, dispute: Dispute) -> bool:
+    wallet = books.wallet(tx, dispute.org)
+    has_free = wallet is not None and wallet.available > 0
+    return has_free and _need(tx, dispute) > 0 and bool(_lots(tx, dispute))
+
+
+def _need(tx: Transaction, dispute: Dispute) -> int:
+    """Return what of a dispute is not set aside yet, nor is tax."""
+    set_aside = sum(amount for _, amount in _parts(tx, dispute))
+    return (dispute.cents - dispute.tax_cents) * NUSD_PER_CENT - set_aside
+
+
+def _lots(tx: Transaction, dispute: Dispute) -> list[books.Lot]:
+    """Return the lots that a dispute may draw on, those with something left, in order."""
     own = read_topups(tx, "WHERE id = ?", (dispute.topup,))[0].lot
-    lots = sorted(
+    return sorted(
         (
             lot
             for lot in books.lots(tx, dispute.org)
-            if lot.kind is books.LotKind.PAID and lot.created_at <= dispute.opened_at_ms
+            if lot.rest
+            and lot.kind is books.LotKind.PAID
+            and lot.created_at <= dispute.opened_at_ms
         ),
         key=lambda lot: (lot.id != own, -lot.created_at, lot.id),
     )
-    for lot in lots:
-        if need <= 0 or not lot.rest:
-            continue
+
+
+def _reserve(tx: Transaction, till: Till, dispute: Dispute, now_ms: int) -> None:
+    need, n = _need(tx, dispute), len(_parts(tx, dispute))
+    for lot in _lots(tx, dispute) if need > 0 else ():
         key = f"{dispute.key} {n + 1}"
         wanted = books.Take(Kind.DISPUTE_RESERVE, key, dispute.org, lot.id, need)
-        amount = books.take(tx, wanted, till.desk, now_ms)
+        amount = books.take(tx, wanted, till.desk, now_ms) if need else 0
         if amount:
             entry = books.movement_id(Kind.DISPUTE_RESERVE, key)
             tx.execute(
@@ -174,6 +198,20 @@ def _reserve(tx: Transaction, till: Till, dispute: Dispute, now_ms: int) -> None
             )
             n += 1
             need -= amount
+            if dispute.state is DisputeState.LOST:
+                _recover(tx, till, key, (dispute, amount), now_ms=now_ms)
+
+
+def _recover(
+    tx: Transaction, till: Till, key: str, part: tuple[Dispute, int], *, now_ms: int
+) -> None:
+    """Let the reserve pay what the operator bore of a dispute that was lost."""
+    dispute, amount = part
+    paid = books.Transfer(Kind.DISPUTE_PAID, key, amount)
+    books.transfer(tx, [paid], till.desk, now_ms)
+    loss = books.movement_id(Kind.DISPUTE_LOSS, dispute.key)
+    less = books.Reversal(Kind.CORRECTION, f"dispute {key}", loss, amount)
+    books.reverse(tx, less, till.desk, now_ms)
 
 
 def _parts(tx: Transaction, dispute: Dispute) -> list[tuple[bytes, int]]:
@@ -193,7 +231,7 @@ def _won(tx: Transaction, till: Till, dispute: Dispute, now_ms: int) -> str:
         books.reverse(tx, undo, till.desk, now_ms)
     _end(tx, dispute, DisputeState.WON, now_ms)
     reserve_more(tx, till, dispute.org, now_ms)
-    if not dispute.is_freezing:
+    if not dispute.is_freezing or accounts.is_closed(tx, dispute.org):
         return ""
     heirs = tx.execute(
         "UPDATE dispute SET is_freezing = 1 WHERE org = ? AND state <> 'won'", (dispute.org,)

@@ -165,6 +165,8 @@ class MovementKind(Enum):
     DISPUTE_REVERSAL = "dispute_reversal"
     FEE = "fee"
     PAYOUT = "payout"
+    PAYOUT_REVERSAL = "payout_reversal"
+    """The bank has sent a payout back."""
     OTHER = "other"
 
 
@@ -243,10 +245,7 @@ class Payments(Protocol):
         ...
 
     def notices(self, since_s: int) -> list[Notice]:
-        """Return what happened since a unix time, the oldest first; it may end early.
-
-        What was left out comes when the time of the last one is asked for.
-        """
+        """Return what happened since a unix time, the oldest first."""
         ...
 
     def movements(self, since_s: int, until_s: int) -> list[Movement]:

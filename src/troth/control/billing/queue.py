@@ -32,6 +32,8 @@ class ItemKind(Code):
     """A refund did not arrive; its credit is back in the wallet."""
     REFUND_NEEDS_OWNER = "refund_needs_owner"
     """The company wants something of the payer before a refund goes on."""
+    REFUNDED_ELSEWHERE = "refunded_elsewhere"
+    """Given back at the company, not here: the wallet still has its credit."""
     REFUND_BY_HAND = "refund_by_hand"
     """Owed and not payable to its origin: pay it another way."""
     DISPUTE = "dispute"
@@ -47,7 +49,8 @@ class ItemKind(Code):
 class Item(msgspec.Struct, frozen=True):
     """One thing to look at. `org` is empty where none is concerned, `resolved_at_ms` 0 while open.
 
-    `subject` is the reference of a top-up, refund or dispute, or of a line of the company's books.
+    `subject` is the reference of a top-up, refund or dispute, or of a line of the company's books;
+    where one of them can be concerned several times, a mark follows.
     """
 
     ref: str

@@ -72,21 +72,23 @@ class Gap(msgspec.Struct, frozen=True):
 class Reconciled(msgspec.Struct, frozen=True):
     """Both books in cents. `gap_cents` is their difference, `gaps` what it is made of.
 
-    `unexplained_cents` is what of the difference no listed line explains: 0, or something is wrong
-    that nobody has seen yet.
+    `seen_cents` of it are lines that a person has looked at and found in order: they are listed no
+    more. `unexplained_cents` is what no line explains: 0, or something is wrong that nobody has
+    seen yet.
     """
 
     lines: int
     company_cents: int
     books_cents: int
     gap_cents: int
+    seen_cents: int
     unexplained_cents: int
     gaps: tuple[Gap, ...]
 
     @property
     def is_even(self) -> bool:
-        """Tell whether nothing is missing on either side."""
-        return not self.gaps and not self.gap_cents
+        """Tell whether nothing is missing on either side that nobody has looked at."""
+        return not self.gaps and not self.unexplained_cents
 
 
 def since_s(tx: Transaction) -> int:
@@ -157,6 +159,10 @@ def _take_up(tx: Transaction, till: Till, line: Line, now_ms: int) -> None:
     if line.kind is MovementKind.PAYOUT:
         moves.append(books.Transfer(Kind.PAYOUT, line.ref, -line.cents * NUSD_PER_CENT))
     books.transfer(tx, [each for each in moves if each.amount], till.desk, now_ms)
+    if line.kind is MovementKind.PAYOUT_REVERSAL:
+        first = books.movement_id(Kind.PAYOUT, _payout_of(tx, line) or "")
+        back = books.Reversal(Kind.CORRECTION, f"payout {line.ref}", first)
+        books.reverse(tx, back, till.desk, now_ms)
     if line.kind is MovementKind.CHARGE:
         tx.execute(
             "UPDATE topup SET fee_cents = ? WHERE intent_mark = ?",
@@ -212,6 +218,21 @@ def _is_payout(_: Transaction, line: Line) -> bool:
     return line.cents < 0 and _is_fee(line.fee_cents)
 
 
+def _is_payout_reversal(tx: Transaction, line: Line) -> bool:
+    return _payout_of(tx, line) is not None and _is_fee(line.fee_cents)
+
+
+def _payout_of(tx: Transaction, line: Line) -> str | None:
+    """Return the line, taken up, of the payout that came back."""
+    found = tx.row(
+        "SELECT ref FROM payment_line WHERE kind = ? AND about_mark = ? AND cents = ?"
+        " AND is_matched = 1",
+        (MovementKind.PAYOUT.value, line.about_mark, -line.cents),
+        tuple[str],
+    )
+    return found[0] if found else None
+
+
 def _is_strange(_: Transaction, line: Line) -> bool:
     del line
     return False
@@ -225,13 +246,16 @@ _MATCHES: Final[Mapping[MovementKind, Callable[[Transaction, Line], bool]]] = {
     MovementKind.DISPUTE_REVERSAL: _is_dispute_reversal,
     MovementKind.FEE: _is_own_fee,
     MovementKind.PAYOUT: _is_payout,
+    MovementKind.PAYOUT_REVERSAL: _is_payout_reversal,
     MovementKind.OTHER: _is_strange,
 }
 
 
 def reconciled(tx: Transaction) -> Reconciled:
     """Compare both books as far as the company's lines are kept here."""
-    strangers = _open_lines(tx)
+    seen, lines = _seen(tx), _open_lines(tx)
+    strangers = [each for each in lines if each.ref not in seen]
+    seen_cents = sum(each.net_cents for each in lines if each.ref in seen)
     count, company = _company(tx)
     ours = -books.balance(tx, books.OperatorBook.CLEARING) - _credited_by_hand(tx)
     gap_cents = company - ours // NUSD_PER_CENT
@@ -241,9 +265,20 @@ def reconciled(tx: Transaction) -> Reconciled:
         company_cents=company,
         books_cents=ours // NUSD_PER_CENT,
         gap_cents=gap_cents,
-        unexplained_cents=gap_cents - sum(each.cents for each in gaps),
+        seen_cents=seen_cents,
+        unexplained_cents=gap_cents - seen_cents - sum(each.cents for each in gaps),
         gaps=(*gaps, *_payout_gaps(tx)),
     )
+
+
+def _seen(tx: Transaction) -> set[str]:
+    """Return the lines that a person has looked at and found in order."""
+    found = tx.rows(
+        "SELECT subject FROM payment_item WHERE kind = ? AND resolved_at IS NOT NULL",
+        (ItemKind.GAP.value,),
+        tuple[str],
+    )
+    return {ref for (ref,) in found}
 
 
 def _company(tx: Transaction) -> tuple[int, int]:
@@ -269,13 +304,20 @@ def _credited_by_hand(tx: Transaction) -> int:
 
 
 def _payout_gaps(tx: Transaction) -> list[Gap]:
-    """Return payouts that are not what their lines add up to, or that failed."""
+    """Return payouts that are not what their lines add up to, or failed and are not back yet."""
     found = tx.rows(
         "SELECT ref, state, cents - (SELECT CAST(coalesce(sum(l.cents - l.fee_cents), 0) AS bigint)"
-        " FROM payment_line AS l WHERE l.payout = payout.ref AND l.kind <> 'payout')"
+        " FROM payment_line AS l WHERE l.payout = payout.ref AND l.kind <> 'payout'),"
+        " (SELECT count(*) FROM payment_line AS l JOIN payment_line AS back"
+        " ON back.about_mark = l.about_mark AND back.kind = 'payout_reversal'"
+        " WHERE l.payout = payout.ref AND l.kind = 'payout' AND back.is_matched = 1)"
         " FROM payout ORDER BY ref",
         (),
-        tuple[str, str, int],
+        tuple[str, str, int, int],
     )
     failed = ports.PayoutStatus.FAILED.value
-    return [Gap(ref, "payout", off) for ref, state, off in found if off or state == failed]
+    return [
+        Gap(ref, "payout", off)
+        for ref, state, off, back in found
+        if off or (state == failed and not back)
+    ]

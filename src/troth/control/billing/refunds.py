@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from troth.control.accounts import Organization
+from troth.control.accounts import Organization, is_closed
 from troth.control.audit import Action, Actor, append
 from troth.control.billing import ports
-from troth.control.billing.disputes import is_disputed, reserve_more
+from troth.control.billing.disputes import DisputeState, disputed, reserve_more
 from troth.control.billing.queue import ItemKind, raise_item
 from troth.control.billing.terms import (
     MS_OF_DAY,
@@ -20,6 +20,7 @@ from troth.control.billing.terms import (
     NUSD_PER_CENT,
     Till,
     automatic,
+    lock_wallet,
 )
 from troth.control.billing.topups import Topup, read_topups
 from troth.kernel import ids
@@ -31,6 +32,7 @@ from troth.store.transaction import Transaction, Value
 _RETRY_MS: Final = 60_000
 _RETRY_MS_MAX: Final = 6 * MS_OF_HOUR
 _CHECK_MS: Final = MS_OF_HOUR
+_MARK_LETTERS: Final = 8
 
 
 class RefundState(Enum):
@@ -47,7 +49,7 @@ class RefundState(Enum):
 class Refund(msgspec.Struct, frozen=True, array_like=True):
     """Part of one payment on its way back. `cents` left the wallet; taxes go with it, a fee not.
 
-    `is_final` for an account that closes: then nothing goes back into the wallet.
+    `is_final` for an account that closes: nothing goes back into the wallet of one.
     """
 
     raw: bytes
@@ -131,10 +133,15 @@ def refunds_of(tx: Transaction, org: bytes, limit: int) -> list[Refund]:
 _Part = tuple[books.Lot, Topup | None, int]
 
 
-def _parts(tx: Transaction, till: Till, org: bytes, now_ms: int, *, is_final: bool) -> list[_Part]:
-    """Return bought lots that may be given back, the newest first, with the cents left of each."""
+def _parts(tx: Transaction, till: Till, org: bytes, now_ms: int, *, asked: Asked) -> list[_Part]:
+    """Return bought lots that may be given back, the newest first, with the cents left of each.
+
+    Nothing goes back to a payment that a bank took back, not even what it left of it: when that is
+    decided, the rest can be paid by hand.
+    """
     days = till.terms.refund_window_days
-    since_ms = now_ms - days * MS_OF_DAY if days and not is_final else 0
+    since_ms = now_ms - days * MS_OF_DAY if days and not asked.is_final else 0
+    payable = {None, DisputeState.LOST} if asked.by_hand or asked.is_final else {None}
     found: list[_Part] = []
     for lot in reversed(books.lots(tx, org)):
         cents = lot.rest // NUSD_PER_CENT
@@ -142,7 +149,7 @@ def _parts(tx: Transaction, till: Till, org: bytes, now_ms: int, *, is_final: bo
             continue
         topups = read_topups(tx, "WHERE lot = ?", (lot.id,))
         topup = topups[0] if topups else None
-        if topup is None or not is_disputed(tx, topup.raw):
+        if topup is None or disputed(tx, topup.raw) in payable:
             found.append((lot, topup, cents))
     return found
 
@@ -155,8 +162,9 @@ def begin_refund(
     Raises:
         InvalidValue: more than can be given back, or nothing.
     """
+    reserve_more(tx, till, owner.raw, actor.at_ms)
     wallet = books.wallet(tx, owner.raw) or books.Wallet(0, 0)
-    parts = _parts(tx, till, owner.raw, actor.at_ms, is_final=asked.is_final)
+    parts = _parts(tx, till, owner.raw, actor.at_ms, asked=asked)
     most = min(sum(part for _, _, part in parts), wallet.available // NUSD_PER_CENT)
     left = most if asked.cents is None else asked.cents
     if left > most or (not left and not asked.is_final):
@@ -184,14 +192,14 @@ def _take(
         now_ms,
     )
     cents = moved // NUSD_PER_CENT
+    is_by_hand = topup is None or asked.by_hand or disputed(tx, topup.raw) is not None
     tax_cents = _tax(tx, topup, cents) if topup else 0
-    fee_cents = _fee(till, topup, cents) if topup and not asked.by_hand else 0
+    fee_cents = _fee(till, topup, cents) if topup and not is_by_hand else 0
     beside = [
         books.Transfer(Kind.TAX_BACK, raw.hex(), tax_cents * NUSD_PER_CENT, _tax_part(till)),
         books.Transfer(Kind.REFUND_FEE, raw.hex(), fee_cents * NUSD_PER_CENT),
     ]
     books.transfer(tx, [each for each in beside if each.amount], desk, now_ms)
-    is_by_hand = topup is None or asked.by_hand
     state = RefundState.BY_HAND if is_by_hand else RefundState.UNDERWAY
     tx.execute(
         "INSERT INTO refund (id, org, topup, state, cents, tax_cents, fee_cents, is_final, next_at,"
@@ -287,6 +295,18 @@ def apply_refund(tx: Transaction, till: Till, told: ports.Refund, now_ms: int) -
     return refund_of(tx, refund.ref)
 
 
+def note_elsewhere(tx: Transaction, till: Till, told: ports.Refund, now_ms: int) -> None:
+    """Tell a person of a refund that was made at the company, not here: its credit is still there.
+
+    Once a refund; one of a payment that is none of ours is none of ours.
+    """
+    mark = till.sealer.mark(told.intent)
+    for topup in read_topups(tx, "WHERE intent_mark = ?", (mark,)):
+        subject = f"{topup.ref} {till.sealer.mark(told.ref).hex()[:_MARK_LETTERS]}"
+        kind, org = ItemKind.REFUNDED_ELSEWHERE, topup.org
+        raise_item(tx, kind, subject, org=org, cents=told.cents, now_ms=now_ms)
+
+
 def _end(tx: Transaction, refund: Refund, state: RefundState, now_ms: int) -> None:
     tx.execute(
         "UPDATE refund SET state = ?, ended_at = ? WHERE id = ?", (state.value, now_ms, refund.raw)
@@ -306,9 +326,10 @@ def _sent(tx: Transaction, till: Till, refund: Refund, ref: str, *, now_ms: int)
 
 def _failed(tx: Transaction, till: Till, refund: Refund, now_ms: int) -> None:
     """Take back what was sent; then the wallet has it again, or a person has to pay it."""
+    lock_wallet(tx, refund.org)
     if refund.state is not RefundState.UNDERWAY:
         _undo(tx, till, refund, Kind.REFUND_SENT, now_ms=now_ms)
-    if refund.is_final:
+    if refund.is_final or is_closed(tx, refund.org):
         tx.execute("UPDATE refund SET state = 'by_hand' WHERE id = ?", (refund.raw,))
         _by_hand(tx, refund, now_ms)
         return

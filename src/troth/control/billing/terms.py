@@ -9,6 +9,8 @@ from troth.control.audit import Actor
 from troth.kernel.errors import InvalidValue
 from troth.kernel.money import NANO
 from troth.kernel.sealer import Sealer
+from troth.ledger.books import wallet_purse
+from troth.store.transaction import Transaction
 
 NUSD_PER_CENT: Final = NANO // 100
 MS_OF_HOUR: Final = 3_600_000
@@ -58,6 +60,11 @@ class Till(msgspec.Struct, frozen=True):
     def opened(self, sealed: bytes | None) -> str | None:
         """Return a kept reference, None for one that was not kept."""
         return self.sealer.unseal(sealed) if sealed is not None else None
+
+
+def lock_wallet(tx: Transaction, org: bytes) -> None:
+    """Let nobody else move a wallet until this transaction ends: first of all that is locked."""
+    tx.row("SELECT 1 FROM book WHERE id = ? {lock}", (wallet_purse(org),))
 
 
 def checked_cents(param: str, nusd: int) -> int:

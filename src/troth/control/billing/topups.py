@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from troth.control.accounts import Organization
+from troth.control.accounts import Organization, refuse_closed
 from troth.control.audit import Action, Actor, append
 from troth.control.billing.queue import ItemKind, raise_item, settle_item
 from troth.control.billing.terms import MS_OF_DAY, NUSD_PER_CENT, Till, automatic
@@ -72,7 +72,10 @@ class Topup(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Paid(msgspec.Struct, frozen=True):
-    """A payment that the company says is made, in its own figures; `cents` taxes included."""
+    """A payment that the company says is made, in its own figures; `cents` taxes included.
+
+    `refunded_cents` of it were given back at the company: not by us, who give back credit only.
+    """
 
     topup: str
     intent: str
@@ -81,6 +84,7 @@ class Paid(msgspec.Struct, frozen=True):
     currency: str
     payer: str | None = None
     card: str | None = None
+    refunded_cents: int = 0
 
 
 _SELECT: Final = (
@@ -139,7 +143,7 @@ def begin_topup(
     if not terms.topup_cents_min <= wanted.cents <= terms.topup_cents_max:
         least, most = (_dollars(each) for each in (terms.topup_cents_min, terms.topup_cents_max))
         raise InvalidValue("amount_usd", f"give {least} to {most} US dollars")
-    refuse_closing(tx, owner)
+    refuse_stopped(tx, owner)
     raw = till.new_id()
     tx.execute(
         "INSERT INTO topup (id, org, kind, state, cents, currency, saves_card, created_at,"
@@ -170,14 +174,13 @@ def _dollars(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-def refuse_closing(tx: Transaction, owner: Organization) -> None:
+def refuse_stopped(tx: Transaction, owner: Organization) -> None:
     """Refuse what would put money into an account that is closed, or whose credit is frozen.
 
     Raises:
         InvalidValue: it is.
     """
-    if tx.row("SELECT 1 FROM closing WHERE org = ?", (owner.raw,)) is not None:
-        raise InvalidValue("organization", "this account is closed, or being closed")
+    refuse_closed(tx, owner)
     if owner.frozen_at_ms:
         raise InvalidValue("organization", "it is frozen; thaw it first")
 
@@ -190,11 +193,21 @@ def keep_session(tx: Transaction, till: Till, topup: Topup, session: str) -> Non
     )
 
 
-def end_topup(tx: Transaction, ref: str, state: TopupState) -> None:
-    """Note that a top-up was not paid; what is paid stays paid."""
+def end_topup(tx: Transaction, ref: str, state: TopupState) -> bool:
+    """Note that a top-up was not paid; what is paid stays paid. False when it had ended before."""
+    touched = tx.execute(
+        "UPDATE topup SET state = ? WHERE id = ? AND state IN ('open', 'needs_action')"
+        " AND state <> ?",
+        (state.value, ids.raw_of("top", ref), state.value),
+    )
+    return touched == 1
+
+
+def drop_review(tx: Transaction, ref: str) -> None:
+    """Note that a payment which waited for a person was given back at the company."""
     tx.execute(
-        "UPDATE topup SET state = ? WHERE id = ? AND state IN ('open', 'needs_action')",
-        (state.value, ids.raw_of("top", ref)),
+        "UPDATE topup SET state = 'expired' WHERE id = ? AND state = 'review'",
+        (ids.raw_of("top", ref),),
     )
 
 
@@ -247,8 +260,8 @@ def apply_payment(
             _raise(tx, ItemKind.PAID_TWICE, paid, org=topup.org, now_ms=now_ms)
         return None
     net_cents = paid.cents - paid.tax_cents
-    is_fitting = paid.currency == topup.currency and net_cents == topup.cents
-    if not is_fitting and not (is_accepted and paid.currency == topup.currency and net_cents > 0):
+    is_ours = paid.currency == topup.currency and net_cents > 0 and not paid.refunded_cents
+    if not is_ours or not (is_accepted or net_cents == topup.cents):
         tx.execute("UPDATE topup SET state = 'review' WHERE id = ?", (topup.raw,))
         _raise(tx, ItemKind.AMOUNT_MISMATCH, paid, org=topup.org, now_ms=now_ms)
         return None
@@ -256,7 +269,8 @@ def apply_payment(
 
 
 def _raise(tx: Transaction, kind: ItemKind, paid: Paid, *, org: bytes | None, now_ms: int) -> None:
-    raise_item(tx, kind, paid.topup, org=org, cents=paid.cents, now_ms=now_ms)
+    cents = paid.cents - paid.refunded_cents
+    raise_item(tx, kind, paid.topup, org=org, cents=cents, now_ms=now_ms)
 
 
 def _credit(tx: Transaction, till: Till, topup: Topup, paid: Paid, *, now_ms: int) -> Topup:

@@ -16,6 +16,10 @@ class AlertKind(Code):
     """Credit lasts a few days only."""
     CREDIT_ENDS = "credit_ends"
     """Credit that nobody uses ends on a day."""
+    CARD_CONFIRM = "card_confirm"
+    """The bank wants the card's owner to confirm an automatic top-up."""
+    AUTOMATIC_OFF = "automatic_off"
+    """Automatic top-up was switched off."""
     CLOSING = "closing"
     """The account will be closed."""
     CLOSED = "closed"
@@ -26,8 +30,8 @@ class News(msgspec.Struct, frozen=True):
     """What there is to tell; the same kind, subject, period, time and level is told once.
 
     `level` is percent of a limit, or the days before that were asked to be told. `used` is what a
-    budget has used, what is left in a wallet, what ends of it, or what was paid back; `limit` is a
-    budget's, or what of a closed account is still owed.
+    budget has used, what is left in a wallet, what ends of it, what was not charged or was paid
+    back; `limit` is a budget's, or what of a closed account is still owed.
     """
 
     kind: AlertKind

@@ -75,6 +75,25 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
                 "It is spent before credit that lasts. What a running request has set aside ends "
                 "after the request.\n",
             ),
+            AlertKind.CARD_CONFIRM: _Letter(
+                "An automatic top-up needs you",
+                "The bank wants the card's owner to confirm an automatic top-up. Nothing was "
+                "charged.\n\n"
+                "Organization: {organization}\n"
+                "Amount: {used} USD\n"
+                "As of: {at} UTC\n\n"
+                "Top up on the payment page, where the bank can ask. The card is tried again "
+                "after a day.\n",
+            ),
+            AlertKind.AUTOMATIC_OFF: _Letter(
+                "Automatic top-up is off",
+                "Automatic top-up was switched off: the card was declined three times, or the "
+                "amount is outside the limits.\n\n"
+                "Organization: {organization}\n"
+                "Amount: {used} USD\n"
+                "As of: {at} UTC\n\n"
+                "Top up, then switch it on again. Without credit requests are refused.\n",
+            ),
             AlertKind.CLOSING: _Letter(
                 "This account will be closed on {day}",
                 "This account will be closed on {moment} UTC.\n\n"
@@ -138,6 +157,26 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
                 "Es wird vor Guthaben verbraucht, das bleibt. Was eine laufende Anfrage reserviert "
                 "hat, verfällt nach der Anfrage.\n",
             ),
+            AlertKind.CARD_CONFIRM: _Letter(
+                "Eine automatische Aufladung braucht Sie",
+                "Die Bank verlangt, dass die Karteninhaberin oder der Karteninhaber eine "
+                "automatische Aufladung bestätigt. Es wurde nichts belastet.\n\n"
+                "Organisation: {organization}\n"
+                "Betrag: {used} USD\n"
+                "Stand: {at} UTC\n\n"
+                "Laden Sie auf der Zahlungsseite auf, wo die Bank fragen kann. Die Karte wird "
+                "nach einem Tag wieder versucht.\n",
+            ),
+            AlertKind.AUTOMATIC_OFF: _Letter(
+                "Automatische Aufladung ist aus",
+                "Die automatische Aufladung wurde ausgeschaltet: Die Karte wurde dreimal "
+                "abgelehnt, oder der Betrag liegt außerhalb der Grenzen.\n\n"
+                "Organisation: {organization}\n"
+                "Betrag: {used} USD\n"
+                "Stand: {at} UTC\n\n"
+                "Laden Sie auf und schalten Sie sie wieder ein. Ohne Guthaben werden Anfragen "
+                "abgewiesen.\n",
+            ),
             AlertKind.CLOSING: _Letter(
                 "Dieses Konto wird am {day} geschlossen",
                 "Dieses Konto wird am {moment} UTC geschlossen.\n\n"
@@ -198,6 +237,25 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
                 "État : {at} UTC\n\n"
                 "Il est utilisé avant celui qui dure. Ce qu'une requête en cours a réservé expire "
                 "après la requête.\n",
+            ),
+            AlertKind.CARD_CONFIRM: _Letter(
+                "Une recharge automatique vous attend",
+                "La banque demande que le titulaire de la carte confirme une recharge "
+                "automatique. Rien n'a été débité.\n\n"
+                "Organisation : {organization}\n"
+                "Montant : {used} USD\n"
+                "État : {at} UTC\n\n"
+                "Rechargez sur la page de paiement, où la banque peut demander. La carte est "
+                "réessayée après un jour.\n",
+            ),
+            AlertKind.AUTOMATIC_OFF: _Letter(
+                "La recharge automatique est désactivée",
+                "La recharge automatique a été désactivée : la carte a été refusée trois fois, ou "
+                "le montant est hors des limites.\n\n"
+                "Organisation : {organization}\n"
+                "Montant : {used} USD\n"
+                "État : {at} UTC\n\n"
+                "Rechargez, puis réactivez-la. Sans crédit, les requêtes sont refusées.\n",
             ),
             AlertKind.CLOSING: _Letter(
                 "Ce compte sera fermé le {day}",

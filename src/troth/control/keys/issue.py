@@ -5,7 +5,7 @@ from typing import Final
 import bcrypt
 import msgspec
 
-from troth.control.accounts import Organization
+from troth.control.accounts import Organization, refuse_closed
 from troth.control.audit import Action, Actor, append
 from troth.control.keys.rows import Key, find
 from troth.control.keys.terms import Terms, checked
@@ -51,8 +51,9 @@ def issue(
     """Write a minted key with its owner's terms.
 
     Raises:
-        InvalidValue: a term that cannot be kept.
+        InvalidValue: a term that cannot be kept, or the account is closed.
     """
+    refuse_closed(transaction, owner[0])
     organization, terms = owner[0], checked(owner[1], actor.at_ms)
     _insert(transaction, actor, minted, (organization.raw, terms))
     append(transaction, actor, Action.KEY_CREATE, ids.text("key", minted.raw))

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from troth.control.accounts import Organization, checked_name
+from troth.control.accounts import Organization, checked_name, refuse_closed
 from troth.control.audit import Action, Actor, append
 from troth.kernel import ids
 from troth.kernel.errors import InvalidValue, Missing, RateLimited
@@ -189,20 +189,24 @@ def attempt(transaction: Transaction, organization: Organization, now_ms: int) -
     Raises:
         RateLimited: there were five within a minute.
     """
+    transaction.execute(  # before it is locked: a row that is not there locks nobody out
+        "INSERT INTO redeem_attempt (org, minute, count) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+        (organization.raw, now_ms),
+    )
     row = transaction.row(
         "SELECT minute, count FROM redeem_attempt WHERE org = ? {lock}",
         (organization.raw,),
         tuple[int, int],
     )
-    since, count = row or (now_ms, 0)
+    assert row
+    since, count = row
     if now_ms - since >= _MINUTE_MS:
         since, count = now_ms, 0
     if count >= TRIES_A_MINUTE:
         raise RateLimited("codes", since + _MINUTE_MS - now_ms)
     transaction.execute(
-        "INSERT INTO redeem_attempt (org, minute, count) VALUES (?, ?, ?) ON CONFLICT (org)"
-        " DO UPDATE SET minute = excluded.minute, count = excluded.count",
-        (organization.raw, since, count + 1),
+        "UPDATE redeem_attempt SET minute = ?, count = ? WHERE org = ?",
+        (since, count + 1, organization.raw),
     )
 
 
@@ -224,8 +228,10 @@ def redeem(
 
     Raises:
         Missing: there is no such code.
-        InvalidValue: it has ended, was used up, or was redeemed by this organization.
+        InvalidValue: it has ended, was used up, or was redeemed by this organization; or the
+            organization's account is closed.
     """
+    refuse_closed(transaction, organization)
     row = transaction.row(
         "SELECT ref, campaign, amount_nusd, uses, uses_max, expires_at, credit_days,"
         " coalesce(revoked_at, 0) FROM code WHERE digest = ? {lock}",

@@ -41,6 +41,8 @@ def owed(
 ) -> list[Owed]:
     """Return what each organization that was charged in a month is owed for its downtime.
 
+    A closed account is owed nothing: gifts end with it.
+
     Raises:
         InvalidValue: the terms promise nothing, the month is not closed, or the downtime is longer.
     """
@@ -56,6 +58,7 @@ def owed(
         "SELECT r.org, CAST(sum(r.charged) AS bigint), CAST(coalesce("
         " (SELECT u.amount_nusd FROM uptime_credit AS u WHERE u.org = r.org AND u.month = ?), 0)"
         " AS bigint) FROM rollup_day AS r WHERE r.day >= ? AND r.day < ?"
+        " AND NOT EXISTS (SELECT 1 FROM closing WHERE closing.org = r.org)"
         " GROUP BY r.org HAVING sum(r.charged) > 0 ORDER BY r.org",
         (month.first, month.first, month.end),
         tuple[bytes, int, int],

@@ -42,6 +42,7 @@ def credit_wallet(name: str, body: NewCredit, office: Here, by: By, *, key: Key)
     kind = books.LotKind.PROMO if body.is_demo else books.LotKind.PAID
     with office.store.write() as tx:
         owner = accounts.named(tx, name)
+        accounts.refuse_closed(tx, owner)
         movement = body.key or office.maker.raw().hex()
         wanted = books.Credit(f"{owner.ref} {movement}", owner.raw, kind, amount)
         named = once(key, "credits", body)

@@ -39,8 +39,9 @@ def reconcile(office: Office) -> Reconciled:
 def resolve(office: Office, actor: Actor, ref: str, once: Once = NEVER) -> Item:
     """See to an item and take it off the list.
 
-    A payment whose amount differed is credited as it was paid; a refund to be paid by hand is
-    noted as paid; of anything else a person says that it is in order.
+    A payment whose amount differed is credited as it was paid, unless all of it was given back at
+    the company; a refund to be paid by hand is noted as paid; of anything else a person says that
+    it is in order.
 
     Raises:
         PaymentsOff, PaymentsDown, Missing, InvalidValue, KeyReused: it is as it was.
@@ -54,7 +55,9 @@ def resolve(office: Office, actor: Actor, ref: str, once: Once = NEVER) -> Item:
     with office.store.write() as tx:
         if deeds.claim(tx, office.sealer, once, _QUEUE, now_ms=actor.at_ms) is not None:
             return billing.find_item(tx, ref, is_open=False)
-        if paid is not None:
+        if paid is not None and paid.refunded_cents == paid.cents:
+            billing.drop_review(tx, paid.topup)
+        elif paid is not None:
             _accept(office, paid)
             billing.apply_payment(tx, cashier.till, paid, actor.at_ms, is_accepted=True)
         if item.kind == ItemKind.REFUND_BY_HAND:
@@ -66,6 +69,8 @@ def resolve(office: Office, actor: Actor, ref: str, once: Once = NEVER) -> Item:
 def _accept(office: Office, paid: Paid) -> None:
     if paid.currency != cashier_of(office).till.terms.currency:
         raise InvalidValue("item", "it was paid in another currency: pay it back at the company")
+    if paid.refunded_cents:
+        raise InvalidValue("item", "a part was paid back at the company: pay back the rest there")
 
 
 def remind(office: Office) -> list[Item]:

@@ -22,6 +22,7 @@ from troth.control.billing import (
 from troth.control.billing.ports import (
     About,
     CheckoutAsk,
+    CheckoutPage,
     Dispute,
     Intent,
     IntentStatus,
@@ -93,23 +94,33 @@ def start_topup(
         else:
             topup = billing.find_topup(tx, *made)
         payer, _ = billing.saved_card(tx, cashier.till, owner.raw)
-    page = cashier.company.checkout(
-        CheckoutAsk(
-            key=topup.ref,
-            topup=topup.ref,
-            organization=owner.ref,
-            cents=topup.cents,
-            currency=topup.currency,
-            payer=payer,
-            saves_card=topup.saves_card,
-            success_url=terms.return_url,
-            cancel_url=terms.return_url,
-            has_tax=bool(terms.tax_part),
-        )
+    asked = CheckoutAsk(
+        key=topup.ref,
+        topup=topup.ref,
+        organization=owner.ref,
+        cents=topup.cents,
+        currency=topup.currency,
+        payer=payer,
+        saves_card=topup.saves_card,
+        success_url=terms.return_url,
+        cancel_url=terms.return_url,
+        has_tax=bool(terms.tax_part),
     )
+    page = _page(cashier, asked)
     with office.store.write() as tx:
         billing.keep_session(tx, cashier.till, topup, page.session)
     return Page(topup.ref, page.url, page.expires_at_s * 1_000)
+
+
+def _page(cashier: Cashier, asked: CheckoutAsk) -> CheckoutPage:
+    """Ask for a page; a payer whom the company has forgotten is made anew by paying."""
+    try:
+        return cashier.company.checkout(asked)
+    except Missing:
+        if asked.payer is None:
+            raise
+    anew = msgspec.structs.replace(asked, key=f"{asked.key}-anew", payer=None)
+    return cashier.company.checkout(anew)
 
 
 def look_after(office: Office, ref: str) -> Topup:
@@ -202,6 +213,7 @@ def _of_session(cashier: Cashier, ref: str) -> _Found:
             currency=session.currency,
             payer=session.payer,
             card=intent.card,
+            refunded_cents=intent.refunded_cents,
         )
     )
 
@@ -229,6 +241,7 @@ def _paid(intent: Intent) -> Paid:
         currency=intent.currency,
         payer=intent.payer,
         card=intent.card,
+        refunded_cents=intent.refunded_cents,
     )
 
 
@@ -264,12 +277,19 @@ def _apply(tx: Transaction, cashier: Cashier, found: _Found, now_ms: int) -> str
     if found.ended:
         billing.end_topup(tx, found.ended, TopupState.EXPIRED)
     if found.refund is not None:
-        with suppress(Missing):  # somebody else's: the comparison of books will say so
-            billing.apply_refund(tx, till, found.refund, now_ms)
+        _apply_refund(tx, cashier, found.refund, now_ms)
     if found.dispute is not None and found.intent is not None:
         ref = found.intent.topup
         return billing.apply_dispute(tx, till, found.dispute, ref, now_ms=now_ms)
     return ""
+
+
+def _apply_refund(tx: Transaction, cashier: Cashier, refund: Refund, now_ms: int) -> None:
+    if not refund.refund:
+        billing.note_elsewhere(tx, cashier.till, refund, now_ms)
+        return
+    with suppress(Missing):  # somebody else's: the comparison of books will say so
+        billing.apply_refund(tx, cashier.till, refund, now_ms)
 
 
 def _apply_unpaid(tx: Transaction, intent: Intent, now_ms: int) -> None:
@@ -290,13 +310,7 @@ def sweep(office: Office) -> None:
     """Act on what happened in the last days and was not told, or not heard."""
     cashier, now_ms = cashier_of(office), office.clock.now_ms()
     since_s = (now_ms - SWEEP_DAYS * MS_OF_DAY) // 1_000
-    work: list[Callable[[], object]] = []
-    while notices := cashier.company.notices(since_s):
-        work += [partial(handle, office, notice) for notice in notices]
-        if notices[-1].at_s <= since_s:
-            break
-        since_s = notices[-1].at_s  # what the company left out, if its answer ended early
-    _each(work)
+    _each([partial(handle, office, notice) for notice in cashier.company.notices(since_s)])
     with office.store.write() as tx:
         billing.forget_events(tx, now_ms)
 

@@ -92,6 +92,16 @@ def _told(cashier: Cashier, refund: Refund, topup: Topup) -> Told | None:
         return Told("", refund.ref, intent, refund.sent_cents, RefundStatus.FAILED)
 
 
+def reserve_disputed(office: Office) -> None:
+    """Set aside for disputes what was on loan when they were heard of, and has come back."""
+    cashier = cashier_of(office)
+    with office.store.read() as tx:
+        orgs = billing.short_disputes(tx)
+    for org in orgs:
+        with office.store.write() as tx:
+            billing.reserve_more(tx, cashier.till, org, office.clock.now_ms())
+
+
 def start_closing(office: Office, actor: Actor, name: str) -> Statement:
     """Begin to close an account, and go as far as it goes now.
 

@@ -59,6 +59,15 @@ def _pay_out(world: World) -> None:
     begin_payouts(world)
 
 
+def fail_payout(world: World, payout: Payout) -> None:
+    """Let the bank send a payout back: its money is with the company again."""
+    payout.status = "failed"
+    back = move(world, ("payout_failure", "payout_reversal"), payout.id, payout.cents)
+    payout.failure_movement = back.id
+    world.tell("payout.failed", payout)
+
+
 def _arrive(world: World, payout: Payout) -> None:
-    payout.status = "paid"
-    world.tell("payout.paid", payout)
+    if payout.status != "failed":
+        payout.status = "paid"
+        world.tell("payout.paid", payout)

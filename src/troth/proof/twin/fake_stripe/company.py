@@ -123,6 +123,12 @@ class FakeStripe:
             self.world.run()
             refunds.fail(self.world, self.world.refunds[refund], "lost_or_stolen_card")
 
+    def fail_payout(self, payout: str) -> None:
+        """Let the merchant's bank send a payout back now."""
+        with self._lock:
+            self.world.run()
+            balance.fail_payout(self.world, self.world.payouts[payout])
+
     def change_card(self, card: str, token: str) -> None:
         """Let a saved card behave like another test card from now on."""
         with self._lock:

@@ -172,6 +172,7 @@ class Payout(msgspec.Struct):
     arrives: int
     status: str = "in_transit"
     movement: str = ""
+    failure_movement: str = ""
 
 
 class Event(msgspec.Struct, frozen=True):
