@@ -1,6 +1,7 @@
 """A provider's bill is proposed as corrections, accepted by a person, and stands in the books."""
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,43 @@ def test_an_estimate_that_was_too_high_is_given_back_as_it_was_paid(shop: Shop) 
         found = usage.statement(tx, org, usage.month_at(shop.day))
     assert [each.amount_nusd for each in found.movements if each.kind == "overcharge"] == [500]
     assert found.difference_nusd == 0
+    shop.verify()
+
+
+def test_a_margin_is_that_after_corrections(shop: Shop) -> None:
+    org = shop.owner("ada", (LotKind.PAID, 10_000, None))
+    shop.ask(org, 100, cost=60)
+    day = shop.close()
+    shop.accept(shop.propose(Told(day, "simulated", 30, 1), Told(day, "unheard-of", 9, 1)))
+    with shop.store.read() as tx:
+        by_model = reports.margins(tx, "model", day, day)
+        (by_provider,) = reports.margins(tx, "provider", day, day)
+        (by_organization,) = reports.margins(tx, "organization", day, day)
+    figures = [(each.group, each.charged_nusd, each.cost_nusd) for each in by_model]
+    assert figures == [("unheard-of", 0, 9), ("simulated", 50, 30)]
+    assert (by_provider.count, by_provider.charged_nusd, by_provider.cost_nusd) == (1, 50, 39)
+    assert (by_organization.charged_nusd, by_organization.cost_nusd) == (50, 60)
+
+
+def test_two_who_accept_the_same_bill_at_once_post_it_once(shop: Shop) -> None:
+    org = shop.owner("ada", (LotKind.PAID, 10_000, None))
+    shop.ask(org, 100, cost=60)
+    proposal = shop.propose(Told(shop.close(), "simulated", 30, 1))
+    said: list[str] = []
+
+    def accept() -> None:
+        try:
+            said.append(str(shop.accept(proposal).cost_nusd))
+        except InvalidValue:
+            said.append("refused")
+
+    threads = [threading.Thread(target=accept) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["-30", "refused", "refused", "refused"]
+    assert shop.wallet(org).posted == 9_950
     shop.verify()
 
 

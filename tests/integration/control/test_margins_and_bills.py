@@ -161,6 +161,8 @@ def test_the_commands_end_with_1_when_there_is_something_to_look_at(troth: Comma
     said = troth.run("reports", "reconcile", "p", "bill.csv")
     assert (said.code, "differs" in said.out) == (1, True)
     assert troth.run("reports", "reconcile", "p", "bill.csv", "--tolerance", "60").code == 0
+    said = troth.run("reports", "reconcile", "pp", "bill.csv", "--propose", "bill.json")
+    assert (said.code, "by its name in the settings" in said.err) == (2, True)
     for wrong in (("--tolerance", "x"), ("--form", "other")):
         assert troth.run("reports", "reconcile", "p", "bill.csv", *wrong).code == 2
     bill.write_bytes(b"\xff")
@@ -195,6 +197,8 @@ def test_a_bill_is_proposed_read_and_accepted_by_commands(troth: CommandLine) ->
     assert "nothing to correct" in troth.run(*command).err
     bill.write_text("day,model,cost_usd\n2099-01-01,a,1\n", "utf-8")
     assert "1 lines are of days that are not closed" in troth.run(*command).err
-    for wrong in (b"{}", msgspec.json.encode(msgspec.structs.replace(proposal, rows=()))):
+    strange = msgspec.json.encode(msgspec.structs.replace(proposal, provider="pp"))
+    none = msgspec.json.encode(msgspec.structs.replace(proposal, rows=()))
+    for wrong in (b"{}", none, strange):
         (troth.folder / "bill.json").write_bytes(wrong)
         assert troth.run("corrections", "accept", "bill.json").code == 2

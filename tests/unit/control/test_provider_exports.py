@@ -117,6 +117,18 @@ def test_pages_in_a_list_and_bare_rows_are_read_too() -> None:
         ("openai", OPENAI_CSV),
         ("openrouter", GENERATIONS_CSV),
         ("openrouter", "date,model,usage,requests\n2025-11-01,m,0.500000001,3\n"),
+        ("plain", "day;model;cost_usd\n2025-11-01;m;0.500000001\n"),
+        ("plain", "day\tmodel\tcost_usd\r\n\r\n20251101\tm\t.500000001\r\n"),
+        ("plain", "day,model,cost_usd\n2025-10-31T23:30:00-05:00,m,0.500000001\n"),
+        ("plain", "day,model,cost_usd\n2025-11-02 00:30:00+02:00,m,0.500000001\n"),
+        ("plain", "day,model,cost_usd\n2025-11-01 10:00:00 UTC,m,0.500000001\n"),
+        ("plain", f"day,model,cost_usd\n{UNIX}123,m,0.500000001\n"),
+        (
+            "plain",
+            "day,model,cost_usd\n"
+            + "2025-11-01,m,0.0000000001\n" * 10
+            + '2025-11-01,m,"$1,000.5"\n2025-11-01,m,-1000\n',
+        ),
     ],
 )
 def test_csv_of_each_form_is_read_exactly(form: str, text: str) -> None:
@@ -193,6 +205,17 @@ def test_an_upstream_has_the_form_of_its_provider() -> None:
         (b"day,model,cost_usd\n2025-11-01,m,NaN\n", "its cost"),
         (b"day,model,cost_usd\n2025-11-01,m,1e999\n", "its cost"),
         (b"day,model,cost_usd\n2025-11-01,m,1/0\n", "its cost"),
+        (b'day,model,cost_usd\n2025-11-01,m,"0,06"\n', "its cost"),
+        (b"day;model;cost_usd\n2025-11-01;m;1,204\n", "its cost"),
+        (
+            b"day,model,cost_usd\n2025-11-01,m,1,204.50\n",
+            "row 1: it has 4 fields, the first line 3",
+        ),
+        (b"day,model,cost_usd\n2025-11-01\n", "row 1: it has 1 fields"),
+        (b"day,model,cost_usd\n99999999999,m,1\n", "its day"),
+        (b"day,model,cost_usd\n9999-12-31,m,1\n", "its day"),
+        (b"day,model,cost_usd\n0001-01-01T00:00:00+10:00,m,1\n", "its day"),
+        (b"day,model,cost_usd\n2025-11-01,m,1e10\n", "larger than any bill"),
         (b"day,model,cost_usd\n2025-11-01,m," + b"9" * 50 + b"\n", "its cost"),
         (b"day,model,cost_usd,requests\n2025-11-01,m,1,x\n", "its requests"),
         (b"\xff\xfe", "not CSV in UTF-8"),
@@ -206,6 +229,15 @@ def test_what_cannot_be_read_is_named_and_not_quoted(body: bytes, said: str) -> 
         read_export(form_of("plain"), body)
     assert any(part in refused.value.message for part in said.split("|"))
     assert "much" not in refused.value.message
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_another_currency_is_refused(form: str) -> None:
+    document = OPENAI if form == "openai" else ANTHROPIC
+    body = msgspec.json.encode(document).replace(b'"usd"', b'"eur"').replace(b'"USD"', b'"EUR"')
+    with pytest.raises(InvalidValue) as refused:
+        read_export(form_of(form), body)
+    assert "its currency is not USD" in refused.value.message
 
 
 def test_an_unknown_form_names_those_there_are() -> None:

@@ -12,6 +12,8 @@ from troth.control.reports.corrections import (
 )
 from troth.control.reports.costs import post_costs
 from troth.control.reports.exports import (
+    AMOUNT_MAX,
+    DAY_MAX,
     Form,
     Told,
     form_for,
@@ -21,9 +23,11 @@ from troth.control.reports.exports import (
 )
 from troth.control.reports.ledger_lines import Head, batch, batches, closes, heads, opening
 from troth.control.reports.margin import WAYS, By, Margin, margins
-from troth.control.reports.reconcile import Line, Reconciled, State, Whose, reconcile
+from troth.control.reports.reconcile import Line, Reconciled, State, Whose, reconcile, was_asked
 
 __all__ = [
+    "AMOUNT_MAX",
+    "DAY_MAX",
     "WAYS",
     "Accepted",
     "By",
@@ -54,4 +58,5 @@ __all__ = [
     "propose",
     "read_export",
     "reconcile",
+    "was_asked",
 ]

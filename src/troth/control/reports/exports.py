@@ -21,9 +21,18 @@ from troth.kernel.money import NANO
 
 FOLDER: Final = Path(__file__).parent / "exports"
 SIZE_MAX: Final = 64 * 1024 * 1024
+AMOUNT_MAX: Final = 10**18
+DAY_MAX: Final = 100_000
 _NUMBER_MAX: Final = 40
+_NUMBER: Final = re.compile(
+    r"[+-]?\$?(?:[1-9]\d{0,2}(?:,\d{3})+\.\d+|\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII
+)
+"""Commas stand between thousands only where a point follows: `1,204` may be one or the other."""
+_DELIMITERS: Final = (",", ";", "\t")
 _EPOCH: Final = dt.date(1970, 1, 1)
 _SECONDS_OF_DAY: Final = 86_400
+_DIGITS_OF_SECONDS: Final = range(9, 12)
+_DIGITS_OF_MILLISECONDS: Final = range(12, 15)
 _UNITS: Final[Mapping[str, int]] = {"usd": NANO, "cents": NANO // 100}
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -35,8 +44,9 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `rows` are the lists that lead to a row; what stands beside an inner list belongs to its rows.
     `until` cuts what follows a model's name; where it `is_spoken`, as in "Claude Haiku 4.5", it is
-    brought into the form of identifiers. `is_monthly`: a row is of a month, told of its first day.
-    `hint` says what to ask the provider for where no row is about a model.
+    brought into the form of identifiers. A `currency` that is told must be USD. `is_monthly`: a
+    row is of a month, told of its first day. `hint` says what to ask the provider for where no row
+    is about a model.
     """
 
     day: tuple[str, ...]
@@ -44,6 +54,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cost: tuple[str, ...]
     rows: tuple[str, ...] = ("data",)
     requests: tuple[str, ...] = ()
+    currency: tuple[str, ...] = ()
     unit: str = "usd"
     until: str = ""
     hint: str = ""
@@ -96,33 +107,43 @@ def read_export(form: Form, body: bytes) -> list[Told]:
         raise InvalidValue("export", f"give at most {SIZE_MAX} bytes")
     is_json = body.lstrip()[:1] in (b"{", b"[")
     rows = _json_rows(form, body) if is_json else _csv_rows(form, body)
-    sums: dict[tuple[int, str], tuple[int, int]] = {}
+    sums: dict[tuple[int, str], tuple[Fraction, int]] = {}
     count = 0
     for count, row in enumerate(rows, 1):
         told = _told(form, row, count)
         if told is None:
             continue
-        cost, requests = sums.get((told.day, told.model), (0, 0))
-        sums[told.day, told.model] = (cost + told.cost_nusd, requests + told.requests)
+        at, cost, requests = told
+        before = sums.get(at, (Fraction(0), 0))
+        sums[at] = (before[0] + cost, before[1] + requests)
     if not count:
         raise InvalidValue("export", "there are no rows in it")
     if not sums:
         raise InvalidValue("export", f"no row of it is about a model. {form.hint}".strip())
-    return [Told(day, model, *sums[day, model]) for day, model in sorted(sums)]
+    if any(abs(cost) > AMOUNT_MAX or requests > AMOUNT_MAX for cost, requests in sums.values()):
+        raise InvalidValue("export", "its sums are larger than any bill")
+    return [Told(*at, round(cost), requests) for at, (cost, requests) in sorted(sums.items())]
 
 
 def _csv_rows(form: Form, body: bytes) -> Iterator[Flat]:
     try:
-        reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
-        _demand_columns(form, {str(name).strip().lower() for name in reader.fieldnames or ()})
-        for row in reader:
-            yield {
-                str(name).strip().lower(): value.strip()
-                for name, value in row.items()
-                if isinstance(value, str)
-            }
+        text = body.decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text), strict=True, delimiter=_delimiter(text))
+        names = [name.strip().lower() for name in next(reader, [])]
+        _demand_columns(form, set(names))
+        for number, row in enumerate((row for row in reader if row), 1):
+            if len(row) != len(names):
+                reason = f"row {number}: it has {len(row)} fields, the first line {len(names)}"
+                raise InvalidValue("export", reason)
+            yield {name: value.strip() for name, value in zip(names, row, strict=True)}
     except (UnicodeDecodeError, csv.Error):
         raise InvalidValue("export", "it is not CSV in UTF-8 with a line of names") from None
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the names in the first line; some programs save `;` or tabs."""
+    first = text.partition("\n")[0]
+    return max(_DELIMITERS, key=first.count)
 
 
 def _demand_columns(form: Form, present: set[str]) -> None:
@@ -176,8 +197,8 @@ def _leaves(node: dict[str, Json], prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{name}", str(value)
 
 
-def _told(form: Form, row: Flat, number: int) -> Told | None:
-    """Return what a row says; None for one that is about no model."""
+def _told(form: Form, row: Flat, number: int) -> tuple[tuple[int, str], Fraction, int] | None:
+    """Return day and model of a row, its cost in nano-USD, its requests; None without a model."""
     model = _first(row, form.model)
     if not model:
         return None
@@ -185,6 +206,8 @@ def _told(form: Form, row: Flat, number: int) -> Told | None:
         model = model.partition(form.until)[0]
     if form.is_spoken:
         model = re.sub(r"[ .]+", "-", model).lower()
+    if _first(row, form.currency).upper() not in {"", "USD"}:
+        raise InvalidValue("export", f"row {number}: its currency is not USD")
     day = _day(_need(row, "day", form.day, number))
     cost = _exact(_need(row, "cost", form.cost, number))
     requests = _exact(_first(row, form.requests) or "0") if form.requests else Fraction(0)
@@ -196,7 +219,7 @@ def _told(form: Form, row: Flat, number: int) -> Told | None:
     assert requests is not None
     if form.is_monthly:
         day = first_of_month(day)
-    return Told(day, model, round(cost * _UNITS[form.unit]), int(requests))
+    return (day, model), cost * _UNITS[form.unit], int(requests)
 
 
 def first_of_month(day: int) -> int:
@@ -221,26 +244,36 @@ def _first(row: Flat, names: Sequence[str]) -> str:
 
 
 def _day(text: str) -> int | None:
-    """Return the day of an ISO date or time in UTC, of unix seconds, or of a month as 2026.09."""
+    """Return the day, in UTC, of a date, time, unix seconds or milliseconds, or month as 2026.09.
+
+    A time that names its zone is brought to UTC; one that does not is in it.
+    """
     if len(text) == len("2026.09") and text[4] == ".":
         text = f"{text[:4]}-{text[5:]}-01"
-    if text.isascii() and text.isdecimal() and len(text) < _NUMBER_MAX:
-        return int(text) // _SECONDS_OF_DAY
     try:
-        return (dt.date.fromisoformat(text[:10]) - _EPOCH).days
-    except ValueError:
+        day = _unix_day(text)
+        if day is None:
+            at = dt.datetime.fromisoformat(text.removesuffix(" UTC"))
+            at = at.astimezone(dt.UTC) if at.tzinfo else at
+            day = (at.date() - _EPOCH).days
+    except (ValueError, OverflowError):
         return None
+    return day if 0 <= day <= DAY_MAX else None
+
+
+def _unix_day(text: str) -> int | None:
+    """Return the day of unix seconds or milliseconds, None for another form."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    if len(text) in _DIGITS_OF_SECONDS:
+        return int(text) // _SECONDS_OF_DAY
+    if len(text) in _DIGITS_OF_MILLISECONDS:
+        return int(text) // _SECONDS_OF_DAY // 1_000
+    return None
 
 
 def _exact(text: str) -> Fraction | None:
     """Return a decimal number as it is written, such as `0.06`, `1e-06` or `$1,204.50`."""
-    plain = text.replace(",", "").removeprefix("$")
-    if not plain or len(plain) > _NUMBER_MAX or "/" in plain or "_" in plain:
+    if len(text) > _NUMBER_MAX or not _NUMBER.fullmatch(text):
         return None
-    mantissa, _, exponent = plain.lower().partition("e")
-    if exponent.lstrip("+-") and len(exponent.lstrip("+-")) > 2:  # noqa: PLR2004
-        return None
-    try:
-        return Fraction(mantissa + (f"e{exponent}" if exponent else ""))
-    except (ValueError, ZeroDivisionError):
-        return None
+    return Fraction(text.replace(",", "").replace("$", ""))

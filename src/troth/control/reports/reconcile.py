@@ -139,6 +139,12 @@ def reconcile(tx: Transaction, whose: Whose, told: Sequence[Told]) -> Reconciled
     )
 
 
+def was_asked(tx: Transaction, provider: str) -> bool:
+    """Tell whether any request went to a provider, or an upstream, of this name."""
+    whose = "SELECT 1 FROM rollup_supply WHERE provider = ? OR upstream = ? LIMIT 1"
+    return tx.row(whose, (provider, provider)) is not None
+
+
 def counted(tx: Transaction, whose: Whose, first: int, last: int) -> dict[tuple[int, str], Ours]:
     """Return what was counted here by day, or first day of a month, and model."""
     rows = tx.rows(_COUNTED, (whose.provider, whose.provider, first, last), _COUNTED_OF)

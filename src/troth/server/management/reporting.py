@@ -6,26 +6,29 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from troth.catalog.offering import Offering
 from troth.control import accounts, deeds, reports
+from troth.kernel.errors import InvalidValue
 from troth.server.management.forms import LIST_MAX, Body, By, Here, Key, answer, once
 from troth.server.office import DESK, Office
+from troth.store.transaction import Transaction
 
 LINES: Final = "application/x-ndjson"
 _BATCHES: Final = 2_000
 _DAYS: Final = 31
 _MS_OF_DAY: Final = 86_400_000
 _CORRECTIONS: Final = "corrections"
-Count = Annotated[int, Field(ge=0, le=10**18)]
+Count = Annotated[int, Field(ge=0, le=reports.AMOUNT_MAX)]
 ROUTER: Final = APIRouter()
 
 
 class NewTold(Body):
     """What a provider says of a model on a day since 1970, as a form of its export was read."""
 
-    day: int = Field(ge=0, le=100_000)
+    day: int = Field(ge=0, le=reports.DAY_MAX)
     model: str = Field(min_length=1, max_length=200)
-    cost_nusd: int = Field(ge=-(10**18), le=10**18)
-    requests: int = Field(default=0, ge=0, le=10**18)
+    cost_nusd: int = Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)
+    requests: int = Field(default=0, ge=0, le=reports.AMOUNT_MAX)
 
 
 class NewExport(Body):
@@ -53,11 +56,11 @@ class NewOvercharge(Body):
 class NewCorrection(Body):
     """A row of a proposal; overcharges may be struck out, figures stay."""
 
-    day: int = Field(ge=0, le=100_000)
+    day: int = Field(ge=0, le=reports.DAY_MAX)
     model: str = Field(min_length=1, max_length=200)
     ours_nusd: Count
     theirs_nusd: Count
-    cost_nusd: int = Field(ge=-(10**18), le=10**18)
+    cost_nusd: int = Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)
     overcharges: list[NewOvercharge] = Field(default_factory=list, max_length=100_000)
 
 
@@ -92,6 +95,7 @@ def reconcile_provider(body: NewExport, office: Here) -> Response:
     """Compare a provider's export with the cost that was counted here; nothing is posted."""
     whose, told = _asked(body, office)
     with office.store.read() as tx:
+        _demand_known(tx, body.provider, office)
         return answer(reports.reconcile(tx, whose, told))
 
 
@@ -100,21 +104,36 @@ def propose_corrections(body: NewExport, office: Here) -> Response:
     """Tell which corrections a provider's export asks for; nothing is posted."""
     whose, told = _asked(body, office)
     with office.store.read() as tx:
+        _demand_known(tx, body.provider, office)
         return answer(reports.propose(tx, whose, told, office.clock.now_ms()))
 
 
-def _asked(body: NewExport, office: Office) -> tuple[reports.Whose, list[reports.Told]]:
-    offered = [
+def _demand_known(tx: Transaction, provider: str, office: Office) -> None:
+    """Refuse a bill of nobody: a slip of the pen must not become a debt.
+
+    Raises:
+        InvalidValue: nothing was asked of a provider or upstream of this name, and none is offered.
+    """
+    if not _offered(provider, office) and not reports.was_asked(tx, provider):
+        reason = "give a provider or an upstream by its name in the settings"
+        raise InvalidValue("provider", reason)
+
+
+def _offered(provider: str, office: Office) -> list[Offering]:
+    return [
         each
         for offerings in office.catalog.offerings.values()
         for each in offerings
-        if body.provider in {each.upstream.id, each.upstream.provider}
+        if provider in {each.upstream.id, each.upstream.provider}
     ]
+
+
+def _asked(body: NewExport, office: Office) -> tuple[reports.Whose, list[reports.Told]]:
     form = reports.form_of(reports.form_for(body.provider, body.form))
     told = [reports.Told(**each.model_dump()) for each in body.told]
     if not told or body.export:
         told += reports.read_export(form, body.export.encode())
-    names = {each.upstream_model: each.model.name for each in offered}
+    names = {each.upstream_model: each.model.name for each in _offered(body.provider, office)}
     return reports.Whose(body.provider, names, body.tolerance_bp, form.is_monthly), told
 
 
@@ -137,6 +156,7 @@ def accept_corrections(body: NewCorrections, office: Here, by: By, key: Key) -> 
         made = deeds.claim(tx, office.sealer, named, _CORRECTIONS, now_ms=by.at_ms)
         if made is not None:
             return answer(reports.Accepted(*map(int, made)), 201)
+        _demand_known(tx, body.provider, office)
         done = reports.accept(tx, by, proposal, DESK)
         figures = [str(each) for each in msgspec.structs.astuple(done)]
         deeds.note(tx, office.sealer, named, _CORRECTIONS, made=figures)
