@@ -1,10 +1,12 @@
 """A month: receipts, roll-ups, statement and day closes say the same to the nano-dollar."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
 
+import msgspec
 import pytest
 
 from tests.builders.money_world import USD
@@ -12,6 +14,7 @@ from tests.builders.posted_world import PostedWorld, ask
 from troth.control import promotions, usage
 from troth.control.audit import Actor
 from troth.control.usage import Month, Statement
+from troth.control.usage.statements import Line
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
@@ -199,3 +202,13 @@ def test_without_terms_nothing_is_owed(world: PostedWorld) -> None:
     with world.store.read() as tx, pytest.raises(InvalidValue) as caught:
         promotions.owed(tx, month, 0, ())
     assert "uptime.credit_below_percent" in caught.value.message
+
+
+def test_no_text_of_a_statement_is_a_formula() -> None:
+    line = Line("2026-10-01", "key_1", "", "=1+1", 1, 0, 0, 0, 0, 0, 0, 0, 5)
+    names = ["=1+1", "+1", "-1", "@cf/m", "m=1", "gpt-4o"]
+    lines = [msgspec.structs.replace(line, model=name) for name in names]
+    found = Statement("org_1", "2026-10", True, 0, 0, 30, 0, 0, 0, 6, [], [], lines)  # noqa: FBT003
+    rows = list(csv.DictReader(io.StringIO(usage.as_csv(found))))
+    assert [row["model"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@cf/m", "m=1", "gpt-4o"]
+    assert [row["amount_nusd"] for row in rows] == ["-5"] * 6

@@ -170,6 +170,7 @@ def _movements(transaction: Transaction, org_raw: bytes, month: Month) -> list[M
     return [Movement(entry.hex(), date_of(day), kind, amount) for entry, day, kind, amount in rows]
 
 
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: Final = (
     "kind", "day", "key", "project", "model", "requests", "failed", "tokens_in", "tokens_cached",
     "tokens_out", "images", "audio_ms", "characters", "amount_nusd", "amount_usd",
@@ -177,7 +178,10 @@ _COLUMNS: Final = (
 
 
 def as_csv(found: Statement) -> str:
-    """Return a statement as CSV: movements, then usage; all amounts sum to what the month moved."""
+    """Return a statement as CSV: movements, then usage; all amounts sum to what the month moved.
+
+    A text that a spreadsheet would compute, such as `=1+1`, has an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
@@ -187,5 +191,10 @@ def as_csv(found: Statement) -> str:
         writer.writerow([each.kind, each.day, *blanks, amount, usd(amount)])
     for line in found.lines:
         *told, charged = msgspec.structs.astuple(line)
-        writer.writerow(["usage", *told, -line.charged_nusd, usd(-charged)])
+        cells = (_inert(each) if isinstance(each, str) else each for each in told)
+        writer.writerow(["usage", *cells, -charged, usd(-charged)])
     return text.getvalue()
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULAS) else text
