@@ -1,5 +1,6 @@
 """`troth invoices`: receipts, invoices, statements and credit notes."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,12 +11,21 @@ from troth.cli.output import moment
 from troth.cli.session import Session, with_session
 
 _FORM = click.Choice(["json", "html", "pdf"])
+_EXPECT = "An end kept elsewhere, as 'check' prints it: its document must be here. May be repeated."
 _LANGUAGE = click.Choice(["en", "de", "fr"])
 
 
 @click.group()
 def invoices() -> None:
     """Receipts, invoices, statements, credit notes: frozen once, shown in any form."""
+
+
+def _kept(_: click.Context, __: click.Parameter, kept: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no end of a series: `SERIES:NUMBER:HASH`."""
+    for text in kept:
+        if not re.fullmatch(r"[A-Z0-9]+-[A-Z]\d{4}:\d{1,9}:[0-9a-f]{64}", text, re.ASCII):
+            raise click.BadParameter("give SERIES:NUMBER:HASH, as 'troth invoices check' prints it")
+    return kept
 
 
 def _usd(cents: int) -> str:
@@ -177,19 +187,23 @@ def issue(session: Session) -> None:
 
 
 @invoices.command()
+@click.option("--expect-end", "kept", multiple=True, metavar="END", callback=_kept, help=_EXPECT)
 @with_session
-def check(session: Session) -> int:
+def check(session: Session, kept: tuple[str, ...]) -> int:
     """Read every series from its start: no gap, no changed byte, each naming the one before."""
-    from troth.server.shown import CheckedDocuments
+    from troth.control.documents import End
+    from troth.server.shown import CheckedDocuments, KeptEnds
 
+    parts = [text.split(":") for text in kept]
+    ends = [End(series, int(number), digits) for series, number, digits in parts]
     with session.management() as client:
-        body = client.post("documents", "check")
+        body = client.post("documents", "check", body=KeptEnds(ends))
     found = read(body, CheckedDocuments)
     lines = {
         "series": str(found.series),
         "documents": str(found.documents),
         "state": "not as they were frozen" if found.problems else "as they were frozen",
-    }
+    } | {f"end {at}": f"{each.series}:{each.n}:{each.sha256}" for at, each in enumerate(found.ends)}
     session.output.document(body, lines)
     for problem in found.problems:
         session.output.say(f"Problem: {problem}")

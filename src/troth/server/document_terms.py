@@ -20,7 +20,6 @@ _ENDLESS: Final = (
     "'invoices.keep_without_end' keeps names of people for ever. "
     "Set it to false and 'invoices.keep_years' to what the law asks for"
 )
-_UNION: Final = "EU"
 
 
 def document_settings(settings: Settings) -> DocumentSettings:
@@ -75,7 +74,7 @@ def document_terms(wanted: DocumentSettings) -> documents.Terms:
         fonts=wanted.invoices.fonts,
     )
     if engine is documents.Engine.TABLE:
-        for country in {seller.country, *vat.registered} - {_UNION}:
+        for country in sorted(documents.taxed_in([seller.country, *vat.registered])):
             terms.rates.at(country, _END_OF_DAYS)
     return terms
 
@@ -86,14 +85,16 @@ def _faults(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
     if not is_plain or len(seller.series) > _SERIES_MAX:
         yield "seller.series", f"must be 1 to {_SERIES_MAX} capital letters and digits"
     if seller.country and not documents.is_country(seller.country):
-        yield "seller.country", 'must be two capital letters, like "CH"'
+        yield "seller.country", 'must be two capital letters of ISO 3166, like "CH" or "GR"'
     if not 1 <= wanted.invoices.keep_years <= _YEARS_MAX:
         yield "invoices.keep_years", f"must be from 1 to {_YEARS_MAX}"
     if _month_and_day(wanted.invoices.year_ends) is None:
         yield "invoices.year_ends", 'must be a month and a day, like "12-31"'
     if not 0 <= wanted.invoices.details_days <= _DAYS_MAX:
         yield "invoices.details_days", f"must be from 0 to {_DAYS_MAX}"
-    if not all(each == _UNION or documents.is_country(each) for each in vat.registered):
+    if not all(
+        each == documents.ONE_STOP_SHOP or documents.is_country(each) for each in vat.registered
+    ):
         yield "vat.registered", 'must be countries, like ["GB", "EU"]'
     if vat.engine in {"table", "stripe_tax"}:
         yield from _taxing_faults(wanted)

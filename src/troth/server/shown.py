@@ -6,6 +6,7 @@ import msgspec
 
 from troth.catalog.load import Catalog
 from troth.control import keys, promotions, reports
+from troth.control.documents import End
 from troth.kernel.money import usd
 from troth.ledger import books
 from troth.server.status_page import StatusPage
@@ -35,11 +36,18 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class CheckedDocuments(msgspec.Struct, frozen=True):
-    """How many series and documents were read, and what is wrong with them."""
+    """How many series and documents were read, where each ends, and what is wrong with them."""
 
     series: int
     documents: int
+    ends: list[End]
     problems: list[str]
+
+
+class KeptEnds(msgspec.Struct, frozen=True):
+    """Ends of series that were kept elsewhere."""
+
+    kept: list[End]
 
 
 class ShownRate(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ SELLER = Party("Gateway AG", country="CH", vat_id="CHE-107.787.577 IVA")
 AT_USAGE = Terms(seller=SELLER, engine=Engine.TABLE, point=Point.USAGE, rates=RATES)
 AT_TOPUP = Terms(seller=SELLER, engine=Engine.TABLE, point=Point.TOPUP, rates=RATES)
 MS_OF_DAY = 86_400_000
+CENT = 10_000_000
 
 
 class Town(MoneyWorld):
@@ -49,6 +50,24 @@ class Town(MoneyWorld):
         with self.store.write() as tx:
             actor = Actor(0, self.clock.now_ms())
             return accounts.create(tx, actor, self.ids.raw(), name)
+
+    def pay(self, owner: accounts.Organization, cents: int, terms: Terms) -> Document:
+        """Let a payment be credited, and answer it with its document."""
+        raw, now_ms = self.ids.raw(), self.clock.now_ms()
+        wanted = books.Credit(raw.hex(), owner.raw, LotKind.PAID, cents * CENT)
+        with self.store.write() as tx:
+            books.credit(tx, wanted, 0, now_ms)
+            tx.execute(
+                "INSERT INTO topup (id, org, kind, state, cents, tax_cents, currency, saves_card,"
+                " lot, created_at, checked_at, paid_at)"
+                " VALUES (?, ?, 'page', 'paid', ?, 0, 'usd', 0, ?, ?, ?, ?)",
+                (raw, owner.raw, cents, wanted.lot, now_ms, now_ms, now_ms),
+            )
+            paid = documents.Paid(ids.text("top", raw), owner.ref, cents, 0, now_ms)
+            sealer = self.office.sealer
+            made = documents.receipt_for_topup(tx, terms, paid, now_ms, sealer=sealer)
+        self.clock.advance(1)
+        return made.document
 
     def use(self, owner: accounts.Organization, charge: int, model: str = "m") -> None:
         """Serve one request."""
@@ -211,3 +230,48 @@ def test_months_are_written_once_and_old_ones_are_left_alone(town: Town) -> None
     town.go_to(2028, 1, 1)
     for _ in range(3):
         assert len(town.documents(Terms(), ada)) == 1
+
+
+def test_months_after_the_last_that_was_written_are_written_however_late(town: Town) -> None:
+    ada = town.owner("Ada")
+    town.go_to(2027, 2, 3)
+    town.credit(ada.raw, USD)
+    town.go_to(2027, 3, 1)
+    assert len(town.documents(Terms(), ada)) == 1
+    for month in range(4, 10):
+        town.use(ada, 5)
+        town.go_to(2027, month, 1)
+    found = [each.period for each in town.documents(Terms(), ada) if each.period]
+    assert [first[:7] for first, _ in found] == [f"2027-{month:02d}" for month in range(2, 9)]
+
+
+def test_vat_is_due_once_when_usage_becomes_its_point(town: Town) -> None:
+    ada = town.owner("Ada")
+    town.go_to(2027, 2, 3)
+    assert town.pay(ada, 300, AT_TOPUP).tax_cents == 22
+    assert town.pay(ada, 500, AT_USAGE).tax.treatment is Treatment.LATER
+    town.use(ada, 5 * USD)
+    town.go_to(2027, 3, 1)
+    *_, invoice = town.documents(AT_USAGE, ada)
+    assert (invoice.kind, invoice.gross_cents, invoice.tax_cents) == (Kind.INVOICE, 200, 15)
+    assert invoice.split is not None
+    assert (invoice.split.used_nusd, invoice.split.earlier_nusd) == (5 * USD, 3 * USD)
+
+
+def test_vat_is_due_once_when_the_payment_becomes_its_point(town: Town) -> None:
+    ada, bob = town.owner("Ada"), town.owner("Bob")
+    town.go_to(2027, 2, 3)
+    town.pay(ada, 300, AT_USAGE)
+    town.pay(ada, 500, AT_TOPUP)
+    town.pay(bob, 300, Terms())
+    town.use(ada, 5 * USD)
+    town.use(bob, USD)
+    town.go_to(2027, 3, 1)
+    *_, invoice = town.documents(AT_TOPUP, ada)
+    assert (invoice.kind, invoice.gross_cents, invoice.tax_cents) == (Kind.INVOICE, 300, 22)
+    *_, statement = town.documents(AT_TOPUP, bob)  # bought when nobody charged VAT
+    assert (statement.kind, statement.tax_cents) == (Kind.STATEMENT, 0)
+    town.use(ada, 2 * USD)
+    town.go_to(2027, 4, 1)
+    *_, later = town.documents(AT_TOPUP, ada)
+    assert (later.kind, later.tax.treatment) == (Kind.STATEMENT, Treatment.EARLIER)

@@ -6,9 +6,12 @@ import pytest
 from troth.control import accounts, documents
 from troth.control.documents import Kind, Terms
 from troth.kernel import ids
+from troth.kernel.clock import ManualClock
 from troth.kernel.errors import Misconfigured
-from troth.server.document_duties import issue_receipts
+from troth.server.document_duties import issue_receipts, keep_papers
 from troth.server.office import Office
+
+MS_OF_DAY = 86_400_000
 
 
 def top_up(office: Office, owner: accounts.Organization, cents: int, tax_cents: int = 0) -> bytes:
@@ -62,7 +65,7 @@ def test_a_payment_and_what_goes_back_of_it_are_documented_once(
 ) -> None:
     topup = top_up(office, ada, 1_000, 190)
     (receipt,) = issued(office)
-    assert (receipt.kind, receipt.gross_cents) == (Kind.RECEIPT, 1_190)
+    assert (receipt.kind, receipt.gross_cents) == (Kind.INVOICE, 1_190)
     assert receipt.reference == ids.text("top", topup)
     refund(office, ada, topup, "sent")
     done = refund(office, ada, topup, "done")
@@ -72,6 +75,21 @@ def test_a_payment_and_what_goes_back_of_it_are_documented_once(
         (-350, ids.text("rfd", done)),
         (-840, ids.text("dsp", lost)),
     ]
+
+
+def test_what_was_deleted_in_time_is_not_written_again(
+    office: Office, ada: accounts.Organization, clock: ManualClock
+) -> None:
+    terms = Terms(keep=documents.Keep(1, is_to_the_day=True))
+    office = msgspec.structs.replace(office, documents=terms)
+    top_up(office, ada, 1_000)
+    assert len(issued(office)) == 1
+    clock.advance(367 * MS_OF_DAY)
+    with office.store.write() as tx:
+        tx.execute("DELETE FROM open_day")
+        tx.execute("INSERT INTO open_day VALUES (1, ?)", (clock.now_ms() // MS_OF_DAY,))
+    keep_papers(office)
+    assert issued(office) == []
 
 
 def test_one_that_cannot_be_written_is_told_and_the_others_go_on(

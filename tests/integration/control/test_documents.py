@@ -208,6 +208,28 @@ def test_vat_that_was_paid_on_top_is_not_recomputed(
         assert tx.row("SELECT 1 FROM book WHERE kind = 'tax:CH'") is None
 
 
+def test_vat_that_was_paid_stands_on_an_invoice_whatever_is_asked_for_since(
+    office: Office, ada: accounts.Organization
+) -> None:
+    for terms in (PLAIN, AT_USAGE, AT_TOPUP):
+        document = receipt(office, terms, paid(office, ada, 10_000, 1_234)).document
+        assert (document.kind, document.tax_cents) == (Kind.INVOICE, 1_234)
+        assert (document.tax.treatment, document.tax.is_within) == (Treatment.STANDARD, False)
+    with office.store.read() as tx:  # it was posted with the payment
+        assert tx.row("SELECT 1 FROM book WHERE substr(kind, 1, 4) = 'tax:'") is None
+
+
+def test_where_somebody_else_computes_vat_the_table_need_not_know_it(
+    office: Office, ada: accounts.Organization
+) -> None:
+    seller = Party("Gateway Inc", country="US", vat_id="12-3456789")
+    terms = msgspec.structs.replace(STRIPE, seller=seller)
+    taxed = receipt(office, terms, paid(office, ada, 10_000, 825)).document
+    assert (taxed.kind, taxed.tax_cents, taxed.tax.rate_bp) == (Kind.INVOICE, 825, 0)
+    none = receipt(office, terms, paid(office, ada)).document
+    assert (none.kind, none.tax.treatment) == (Kind.INVOICE, Treatment.NONE)
+
+
 def test_a_business_abroad_reverses_the_charge(
     office: Office, ada: accounts.Organization, actor: Actor
 ) -> None:
@@ -252,6 +274,16 @@ def test_credit_notes_mirror_their_invoice_to_the_last_cent(
     assert int(owed[0]) == 0
 
 
+def test_a_reference_names_one_movement(office: Office, ada: accounts.Organization) -> None:
+    first, second = (receipt(office, AT_TOPUP, paid(office, ada)).number for _ in range(2))
+    note = returned(office, first, 500, "goodwill")
+    for number, cents in ((second, 500), (first, 400)):
+        with pytest.raises(InvalidValue) as refused:
+            returned(office, number, cents, "goodwill")
+        assert refused.value.param == "reference"
+    assert returned(office, first, 500, "goodwill") == note
+
+
 def test_only_what_was_paid_can_be_credited(office: Office, ada: accounts.Organization) -> None:
     number = receipt(office, PLAIN, paid(office, ada)).number
     note = returned(office, number, 10_000, "all")
@@ -270,6 +302,9 @@ BAD_DETAILS = [
     (Details("x", ("a",) * 7), "address"),
     (Details("x", ("a\x00",)), "address"),
     (Details("x", country="Germany"), "country"),
+    (Details("x", country="EL"), "country"),
+    (Details("x", country="UK"), "country"),
+    (Details("x", country="ZZ"), "country"),
     (Details("x", vat_id="DE136695976"), "country"),
     (Details("x", country="DE", vat_id="DE1"), "vat_id"),
     (Details("x", language="it"), "language"),
@@ -377,6 +412,24 @@ def test_a_changed_byte_is_found(office: Office, ada: accounts.Organization) -> 
     with office.store.write() as tx:
         tx.execute("UPDATE document SET body = ? WHERE n = 3", (changed,))
     assert problems(office) == ["TROTH-R2027-000003: it cannot be read"]
+
+
+def test_what_was_issued_after_a_copy_was_made_is_missed(
+    office: Office, ada: accounts.Organization
+) -> None:
+    frozen = [receipt(office, PLAIN, paid(office, ada)) for _ in range(2)]
+    here = documents.End("TROTH-R2027", 2, frozen[1].sha256)
+    later = msgspec.structs.replace(here, n=3)
+    other = msgspec.structs.replace(here, n=1)
+    elsewhere = msgspec.structs.replace(here, series="TROTH-C2027")
+    with office.store.read() as tx:
+        found = documents.check(tx, office.sealer, [here])
+        assert (found.ends, found.problems) == ([here], [])
+        assert documents.check(tx, office.sealer, [later, other, elsewhere]).problems == [
+            "TROTH-R2027: number 1 is not the one that was kept",
+            "TROTH-R2027: number 3 was kept and is not here: what was issued since is lost",
+            "TROTH-C2027: number 2 was kept and is not here: what was issued since is lost",
+        ]
 
 
 def test_the_stored_json_is_read_back_as_it_was(office: Office, ada: accounts.Organization) -> None:

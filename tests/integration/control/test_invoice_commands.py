@@ -82,7 +82,14 @@ def test_documents_are_listed_shown_and_checked(troth: CommandLine) -> None:
     assert troth.run("invoices", "show", NUMBER, *pdf).code == 0
     assert (troth.folder / "invoice.pdf").read_bytes().startswith(b"%PDF-1.7")
     checked = troth.ask(CheckedDocuments, "invoices", "check")
-    assert checked == CheckedDocuments(1, 1, [])
+    assert (checked.series, checked.documents, checked.problems) == (1, 1, [])
+    (end,) = checked.ends
+    kept = f"{end.series}:{end.n}:{end.sha256}"
+    assert kept in troth.run("invoices", "check").out
+    assert troth.run("invoices", "check", "--expect-end", kept).code == 0
+    said = troth.run("invoices", "check", "--expect-end", kept.replace(":1:", ":2:"))
+    assert (said.code, "number 2 was kept and is not here" in said.err) == (1, True)
+    assert troth.run("invoices", "check", "--expect-end", "x:1:y").code == 2
     assert troth.run("invoices", "issue").code == 0
     assert troth.run("invoices", "show", "ACME-I1999-000001").code == 2
 
@@ -91,7 +98,8 @@ def test_a_document_is_credited(troth: CommandLine) -> None:
     note = troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1")
     assert (note.gross_cents, note.tax_cents) == (-5_000, -375)
     assert troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1") == note
-    for amount, reference in (("50.01", "r 2"), ("0.001", "r 2"), ("0", "r 2"), ("1", " ")):
+    wrong = [("50.01", "r 2"), ("0.001", "r 2"), ("0", "r 2"), ("1", " "), ("1", "r" * 65)]
+    for amount, reference in wrong:
         said = troth.run("invoices", "credit", NUMBER, amount, "--reference", reference)
         assert said.code == 2
 
@@ -115,6 +123,10 @@ def test_a_legal_hold_is_placed_and_lifted(troth: CommandLine) -> None:
     assert troth.run("invoices", "keep", " ").code == 2
 
 
+HOME = """source = "s"
+checked_on = 2026-01-01
+rate = [{ country = "CH", percent = "8.1", since = 2024-01-01 }]
+"""
 WRONG = [
     ('series = "ACME"', 'series = "acme"', "'seller.series' must be"),
     ('country = "CH"', 'country = ""', "'seller.country' is missing"),
@@ -124,6 +136,11 @@ WRONG = [
     ('point = "topup"', 'point = "topup"\nregistered = ["US"]', "has none for 'US'"),
     ('point = "topup"', 'point = "topup"\nregistered = ["Germany"]', "'vat.registered' must be"),
     ('point = "topup"', 'point = "topup"\ntable = "none.toml"', "cannot be read"),
+    (
+        'point = "topup"',
+        'point = "topup"\nregistered = ["EU"]\ntable = "home.toml"',
+        "has none for 'AT'",
+    ),
     ('point = "topup"', 'point = "topup"\n[invoices]\nkeep_years = 0', "'invoices.keep_years'"),
     ('point = "topup"', 'point = "topup"\n[invoices]\nyear_ends = "2-30"', "'invoices.year_ends'"),
     ('point = "topup"', 'point = "topup"\n[invoices]\nyear_ends = "02-30"', "'invoices.year_ends'"),
@@ -137,11 +154,18 @@ WRONG = [
 
 def test_settings_that_cannot_be_stop_every_command(troth: CommandLine) -> None:
     file = troth.folder / "troth.toml"
+    (troth.folder / "home.toml").write_text(HOME, "utf-8")
     right = file.read_text("utf-8")
     for old, new, said in WRONG:
         file.write_text(right.replace(old, new), "utf-8")
         found = troth.run("invoices", "list")
         assert (found.code, said in found.err) == (2, True), found.err
+
+
+def test_a_seller_in_liechtenstein_has_the_rates_of_switzerland(troth: CommandLine) -> None:
+    file = troth.folder / "troth.toml"
+    file.write_text(file.read_text("utf-8").replace('country = "CH"', 'country = "LI"'), "utf-8")
+    assert troth.run("invoices", "list").code == 0
 
 
 def test_storage_without_an_end_is_warned_of(troth: CommandLine) -> None:

@@ -245,6 +245,30 @@ def test_who_a_closed_account_was_is_forgotten_when_its_days_are_over_and_its_mo
     keep_papers(office)
     assert count(office, "party") == 0
     assert rows(office, "SELECT what FROM subject_key") == [("papers",)]
+    assert rows(office, "SELECT name FROM organization") == [(lovelace.ref,)]
+    with office.store.write() as tx:  # the name is free, and nobody is behind the reference
+        assert documents.details(tx, accounts.named(tx, lovelace.ref), office.sealer) == Details(
+            lovelace.ref
+        )
+        before = tx.number("SELECT count(*) FROM audit_entry")
+    keep_papers(office)
+    assert count(office, "audit_entry") == before
+
+
+def test_an_account_that_never_said_who_it_is_loses_its_name_when_it_is_closed(
+    office: Office, ada: accounts.Organization, actor: Actor
+) -> None:
+    with office.store.write() as tx:
+        assert not documents.erase(tx, actor, ada)
+        credit = books.Credit("first", ada.raw, books.LotKind.PAID, 5)
+        books.credit(tx, credit, 0, office.clock.now_ms())
+        tx.execute(
+            "INSERT INTO closing (org, state, began_at, ended_at) VALUES (?, 'closed', 1, 1)",
+            (ada.raw,),
+        )
+        assert documents.erase_of_closed(tx, actor, 0) == 1
+        assert documents.erase_of_closed(tx, actor, 0) == 0
+    assert rows(office, "SELECT name FROM organization") == [(ada.ref,)]
 
 
 KEPT = [

@@ -111,7 +111,7 @@ def test_a_page_fetches_nothing_and_runs_nothing() -> None:
                 "\N{MINUS SIGN}1,234.50\u00a0USD",
                 "1,234.000000001",
                 "1 March 2026",
-                "25.5\u00a0%",
+                "25.5%",
             ),
         ),
         (

@@ -163,6 +163,12 @@ def set_zone(transaction: Transaction, actor: Actor, ref: str, zone: str) -> Org
     return find(transaction, ref)
 
 
+def forget_name(transaction: Transaction, owner: Organization) -> bool:
+    """Call an organization by its reference from now on; False where it is called so already."""
+    statement = "UPDATE organization SET name = ? WHERE ref = ? AND name <> ?"
+    return bool(transaction.execute(statement, (owner.ref, owner.raw, owner.ref)))
+
+
 def _set_frozen(
     transaction: Transaction, actor: Actor, ref: str, frozen_at_ms: int | None
 ) -> Organization:

@@ -19,8 +19,9 @@ from troth.control.documents.months import Span, Sums, due, finish, gather, issu
 from troth.control.documents.page import page_of
 from troth.control.documents.parties import Details, change, details, erase
 from troth.control.documents.payments import Paid, Returned, credit_note, receipt_for_topup
-from troth.control.documents.series import Checked, Listed, check, listed, numbered, of_subject
+from troth.control.documents.series import Checked, End, Listed, check, listed, numbered, of_subject
 from troth.control.documents.shape import Document, Frozen, Kind, Party
+from troth.control.documents.tax import ONE_STOP_SHOP, taxed_in
 from troth.control.documents.terms import (
     RATES_FILE,
     Engine,
@@ -37,10 +38,12 @@ from troth.control.documents.vat_ids import is_country
 from troth.control.documents.view import View, view_of
 
 __all__ = [
+    "ONE_STOP_SHOP",
     "RATES_FILE",
     "Checked",
     "Details",
     "Document",
+    "End",
     "Engine",
     "Frozen",
     "Keep",
@@ -82,6 +85,7 @@ __all__ = [
     "seal_open",
     "span_of",
     "sweep",
+    "taxed_in",
     "unwritten_since",
     "view_of",
     "without_credit_note",

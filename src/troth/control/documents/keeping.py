@@ -113,20 +113,26 @@ def unwritten_since(tx: Transaction) -> int:
 
 
 def erase_of_closed(tx: Transaction, actor: audit.Actor, days: int) -> int:
-    """Forget the details of accounts that have been closed for so many days; return how many.
+    """Forget who was behind accounts that have been closed for so many days; return how many.
 
-    A month that is not invoiced yet still needs them: they stay until it is.
+    A month that is not invoiced yet still needs to know: it stays until that is.
     """
     rows = tx.rows(
-        "SELECT party.org, ended_at FROM party JOIN closing ON closing.org = party.org"
-        " WHERE state = 'closed' AND ended_at <= ? ORDER BY party.org",
+        "SELECT organization.ref, organization.name, ended_at, party.org FROM closing"
+        " JOIN organization ON organization.ref = closing.org"
+        " LEFT JOIN party ON party.org = closing.org"
+        " WHERE state = 'closed' AND ended_at <= ? ORDER BY organization.ref",
         (actor.at_ms - days * _MS_OF_DAY,),
-        tuple[bytes, int],
+        tuple[bytes, str, int, bytes | None],
     )
     first = unwritten_since(tx)
-    gone = [org for org, ended_at_ms in rows if ended_at_ms // _MS_OF_DAY < first]
-    for org in gone:
-        erase(tx, actor, accounts.find(tx, ids.text("org", org)))
+    gone = [
+        ids.text("org", org)
+        for org, name, ended_at_ms, party in rows
+        if ended_at_ms // _MS_OF_DAY < first and (party or name != ids.text("org", org))
+    ]
+    for ref in gone:
+        erase(tx, actor, accounts.find(tx, ref))
     return len(gone)
 
 

@@ -10,7 +10,8 @@ from troth.control.documents.payments import Paid, Returned
 from troth.kernel import ids
 from troth.store.transaction import Transaction
 
-_LOOK_BACK_MS: Final = 400 * 86_400_000
+_LOOK_BACK_MS: Final = 360 * 86_400_000
+"""Less than the shortest time that documents are kept: what was deleted is not written again."""
 _MOST: Final = 500
 
 _PAID: Final = """

@@ -12,7 +12,7 @@ import msgspec
 from troth.control import accounts
 from troth.control.documents import tax_entries
 from troth.control.documents.parties import buyer
-from troth.control.documents.series import Place, Wanted, freeze, of_subject
+from troth.control.documents.series import Place, Wanted, freeze, numbered, of_subject
 from troth.control.documents.shape import (
     NUSD_PER_CENT,
     Balance,
@@ -37,13 +37,20 @@ from troth.ledger.books import wallet_purse
 from troth.store.transaction import Transaction
 
 _MONTHS_BACK: Final = 3
-_DRAWN: Final = """
-SELECT charge.dr, sum(charge.amount) FROM charge JOIN lot ON lot.id = charge.lot
-WHERE charge.day BETWEEN ? AND ? AND lot.kind {} 'paid' GROUP BY charge.dr"""
-_CORRECTED: Final = """
-SELECT entry.cr, sum(entry.amount) FROM entry JOIN lot ON lot.id = entry.id
-WHERE entry.day BETWEEN ? AND ? AND entry.kind = 'overcharge' AND lot.kind = 'paid'
-GROUP BY entry.cr"""
+_PAPER: Final = """
+JOIN lot ON lot.id = {} LEFT JOIN correction ON correction.entry = lot.id
+LEFT JOIN topup ON topup.lot = coalesce(correction.lot, lot.id)
+LEFT JOIN document ON document.about = topup.id"""
+"""From a lot to the document of the payment that it came from, also where it is a correction."""
+_DRAWN: Final = f"""
+SELECT charge.dr, lot.kind, coalesce(document.number, ''), sum(charge.amount)
+FROM charge {_PAPER.format("charge.lot")}
+WHERE charge.day BETWEEN ? AND ? GROUP BY 1, 2, 3"""  # noqa: S608 - of constants
+_CORRECTED: Final = f"""
+SELECT entry.cr, lot.kind, coalesce(document.number, ''), sum(entry.amount)
+FROM entry {_PAPER.format("entry.id")}
+WHERE entry.day BETWEEN ? AND ? AND entry.kind = 'overcharge' GROUP BY 1, 2, 3"""  # noqa: S608
+_PAID: Final = "paid"
 _FLOWS: Final[Mapping[str, Flow]] = {
     "paid": Flow.BOUGHT,
     "promo": Flow.GIVEN,
@@ -64,15 +71,19 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """What happened in one wallet in a month, in nano-USD."""
+    """What happened in one wallet in a month, in nano-USD.
+
+    What was `bought` and `corrected` stands by the number of the document that its payment was
+    answered with, under an empty one where there is none.
+    """
 
     org: bytes
     opening: int
     closing: int
     charged: int
     gifts: int
-    bought: int
-    corrected: int
+    bought: Mapping[str, int]
+    corrected: Mapping[str, int]
     flows: Mapping[Flow, int]
     used: tuple[Used, ...]
 
@@ -86,7 +97,10 @@ def span_of(month: int) -> Span:
 
 
 def due(tx: Transaction) -> Span | None:
-    """Return the earliest of the last months whose days are closed and that is not written."""
+    """Return the earliest month that is not written and whose days are closed.
+
+    It is one of the last, or one after the last that was written, however long ago that was.
+    """
     day = tx.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
     if day is None:
         return None
@@ -94,7 +108,8 @@ def due(tx: Transaction) -> Span | None:
     now = (date.year - 1970) * 12 + date.month - 1
     done = {month for (month,) in tx.rows("SELECT month FROM document_month", (), tuple[int])}
     closed = tx.row("SELECT min(day) FROM day_close", (), tuple[int | None])
-    for month in range(now - _MONTHS_BACK, now):
+    begin = min(max(done) + 1, now - _MONTHS_BACK) if done else now - _MONTHS_BACK
+    for month in range(begin, now):
         span = span_of(month)
         began = closed is not None and closed[0] is not None and closed[0] <= span.last
         if began and month not in done:
@@ -119,9 +134,8 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
         "SELECT book, sum(charged) FROM day_close WHERE day BETWEEN ? AND ? GROUP BY book",
         span,
     )
-    gifts = _pairs(tx, _DRAWN.format("<>"), span)
-    bought = _pairs(tx, _DRAWN.format("="), span)
-    corrected = _pairs(tx, _CORRECTED, span)
+    bought, gifts = _papers(tx, _DRAWN, span)
+    corrected, _ = _papers(tx, _CORRECTED, span)
     flows = _flows(tx, span)
     used = _used(tx, span)
     found = []
@@ -133,8 +147,8 @@ def gather(tx: Transaction, span: Span) -> list[Sums]:
             closing=closing.get(book, 0),
             charged=charged.get(book, 0),
             gifts=gifts.get(book, 0),
-            bought=bought.get(book, 0),
-            corrected=corrected.get(book, 0),
+            bought=bought.get(book, {}),
+            corrected=corrected.get(book, {}),
             flows=flows.get(book, {}),
             used=tuple(used.get(org, ())),
         )
@@ -156,6 +170,21 @@ def _closings(tx: Transaction, day: int) -> dict[bytes, int]:
 def _pairs(tx: Transaction, sql: str, span: Span) -> dict[bytes, int]:
     rows = tx.rows(sql, (span.first, span.last), tuple[bytes, int])
     return {key: int(amount) for key, amount in rows}
+
+
+def _papers(
+    tx: Transaction, sql: str, span: Span
+) -> tuple[dict[bytes, dict[str, int]], dict[bytes, int]]:
+    """Return amounts of bought credit by book and document, and those of gifts by book."""
+    bought: dict[bytes, dict[str, int]] = {}
+    gifts: dict[bytes, int] = {}
+    rows = tx.rows(sql, (span.first, span.last), tuple[bytes, str, str, int])
+    for book, kind, number, amount in rows:
+        if kind == _PAID:
+            bought.setdefault(book, {})[number] = int(amount)
+        else:
+            gifts[book] = gifts.get(book, 0) + int(amount)
+    return bought, gifts
 
 
 def _flows(tx: Transaction, span: Span) -> dict[bytes, dict[Flow, int]]:
@@ -202,8 +231,8 @@ def issue(
     span, sums = month
     owner = accounts.find(tx, ids.text("org", sums.org))
     party, language = buyer(tx, owner, sealer)
-    is_invoice = terms.engine is not Engine.NONE and terms.point is Point.USAGE
-    split = _split(tx, sums, sealer) if is_invoice else None
+    split = _split(tx, terms, sums, sealer)
+    is_invoice = split is not None
     gross_cents = _invoiced(split) // NUSD_PER_CENT if split else 0
     tax = tax_of(terms, party, span.last) if is_invoice else _untaxed(terms)
     tax_cents = within(gross_cents, tax.rate_bp)
@@ -261,13 +290,26 @@ def _balance(sums: Sums) -> Iterator[Balance]:
             yield Balance(flow, figures[flow])
 
 
-def _split(tx: Transaction, sums: Sums, sealer: Sealer) -> Split:
+def _split(tx: Transaction, terms: Terms, sums: Sums, sealer: Sealer) -> Split | None:
     """Cut a month's paid usage into whole cents and a rest that the next month takes on.
 
-    Where more was corrected than used, all of that is the rest.
+    Where more was corrected than used, all of that is the rest. None where nothing is invoiced:
+    VAT is due once, as the document of a payment promised, whatever is asked for since.
     """
-    whole = sums.gifts + sums.bought
+    if terms.engine is Engine.NONE:
+        return None
+    due = {
+        number
+        for number in sums.bought.keys() | sums.corrected.keys()
+        if _is_due(tx, terms, number, sealer)
+    }
+    if terms.point is not Point.USAGE and not due:
+        return None
+    bought = sum(sums.bought.values())
+    whole = sums.gifts + bought
     invariant(whole == sums.charged, "a month is invoiced while its charges are there")
+    taxed = sum(amount for number, amount in sums.bought.items() if number in due)
+    corrected = sum(amount for number, amount in sums.corrected.items() if number in due)
     before = tx.row(
         "SELECT subject FROM document WHERE org = ? AND kind = 'invoice' AND subject LIKE ?"
         " ORDER BY issued_at DESC, n DESC LIMIT 1",
@@ -277,20 +319,31 @@ def _split(tx: Transaction, sums: Sums, sealer: Sealer) -> Split:
     found = of_subject(tx, before[0], sealer) if before else None
     last = found.document.split if found else None
     carried = last.carried_out_nusd if last else 0
-    due = sums.charged - sums.gifts - sums.corrected + carried
-    rest = due % NUSD_PER_CENT if due > 0 else due
-    return Split(sums.charged, sums.gifts, carried, rest, sums.corrected)
+    asked = taxed - corrected + carried
+    rest = asked % NUSD_PER_CENT if asked > 0 else asked
+    return Split(sums.charged, sums.gifts, carried, rest, corrected, bought - taxed)
+
+
+def _is_due(tx: Transaction, terms: Terms, number: str, sealer: Sealer) -> bool:
+    """Tell whether VAT on bought credit is due now that it is used."""
+    found = numbered(tx, number, sealer) if number else None
+    if found is not None:
+        if found.document.kind is Kind.INVOICE:
+            return False
+        if found.document.tax.treatment is Treatment.LATER:
+            return True
+    return terms.point is Point.USAGE
 
 
 def _invoiced(split: Split) -> int:
-    taxed = split.used_nusd - split.gifts_nusd - split.corrected_nusd
+    taxed = split.used_nusd - split.gifts_nusd - split.earlier_nusd - split.corrected_nusd
     return taxed + split.carried_in_nusd - split.carried_out_nusd
 
 
 def _notes(tax: Tax, *, is_invoice: bool) -> tuple[Note, ...]:
     notes = [Note.CREDIT_IS_USD, Note.RECONCILED, Note.DAYS_ARE_UTC]
     if is_invoice:
-        notes.append(Note.CARRIED)
+        notes = [Note.PAID_FROM_CREDIT, *notes, Note.CARRIED]
     if tax.treatment is Treatment.STANDARD:
         notes.append(Note.VAT_WITHIN)
     return tuple(notes)

@@ -59,7 +59,7 @@ def _checked(wanted: Details) -> Details:
     if len(wanted.address) > LINES_MAX:
         raise InvalidValue("address", f"give at most {LINES_MAX} lines")
     if wanted.country and not is_country(wanted.country):
-        raise InvalidValue("country", "give two capital letters, such as CH")
+        raise InvalidValue("country", "give two capital letters of ISO 3166, such as CH or GR")
     if wanted.vat_id and not wanted.country:
         raise InvalidValue("country", "a VAT number needs its country")
     if wanted.language and wanted.language not in LANGUAGES:
@@ -103,9 +103,14 @@ def buyer(tx: Transaction, owner: accounts.Organization, sealer: Sealer) -> tupl
 def erase(tx: Transaction, actor: audit.Actor, owner: accounts.Organization) -> bool:
     """Forget an organization's details, and the key they were sealed with; False without any.
 
-    Its documents stay sealed under a key of theirs for as long as the law asks for them.
+    One whose account is closed loses its name too. Its documents stay sealed under a key of theirs
+    for as long as the law asks for them.
     """
-    if not tx.execute("DELETE FROM party WHERE org = ?", (owner.raw,)):
+    is_erased = tx.execute("DELETE FROM party WHERE org = ?", (owner.raw,)) > 0
+    closed = "SELECT 1 FROM closing WHERE org = ? AND state = 'closed'"
+    if tx.row(closed, (owner.raw,)) is not None:
+        is_erased = accounts.forget_name(tx, owner) or is_erased
+    if not is_erased:
         return False
     destroy_keys(tx)
     audit.append(tx, actor, audit.Action.PARTY_ERASE, owner.ref)

@@ -59,7 +59,7 @@ def receipt_for_topup(
 ) -> Frozen:
     """Freeze the document of a payment, once a top-up, in the caller's transaction.
 
-    Where VAT is due when credit is bought it is the invoice; else a receipt.
+    Where VAT is due when credit is bought, or was paid with it, it is the invoice; else a receipt.
 
     Raises:
         Missing: there is no such organization.
@@ -70,8 +70,8 @@ def receipt_for_topup(
     day = paid.paid_at_ms // _MS_OF_DAY
     tax, tax_cents = _tax(terms, party, paid, day)
     gross_cents = paid.cents + paid.tax_cents
-    is_invoice = terms.engine is not Engine.NONE and terms.point is Point.TOPUP
-    kind = Kind.INVOICE if is_invoice else Kind.RECEIPT
+    is_taxed = terms.engine is not Engine.NONE and terms.point is Point.TOPUP
+    kind = Kind.INVOICE if is_taxed or paid.tax_cents else Kind.RECEIPT
 
     def compose(place: Place) -> Document:
         return Document(
@@ -101,10 +101,11 @@ def receipt_for_topup(
 
 def _tax(terms: Terms, party: Party, paid: Paid, day: int) -> tuple[Tax, int]:
     """Return the treatment of a payment and the VAT in it; cash that came in is not recomputed."""
-    if terms.engine is not Engine.NONE and terms.point is Point.USAGE:
-        return Tax(Treatment.LATER), paid.tax_cents
+    is_later = terms.engine is not Engine.NONE and terms.point is Point.USAGE
+    if is_later and not paid.tax_cents:
+        return Tax(Treatment.LATER), 0
     tax = tax_of(terms, party, day)
-    if paid.tax_cents:  # whoever took the payment computed it
+    if paid.tax_cents:  # whoever took the payment computed it, whatever is asked for today
         fits = abs(on_top(paid.cents, tax.rate_bp) - paid.tax_cents) <= 1
         rate_bp = tax.rate_bp if fits else 0
         country = tax.country if fits else party.country
@@ -117,7 +118,7 @@ def _tax(terms: Terms, party: Party, paid: Paid, day: int) -> tuple[Tax, int]:
 
 
 def _notes(kind: Kind, tax: Tax) -> tuple[Note, ...]:
-    notes = [Note.CREDIT_IS_USD]
+    notes = [Note.PAID, Note.CREDIT_IS_USD]
     if kind is Kind.RECEIPT:
         notes.append(Note.NOT_AN_INVOICE)
     if tax.treatment is Treatment.STANDARD:
@@ -135,7 +136,8 @@ def credit_note(
 
     Raises:
         Missing: there is no such document.
-        InvalidValue: it is no receipt or invoice, or there is not so much left of it.
+        InvalidValue: it is no receipt or invoice, there is not so much left of it, or the reference
+            names another movement.
     """
     source = numbered(tx, returned.number, sealer)
     if source is None:
@@ -171,7 +173,12 @@ def credit_note(
     kind = Kind.CREDIT_NOTE
     about = returned.about
     wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep, now_ms, about)
-    return _frozen(tx, wanted, compose, sealer)
+    frozen = _frozen(tx, wanted, compose, sealer)
+    made = frozen.document
+    is_same = made.mirrors is not None and made.mirrors.number == before.number
+    if not is_same or made.gross_cents != -returned.cents:
+        raise InvalidValue("reference", "something else was credited under it: give another one")
+    return frozen
 
 
 def _frozen(

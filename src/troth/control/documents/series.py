@@ -5,7 +5,7 @@ back, and two that freeze at once wait for each other.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -143,23 +143,38 @@ def listed(tx: Transaction, org: bytes | None, limit: int) -> list[Listed]:
     ]
 
 
+class End(msgspec.Struct, frozen=True):
+    """The last document of a series, kept elsewhere to compare a copy with."""
+
+    series: str
+    n: int
+    sha256: str
+
+
 class Checked(msgspec.Struct):
-    """How many documents were read, and what is wrong with them."""
+    """How many documents were read, where each series ends, and what is wrong with them."""
 
     documents: int = 0
     series: int = 0
+    ends: list[End] = []
     problems: list[str] = []
 
 
-def check(tx: Transaction, sealer: Sealer) -> Checked:
-    """Read every series from its start: no gap, no changed byte, each naming the one before."""
+def check(tx: Transaction, sealer: Sealer, kept: Sequence[End] = ()) -> Checked:
+    """Read every series from its start: no gap, no changed byte, each naming the one before.
+
+    Ends that were kept elsewhere must be among the documents: else this is a copy of before.
+    """
     report = Checked()
     ends = tx.rows("SELECT series, n, hash FROM document_series ORDER BY series", (),
                    tuple[str, int, bytes])  # fmt: skip
     for series, end, end_hash in ends:
         report.series += 1
         at = (0, bytes(32))
+        wanted = {each.n: each.sha256 for each in kept if each.series == series}
         for n, digest, body, number in _series(tx, series, sealer):
+            if wanted.pop(n, digest.hex()) != digest.hex():
+                report.problems.append(f"{series}: number {n} is not the one that was kept")
             if n != at[0] + 1:
                 report.problems.append(f"{series}: there is a gap before number {n}")
             if body is not None:
@@ -168,7 +183,15 @@ def check(tx: Transaction, sealer: Sealer) -> Checked:
             at = (n, digest)
         if at != (end, end_hash):
             report.problems.append(f"{series}: it does not end with number {end}")
+        report.problems += [_lost(series, n) for n in wanted]
+        report.ends.append(End(series, end, end_hash.hex()))
+    known = {series for series, _, _ in ends}
+    report.problems += [_lost(each.series, each.n) for each in kept if each.series not in known]
     return report
+
+
+def _lost(series: str, n: int) -> str:
+    return f"{series}: number {n} was kept and is not here: what was issued since is lost"
 
 
 def _series(

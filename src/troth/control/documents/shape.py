@@ -41,6 +41,9 @@ class Treatment(Code):
 class Note(Code):
     """A sentence under the sums."""
 
+    PAID = "paid"
+    """Money came before the document, so that nobody pays it twice."""
+    PAID_FROM_CREDIT = "paid_from_credit"
     CREDIT_IS_USD = "credit_is_usd"
     NOT_AN_INVOICE = "not_an_invoice"
     RECONCILED = "reconciled"
@@ -114,7 +117,7 @@ class Split(msgspec.Struct, frozen=True):
 
     `carried_in` and `carried_out` are below one cent: no month rounds another month's money away.
     `corrected` is what was credited back of bought usage; what exceeds a month's usage is carried
-    on, below zero.
+    on, below zero. `earlier` was paid with credit whose VAT was dealt with when it was bought.
     """
 
     used_nusd: int
@@ -122,6 +125,7 @@ class Split(msgspec.Struct, frozen=True):
     carried_in_nusd: int
     carried_out_nusd: int
     corrected_nusd: int = 0
+    earlier_nusd: int = 0
 
 
 class Tax(msgspec.Struct, frozen=True):

@@ -4,14 +4,15 @@ Services supplied electronically to a buyer in `there` by a seller in `home`. Wh
 table can know (thresholds, territories with rules of their own) is for the operator's adviser.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from troth.control.documents.shape import Party, Tax, Treatment
 from troth.control.documents.terms import Engine, Terms
 from troth.control.documents.vat_ids import TERRITORIES, UNION
 
+ONE_STOP_SHOP: Final = "EU"
 _WHOLE: Final = 10_000
-_ONE_STOP_SHOP: Final = "EU"
 _REVERSING: Final = UNION | {"GB", "NO"}
 
 
@@ -29,11 +30,17 @@ def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
         return _standard(terms, home, day)
     if buyer.vat_id and there in _REVERSING:
         return Tax(Treatment.REVERSE_CHARGE, there)
-    if there in terms.registered or (there in UNION and _ONE_STOP_SHOP in terms.registered):
+    if there in terms.registered or (there in UNION and ONE_STOP_SHOP in terms.registered):
         return _standard(terms, there, day)
     if home in UNION and there in UNION:  # below the Union's threshold for sales across borders
         return _standard(terms, home, day)
     return Tax(Treatment.OUTSIDE, there)
+
+
+def taxed_in(countries: Iterable[str]) -> set[str]:
+    """Return the countries whose rates a seller needs that charges VAT in these."""
+    found = {_territory(country) for country in countries}
+    return found - {ONE_STOP_SHOP} | (UNION if ONE_STOP_SHOP in found else set())
 
 
 def _territory(country: str) -> str:
@@ -41,6 +48,9 @@ def _territory(country: str) -> str:
 
 
 def _standard(terms: Terms, country: str, day: int) -> Tax:
+    """Return the standard rate; where somebody else computes VAT, the table may not know it."""
+    if terms.engine is Engine.STRIPE_TAX:
+        return Tax(Treatment.STANDARD, country, terms.rates.known(country, day) or 0)
     return Tax(Treatment.STANDARD, country, terms.rates.at(country, day))
 
 

@@ -54,19 +54,24 @@ class Rates(msgspec.Struct, frozen=True):
     source: str = ""
     checked_on: str = ""
 
+    def known(self, country: str, day: int) -> int | None:
+        """Return a country's rate on a day, None where the table has none."""
+        found = [each for each in self.rates if each.country == country and each.since <= day]
+        return max(found, key=lambda each: each.since).rate_bp if found else None
+
     def at(self, country: str, day: int) -> int:
         """Return a country's rate on a day.
 
         Raises:
             Misconfigured: the table has none.
         """
-        found = [each for each in self.rates if each.country == country and each.since <= day]
-        if not found:
+        found = self.known(country, day)
+        if found is None:
             raise Misconfigured(
                 f"the table of VAT rates has none for '{country}' on {date_of(day)}; add it to a "
                 "file of your own and name that in 'vat.table'"
             )
-        return max(found, key=lambda each: each.since).rate_bp
+        return found
 
 
 class Keep(msgspec.Struct, frozen=True):

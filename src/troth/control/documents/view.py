@@ -150,6 +150,7 @@ def _split(split: Split, words: Words) -> Table:
     figures = (
         ("used", split.used_nusd),
         ("gifts", -split.gifts_nusd),
+        ("earlier", -split.earlier_nusd),
         ("corrected", -split.corrected_nusd),
         ("carried_in", split.carried_in_nusd),
         ("carried_out", -split.carried_out_nusd),

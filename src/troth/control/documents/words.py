@@ -79,6 +79,11 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
         "Mit geschenktem Guthaben bezahlt",
         "Payé avec du crédit offert",
     ),
+    "split.earlier": (
+        "Paid with credit that was invoiced when bought",
+        "Mit Guthaben bezahlt, das beim Kauf berechnet wurde",
+        "Payé avec du crédit facturé à l’achat",
+    ),
     "split.corrected": ("Charges corrected", "Berichtigte Belastungen", "Débits corrigés"),
     "split.carried_in": (
         "Part of a cent from the month before",
@@ -113,11 +118,21 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
         "Paiement d’un crédit : la TVA est due à l’utilisation et facturée chaque mois.",
     ),
     "tax.earlier": (
-        "VAT was invoiced when this credit was bought.",
-        "Die Umsatzsteuer wurde beim Kauf des Guthabens berechnet.",
-        "La TVA a été facturée à l’achat de ce crédit.",
+        "VAT, where it is due, was invoiced when this credit was bought.",
+        "Umsatzsteuer wurde, soweit sie anfällt, beim Kauf des Guthabens berechnet.",
+        "La TVA éventuellement due a été facturée à l’achat de ce crédit.",
     ),
     # Notes
+    "note.paid": (
+        "Paid in full: no payment is due.",
+        "Vollständig bezahlt: Es ist nichts zu zahlen.",
+        "Entièrement payé : aucun paiement n’est dû.",
+    ),
+    "note.paid_from_credit": (
+        "Paid in full from prepaid credit: no payment is due.",
+        "Vollständig aus Guthaben bezahlt: Es ist nichts zu zahlen.",
+        "Entièrement payé par le crédit prépayé : aucun paiement n’est dû.",
+    ),
     "note.credit_is_usd": (
         "One credit is one US dollar.",
         "Ein Credit entspricht einem US-Dollar.",
@@ -174,6 +189,7 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     "form.date": ("{day} {month} {year}", "{day}. {month} {year}", "{day} {month} {year}"),
     "form.groups": (",", ".", "\u202f"),
     "form.point": (".", ",", ","),
+    "form.percent": ("{}%", "{}\u00a0%", "{}\u00a0%"),
 }
 
 
@@ -208,10 +224,11 @@ class Words:
         return self._amount(nusd, 9)
 
     def percent(self, rate_bp: int) -> str:
-        """Return a rate, such as `8.1 %`."""
+        """Return a rate, such as `8.1%`."""
         whole, rest = divmod(rate_bp, 100)
         decimals = f"{rest:02d}".rstrip("0")
-        return f"{whole}{self('form.point') * bool(decimals)}{decimals}\u00a0%"
+        number = f"{whole}{self('form.point') * bool(decimals)}{decimals}"
+        return self("form.percent").format(number)
 
     def _amount(self, value: int, decimals: int) -> str:
         sign = "\u2212" if value < 0 else ""

@@ -14,6 +14,7 @@ from troth.server.shown import CheckedDocuments, Erased, ShownRate, ShownRates
 Form = Literal["json", "html", "pdf"]
 Language = Literal["", "en", "de", "fr"]
 _NUSD_PER_CENT: Final = 10_000_000
+_REFERENCE_MAX: Final = 64
 ROUTER: Final = APIRouter()
 
 
@@ -32,6 +33,20 @@ class NewReturn(Body):
 
     amount_usd: str
     reference: str
+
+
+class NewEnd(Body):
+    """Where a series ended when it was kept."""
+
+    series: str
+    n: int = Field(ge=1, le=10**9)
+    sha256: str
+
+
+class NewCheck(Body):
+    """What was kept elsewhere of earlier checks."""
+
+    kept: list[NewEnd] = Field(default_factory=list, max_length=1_000)
 
 
 class NewLegalHold(Body):
@@ -102,11 +117,13 @@ def list_documents(
 
 
 @ROUTER.post("/documents/check")
-def check_documents(office: Here) -> Response:
-    """Read every series from its start: no gap, no changed byte."""
+def check_documents(office: Here, body: NewCheck | None = None) -> Response:
+    """Read every series from its start: no gap, no changed byte, and every end that was kept."""
+    kept = [documents.End(**each.model_dump()) for each in body.kept] if body else []
     with office.store.read() as tx:
-        found = documents.check(tx, office.sealer)
-    return answer(CheckedDocuments(found.series, found.documents, found.problems))
+        found = documents.check(tx, office.sealer, kept)
+    shown = CheckedDocuments(found.series, found.documents, found.ends, found.problems)
+    return answer(shown)
 
 
 @ROUTER.post("/documents/issue")
@@ -142,9 +159,11 @@ def credit_document(number: str, body: NewReturn, office: Here, by: By) -> Respo
     amount = dollars("amount_usd", body.amount_usd)
     if not amount or amount % _NUSD_PER_CENT:
         raise InvalidValue("amount_usd", "give whole cents, more than 0")
-    if not body.reference.strip() or not body.reference.isprintable():
-        raise InvalidValue("reference", "give what the movement is called, once and for all")
-    returned = documents.Returned(number, amount // _NUSD_PER_CENT, body.reference.strip())
+    reference = body.reference.strip()
+    if not 0 < len(reference) <= _REFERENCE_MAX or not reference.isprintable():
+        reason = f"give what the movement is called: 1 to {_REFERENCE_MAX} printable characters"
+        raise InvalidValue("reference", reason)
+    returned = documents.Returned(number, amount // _NUSD_PER_CENT, reference)
     with office.store.write() as tx:
         made = documents.credit_note(tx, office.documents, returned, by.at_ms, sealer=office.sealer)
         action = audit.Action.DOCUMENT_CREDIT
