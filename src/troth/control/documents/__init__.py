@@ -21,7 +21,6 @@ from troth.control.documents.parties import Details, change, details, erase
 from troth.control.documents.payments import Paid, Returned, credit_note, receipt_for_topup
 from troth.control.documents.series import Checked, End, Listed, check, listed, numbered, of_subject
 from troth.control.documents.shape import Document, Frozen, Kind, Party
-from troth.control.documents.tax import ONE_STOP_SHOP, taxed_in
 from troth.control.documents.terms import (
     RATES_FILE,
     Engine,
@@ -33,8 +32,8 @@ from troth.control.documents.terms import (
     read_rates,
 )
 from troth.control.documents.typeset import pdf_of
+from troth.control.documents.vat_ids import ONE_STOP_SHOP, is_country, taxed_in
 from troth.control.documents.vat_ids import checked as checked_vat_id
-from troth.control.documents.vat_ids import is_country
 from troth.control.documents.view import View, view_of
 
 __all__ = [

@@ -4,14 +4,12 @@ Services supplied electronically to a buyer in `there` by a seller in `home`. Wh
 table can know (thresholds, territories with rules of their own) is for the operator's adviser.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from troth.control.documents.shape import Party, Tax, Treatment
 from troth.control.documents.terms import Engine, Terms
-from troth.control.documents.vat_ids import TERRITORIES, UNION
+from troth.control.documents.vat_ids import ONE_STOP_SHOP, UNION, territory
 
-ONE_STOP_SHOP: Final = "EU"
 _WHOLE: Final = 10_000
 _REVERSING: Final = UNION | {"GB", "NO"}
 
@@ -24,8 +22,8 @@ def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
     """
     if terms.engine is Engine.NONE:
         return Tax(Treatment.NONE)
-    home = _territory(terms.seller.country)
-    there = _territory(buyer.country or terms.seller.country)
+    home = territory(terms.seller.country)
+    there = territory(buyer.country or terms.seller.country)
     if there == home:
         return _standard(terms, home, day)
     if buyer.vat_id and there in _REVERSING:
@@ -35,16 +33,6 @@ def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
     if home in UNION and there in UNION:  # below the Union's threshold for sales across borders
         return _standard(terms, home, day)
     return Tax(Treatment.OUTSIDE, there)
-
-
-def taxed_in(countries: Iterable[str]) -> set[str]:
-    """Return the countries whose rates a seller needs that charges VAT in these."""
-    found = {_territory(country) for country in countries}
-    return found - {ONE_STOP_SHOP} | (UNION if ONE_STOP_SHOP in found else set())
-
-
-def _territory(country: str) -> str:
-    return TERRITORIES.get(country, country)
 
 
 def _standard(terms: Terms, country: str, day: int) -> Tax:

@@ -4,6 +4,7 @@ Needs the extra `vat`; without it a number is refused, for VAT would depend on w
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from troth.kernel.errors import InvalidValue
@@ -41,11 +42,24 @@ COUNTRIES: Final = frozenset((  # ISO 3166-1, and XK as banks and post offices w
     "VN", "VU", "WF", "WS", "XK", "YE", "YT", "ZA", "ZM", "ZW",
 ))
 # fmt: on
+ONE_STOP_SHOP: Final = "EU"
+"""Stands for all of the Union among the countries where a seller charges VAT."""
 TERRITORIES: Final = {"LI": "CH", "MC": "FR", "IM": "GB"}
 """Countries without VAT of their own, and whose territory they belong to for it."""
 _PREFIXES: Final = {"GR": "EL"}
 _LENGTH_MAX: Final = 24
 _LIECHTENSTEIN: Final = re.compile(r"(?:FL-?|LI-?)?(\d{5})", re.ASCII)
+
+
+def territory(country: str) -> str:
+    """Return the country whose VAT is charged in another."""
+    return TERRITORIES.get(country, country)
+
+
+def taxed_in(countries: Iterable[str]) -> set[str]:
+    """Return the countries whose rates a seller needs that charges VAT in these."""
+    found = {territory(country) for country in countries}
+    return found - {ONE_STOP_SHOP} | (UNION if ONE_STOP_SHOP in found else set())
 
 
 def is_country(text: str) -> bool:
@@ -75,7 +89,7 @@ def checked(country: str, text: str) -> str:
 
 
 def _formed(country: str, plain: str) -> str:
-    place = TERRITORIES.get(country, country)
+    place = territory(country)
     if place in UNION:
         prefix = _PREFIXES.get(place, place)
         own = prefix if plain.startswith(prefix) else place
