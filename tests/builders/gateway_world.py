@@ -30,6 +30,7 @@ from troth.kernel.usage_record import UsageRecord, decode
 from troth.providers import UpstreamRequest
 from troth.routing import Health
 from troth.wire import Arrival, Deadlines, Failure, Head, Receiver, Sink
+from troth.wire.departures import Departures
 
 ORG = "org_" + "0" * 31 + "1"
 KEY = "key_" + "0" * 31 + "1"
@@ -326,6 +327,10 @@ class Wires(asyncio.Transport):
     def writelines(self, list_of_data: Sequence[bytes | bytearray | memoryview]) -> None:  # type: ignore[override]
         self.written += b"".join(map(bytes, list_of_data))
 
+    @override
+    def is_closing(self) -> bool:
+        return False
+
 
 class Line:
     """What arrival and sink need of a connection."""
@@ -405,15 +410,16 @@ class Scene:
             is_http10=False,
             wants_close=False,
         )
-        line, wires = Line(), Wires()
+        line, wires, departures = Line(), Wires(), Departures()
         arrival = Arrival(head, self.clock.monotonic_ns(), line, 2**25)
         if body:
             arrival.feed(body)
-        sink = Sink(line, wires, head)
+        sink = Sink(line, wires, departures, head)
         if self.leaves_after:
             self._hang_up(arrival, self.leaves_after)
         async with asyncio.timeout(10):
             await handle(arrival, sink, self.world)
+        departures.go()
         return read_reply(wires.written, is_broken=line.is_broken)
 
     def _hang_up(self, arrival: Arrival, after: int) -> None:

@@ -3,7 +3,6 @@
 It costs nothing, so no money is set aside and no receipt is kept; it is a request of its key.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -45,7 +44,7 @@ class Counting:
     __slots__ = ("_body", "_is_good", "over", "tokens")
 
     def __init__(self) -> None:
-        self.over = Moment(asyncio.get_running_loop())
+        self.over = Moment()
         self.tokens: int | None = None
         self._body = b""
         self._is_good = False

@@ -24,14 +24,8 @@ BUCKETS_MS: Final = (
 )
 
 
-class Series(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """The labels of one count."""
-
-    endpoint: str
-    model: str
-    provider: str
-    status: int
-    reason: str
+Series = tuple[str, str, str, int, str]
+"""The labels of one count: endpoint, model, provider, status, reason."""
 
 
 class Histogram(msgspec.Struct, gc=False):

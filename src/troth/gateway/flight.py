@@ -51,7 +51,6 @@ class Flight:
         "_failed_head",
         "_failed_parts",
         "_landed",
-        "_loop",
         "_most_bytes",
         "_received",
         "_sink",
@@ -80,8 +79,7 @@ class Flight:
         limits: Limits,
     ) -> None:
         """Take what turns bytes, and the bounds past which an upstream is cut off."""
-        self._loop = asyncio.get_running_loop()
-        self.ready = Moment(self._loop)
+        self.ready = Moment()
         self._landed: Moment | None = None
         self.tranches: Meter | None = None
         self.is_over = False
@@ -172,7 +170,7 @@ class Flight:
             and self._received
             and self._failed_head is None
         ):
-            self._loop.call_later(self._drain_ms / 1000, self._drained)
+            asyncio.get_running_loop().call_later(self._drain_ms / 1000, self._drained)
         else:
             self._close()
             self._land()
@@ -252,7 +250,7 @@ class Flight:
 
     def landing(self) -> Moment:
         """Return the moment of the end, for the one who waits for it."""
-        self._landed = Moment(self._loop)
+        self._landed = Moment()
         return self._landed
 
     def _land(self) -> None:

@@ -5,6 +5,7 @@ one count of running requests for each gateway slot. A cell is written in one st
 need no lock; two that write at once may let one request too many pass, never fewer for long.
 """
 
+import struct
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,6 +17,7 @@ MINUTE_NS: Final = 60_000_000_000
 SLOTS: Final = 30
 ROW_CELLS: Final = 2 + SLOTS
 CELL_BYTES: Final = 8
+_counts: Final = struct.Struct(f"{SLOTS}q").unpack_from
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +41,7 @@ class Exceeded(msgspec.Struct, frozen=True, gc=False):
 class Rates:
     """The table. `cells` is a memoryview of signed 64-bit numbers, shared or the process's own."""
 
-    __slots__ = ("_cells", "_rows", "_slot")
+    __slots__ = ("_bytes", "_cells", "_rows", "_slot")
 
     def __init__(
         self, cells: memoryview, slot: int, written: Iterable[range] | None = None
@@ -48,6 +50,7 @@ class Rates:
 
         `written` are the rows that may hold something; without it that is all of them.
         """
+        self._bytes = cells.cast("B")
         self._cells = cells
         self._rows = len(cells) // ROW_CELLS
         self._slot = slot % SLOTS
@@ -62,7 +65,8 @@ class Rates:
         """Count a request of about `tokens` tokens in, or say which limit it would pass."""
         cells = self._cells
         at = self._row(key)
-        if key.concurrency and sum(cells[at + 2 : at + ROW_CELLS]) >= key.concurrency:
+        most = key.concurrency
+        if most and sum(_counts(self._bytes, (at + 2) * CELL_BYTES)) >= most:
             return Exceeded("concurrent requests", 1_000)
         by_request, by_token = cells[at], cells[at + 1]
         request_cost = MINUTE_NS // key.requests_per_minute if key.requests_per_minute else 0

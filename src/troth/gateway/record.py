@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.counters import Series
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
 from troth.gateway.refuse import status_of
@@ -66,9 +65,7 @@ def record(journey: Journey, charge: Charge, world: World) -> None:
         kept = encode(msgspec.structs.replace(row, attempts=(_in_one(attempts),)))
     world.wallet.settle(journey.raw, charge.charged_nusd, kept, overrun=charge.overrun_nusd)
     counters = world.counters
-    counters.request(
-        Series(ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome)
-    )
+    counters.request((ask.endpoint, offering.model.name, upstream.provider, status, charge.outcome))
     counters.first_byte.add(first_byte_ms)
     counters.tokens += charge.tokens
     counters.charged_nusd += charge.charged_nusd

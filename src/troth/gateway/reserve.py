@@ -47,12 +47,15 @@ class Reservation(msgspec.Struct, frozen=True):
     covered: int = 0
 
 
-class _Bound(msgspec.Struct, frozen=True, gc=False):
-    """What a request can need: tokens in, tokens out a choice, what is asked of the wallet.
+class _Bound(msgspec.Struct, frozen=True):
+    """Who asks what of whom, and what that can need: tokens in, tokens out a choice, nano-USD.
 
     `covered` are the output tokens that `want` pays for when that is not all of them, else 0.
     """
 
+    ask: Ask
+    choice: Choice
+    caller: Caller
     tokens_in: int
     most: int
     want: int
@@ -84,62 +87,53 @@ def reserve(
     rolls = ask.streamed and want > tranche and _may_roll(choice)
     if rolls and world.wallet.free(purses) < _ROOMY * want:
         want, covered = tranche, first
-    bound = _Bound(tokens, most, want, covered)
+    bound = _Bound(ask, choice, caller, tokens, most, want, covered)
     try:
         granted = world.wallet.admit(raw, purses, want, least, enough=enough)
     except CreditsExhausted as refused:
         refused.shows_wallet = caller.key.may_read_wallet
         raise
     if isinstance(granted, int):
-        return _made(granted, bound, _Asked(ask, choice, caller), world)
-    return _when_lent(granted, bound, _Asked(ask, choice, caller), world)
+        return _made(granted, bound, world)
+    return _when_lent(granted, bound, world)
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """Who asks what of whom."""
-
-    ask: Ask
-    choice: Choice
-    caller: Caller
-
-
-async def _when_lent(
-    granting: Awaitable[int], bound: _Bound, asked: _Asked, world: World
-) -> Reservation:
+async def _when_lent(granting: Awaitable[int], bound: _Bound, world: World) -> Reservation:
     """Wait for the desk's word on the lease."""
     try:
         granted = await granting
     except CreditsExhausted as refused:
-        refused.shows_wallet = asked.caller.key.may_read_wallet
+        refused.shows_wallet = bound.caller.key.may_read_wallet
         raise
-    return _made(granted, bound, asked, world)
+    return _made(granted, bound, world)
 
 
-def _made(granted: int, bound: _Bound, asked: _Asked, world: World) -> Reservation:
+def _made(granted: int, bound: _Bound, world: World) -> Reservation:
     """Return what was reserved; the model is told what the wallet can pay, if that is less."""
-    ask, tokens, most, covered = asked.ask, bound.tokens_in, bound.most, bound.covered
+    ask, tokens, most, covered = bound.ask, bound.tokens_in, bound.most, bound.covered
     if granted < bound.want:
-        affordable = _affordable(granted, tokens, asked)
+        affordable = _affordable(granted, bound)
         return Reservation(granted, tokens, max(1, affordable), is_clamped=True)
     if not covered:
         return Reservation(granted, tokens, most, most < ask.max_tokens)
-    reach = granted + world.wallet.reach(asked.caller.key.purses)
-    lasting = _affordable(reach, tokens, asked) * _LASTING_TENTHS // 10
+    reach = granted + world.wallet.reach(bound.caller.key.purses)
+    lasting = _affordable(reach, bound) * _LASTING_TENTHS // 10
     told = min(most, max(lasting, covered // ask.choices))
     return Reservation(granted, tokens, told, told < (ask.max_tokens or most), covered)
 
 
-def _affordable(nusd: int, tokens_in: int, asked: _Asked) -> int:
+def _affordable(nusd: int, bound: _Bound) -> int:
     """Return how many output tokens a choice so much pays for at the dearest candidate."""
-    size = asked.ask.size
+    ask = bound.ask
+    size = ask.size
     return (
         min(
             one.sale.affordable_output(
-                nusd, tokens_in, asks_cache=size.asks_cache, asks_media=asks_media(asked.ask)
+                nusd, bound.tokens_in, asks_cache=size.asks_cache, asks_media=asks_media(ask)
             )
-            for one in asked.choice.candidates
+            for one in bound.choice.candidates
         )
-        // asked.ask.choices
+        // ask.choices
     )
 
 

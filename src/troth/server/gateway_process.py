@@ -280,10 +280,8 @@ class Gateway:
         self.link.send(
             messages.Counters(
                 requests=[
-                    messages.SeriesCount(
-                        each.endpoint, each.model, each.provider, each.status, each.reason, count
-                    )
-                    for each, count in counters.requests.items()
+                    messages.SeriesCount(*series, count)
+                    for series, count in counters.requests.items()
                 ],
                 first_byte=counters.first_byte.counts,
                 first_byte_sum_ms=counters.first_byte.sum_ms,

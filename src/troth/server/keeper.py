@@ -84,7 +84,7 @@ class PromptKeeper:
         if number <= self._upto:
             return
         loop = self._loop
-        moment = Moment(loop)
+        moment = Moment()
         self._waiting.append((number, loop.time() + PATIENCE_SECONDS, moment))
         self._mark = number
         self._asked.set()

@@ -3,6 +3,7 @@
 Listening side: `server` accepts, `connection` orders requests and answers, `framing` and `chunks`
 refuse what is ambiguous, `arrival` is a request on its way in, `starts` gives it its turn, `sink`
 is its way back.
+Both sides: `departures` lets what is written in one turn of the loop leave together.
 Answering side: `pool` keeps connections to origins, `client` is one of them, `call` one request on
 it, `dial` and `resolver` open it. Either side over TLS: `handshake` first, then `secured`.
 `events` reads and writes server-sent events, `limits` has every number. Read `connection` and

@@ -7,6 +7,7 @@ import httptools
 from typing_extensions import override
 
 from troth.wire.call import Call
+from troth.wire.departures import Departures
 from troth.wire.origin import NOBODY, Failure
 from troth.wire.pulse import Pulse
 from troth.wire.shared_buffer import SHORT_VIEW, VIEW, ZEROS
@@ -24,6 +25,7 @@ class Lane(Protocol):
 
     pulse: Pulse
     head_bytes: int
+    departures: Departures
 
     def restart(self, call: Call) -> None:
         """Send a call anew on a new connection: the kept one turned out to be dead."""
@@ -44,6 +46,7 @@ class Upstream(asyncio.BufferedProtocol):
     __slots__ = (
         "_body",
         "_call",
+        "_departures",
         "_fault",
         "_has_ended",
         "_has_head",
@@ -59,6 +62,7 @@ class Upstream(asyncio.BufferedProtocol):
         "_parser",
         "_pulse",
         "_receiver",
+        "_round",
         "_transport",
         "is_lost",
         "touched_ns",
@@ -70,6 +74,8 @@ class Upstream(asyncio.BufferedProtocol):
         self.touched_ns = 0
         self._lane = lane
         self._pulse = lane.pulse
+        self._departures = lane.departures
+        self._round = -1
         self._parser = httptools.HttpResponseParser(self)
         self._body: bytes | None = None
         self._call: Call | None = None
@@ -100,7 +106,9 @@ class Upstream(asyncio.BufferedProtocol):
         call.sent(self)
         if call.is_paused:
             self.pause()
-        self._transport.writelines(call.parts)
+        departures = self._departures
+        self._round = departures.rounds  # as long as it is this one, nothing has left
+        departures.add(self._transport, call.parts)
 
     def drop(self) -> None:
         """Close at once; nobody waits for the answer any more."""
@@ -260,6 +268,7 @@ class Upstream(asyncio.BufferedProtocol):
         if (
             self._keeps
             and self._fault is None
+            and self._round != self._departures.rounds
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         ):

@@ -174,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
     def _serve(self, head: Head, rest: bytes) -> None:
         listener = self._listener
         arrival = Arrival(head, listener.clock_ns(), self, listener.limits.body_bytes)
-        sink = Sink(self, self._transport, head)
+        sink = Sink(self, self._transport, self._listener.departures, head)
         self._arrival = arrival
         self._sink = sink
         self._closes = head.wants_close
@@ -221,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
         """Let the body come: somebody waits for it."""
         self._since_ns = self._asked_ns = self._listener.now_ns
         if with_continue:
-            self._transport.write(CONTINUE)
+            self._listener.departures.add(self._transport, (CONTINUE,))
         self._resume_reading()
 
     # -- answers
@@ -262,8 +262,9 @@ class Connection(asyncio.BufferedProtocol):
                 self._go_on(self._rest)
 
     def break_off(self) -> None:
-        """Cut the connection now; what is unsent is lost, and the request is told."""
+        """Cut the connection now; what the loop has not sent is lost, and the request is told."""
         self._leave()
+        self._listener.departures.go()
         self._transport.abort()
 
     def _go_on(self, rest: bytearray) -> None:
@@ -277,7 +278,7 @@ class Connection(asyncio.BufferedProtocol):
         """Answer what is not served, and close: nothing behind it is looked at."""
         self._closes = True
         headers, content = self._listener.refusal(status, code, head)
-        sink = Sink(self, self._transport, head)
+        sink = Sink(self, self._transport, self._listener.departures, head)
         self._partial = None
         sink.answer(status, headers, content)
 
@@ -291,6 +292,7 @@ class Connection(asyncio.BufferedProtocol):
         self._rest = None
         self._partial = None
         transport = self._transport
+        self._listener.departures.go()
         if clean or transport.is_closing():
             self._state = _CLOSED
             transport.close()
@@ -394,4 +396,5 @@ class Connection(asyncio.BufferedProtocol):
             self._state = _CLOSED
             self._since_ns = self._listener.now_ns
             self._partial = None
+            self._listener.departures.go()
             self._transport.close()

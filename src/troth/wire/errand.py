@@ -32,10 +32,9 @@ class Moment:
     For one waiter. A task may wait too; it goes on at the loop's next turn, as tasks do.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_is_task", "_loop", "is_over")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_is_task", "is_over")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._callback: Callable[[Moment], None] | None = None
         self._asyncio_future_blocking = False
         self._is_task = False
@@ -50,7 +49,7 @@ class Moment:
             if callback is None:
                 return
             if self._is_task:
-                self._loop.call_soon(callback, self)
+                self.get_loop().call_soon(callback, self)
             else:
                 callback(self)
 
@@ -60,13 +59,13 @@ class Moment:
         """Call back when it happens; only a task names a context, and needs none of its own."""
         self._is_task = context is not None
         if self.is_over:
-            self._loop.call_soon(callback, self)
+            self.get_loop().call_soon(callback, self)
         else:
             self._callback = callback
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop, for a task that waits."""
-        return self._loop
+        """Return the loop, for a task that waits: asked for then, for that is a system call."""
+        return asyncio.get_running_loop()
 
     def result(self) -> None:
         """Return nothing, for a task that goes on."""

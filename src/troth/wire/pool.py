@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from troth.kernel.clock import Clock
 from troth.wire.call import Call
 from troth.wire.client import Upstream
+from troth.wire.departures import Departures
 from troth.wire.dial import Dialer, DialFailed
 from troth.wire.limits import ClientLimits
 from troth.wire.origin import Deadlines, Failure, Origin, Receiver
@@ -25,6 +26,7 @@ class Lane:
     ) -> None:
         self.pulse = pulse
         self.head_bytes = limits.head_bytes
+        self.departures = Departures()
         self._calls = calls
         self._opening = 0
         self._open: set[Upstream] = set()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from troth.wire.arrival import Arrival
+from troth.wire.departures import Departures
 from troth.wire.framing import Head, HeadReader
 from troth.wire.limits import ServerLimits
 from troth.wire.sink import Header, Sink
@@ -35,6 +36,7 @@ class Listener(Protocol):
     limits: ServerLimits
     heads: HeadReader
     hosts: frozenset[bytes]
+    departures: Departures
     in_flight: int
     now_ns: int
     is_draining: bool

@@ -12,6 +12,7 @@ from typing import Protocol
 from troth.kernel.clock import Clock
 from troth.wire.arrival import Arrival
 from troth.wire.connection import Connection
+from troth.wire.departures import Departures
 from troth.wire.errand import Errand
 from troth.wire.framing import Head, HeadReader
 from troth.wire.handshake import Arriving
@@ -58,6 +59,7 @@ class Server:
         self.in_flight = 0
         self.heads = HeadReader(limits, paths)
         self.hosts = frozenset(name.encode() for name in limits.hosts)
+        self.departures = Departures()
         self._handler = handler
         self._tls = tls
         self._connections: set[Accepted] = set()

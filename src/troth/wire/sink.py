@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
+from troth.wire.departures import Departures
 from troth.wire.framing import Head
 
 Header = tuple[bytes, bytes]
@@ -50,6 +51,7 @@ class Sink:
 
     __slots__ = (
         "_closes",
+        "_departures",
         "_flows",
         "_head",
         "_mode",
@@ -63,7 +65,13 @@ class Sink:
         "is_paused",
     )
 
-    def __init__(self, owner: Owner, transport: asyncio.Transport, request: Head | None) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        transport: asyncio.Transport,
+        departures: Departures,
+        request: Head | None,
+    ) -> None:
         self.begun = False
         self.is_open = True
         self.is_paused = False
@@ -71,6 +79,7 @@ class Sink:
         self._transport = transport
         self._request = request
         self._closes = False
+        self._departures = departures
         self._flows = False  # in chunks, behind the head
         self._head: bytes | None = None
         self._mode = _CHUNKED
@@ -95,9 +104,8 @@ class Sink:
         block = [*_block(status, headers, framing + CLOSE if closes else framing), *parts]
         self.begun = True
         if size <= JOINED_BYTES:
-            self._transport.write(b"".join(block))
-        else:
-            self._transport.writelines(block)
+            block = [b"".join(block)]
+        self._departures.add(self._transport, block)
         self._end(owner, closes=closes)
 
     def begin(self, status: int, headers: Lines) -> None:
@@ -122,12 +130,14 @@ class Sink:
         """Send one piece as one chunk; an empty one is nothing."""
         if not self.is_open or not data:
             return
+        parts: tuple[bytes, ...]
         if not self._flows:
-            self._transport.write(self._framed(data))
+            parts = (self._framed(data),)
         elif len(data) <= JOINED_BYTES:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            parts = (b"%x\r\n%b\r\n" % (len(data), data),)
         else:
-            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            parts = (b"%x\r\n" % len(data), data, b"\r\n")
+        self._departures.add(self._transport, parts)
 
     def finish(self, tail: bytes = b"") -> None:
         """Send the last piece, if any, and the end."""
@@ -138,7 +148,7 @@ class Sink:
         if self._mode == _CHUNKED:
             last += LAST_CHUNK
         if last:
-            self._transport.write(last)
+            self._departures.add(self._transport, (last,))
         self._end(owner, closes=self._closes)
 
     def abort(self) -> None:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_errand_runs_at_once_and_goes_on_within_the_call_that_ends_its_wait() -> None:
-    moment = Moment(asyncio.get_running_loop())
+    moment = Moment()
     seen: list[str] = []
 
     async def run() -> None:
@@ -27,7 +27,7 @@ async def test_an_errand_runs_at_once_and_goes_on_within_the_call_that_ends_its_
 
 
 async def test_what_has_happened_is_not_waited_for() -> None:
-    moment = Moment(asyncio.get_running_loop())
+    moment = Moment()
     moment.happen()
     seen: list[bool] = []
 
@@ -56,7 +56,7 @@ async def test_an_errand_waits_for_futures_and_for_the_loops_next_turn() -> None
 
 
 async def test_a_task_may_wait_for_a_moment() -> None:
-    moment = Moment(asyncio.get_running_loop())
+    moment = Moment()
     waiting = asyncio.get_running_loop().create_task(_wait(moment))
     await asyncio.sleep(0)
     asyncio.get_running_loop().call_soon(moment.happen)
@@ -68,7 +68,7 @@ async def test_a_task_may_wait_for_a_moment() -> None:
 
 
 async def test_a_task_that_is_cancelled_hears_of_it_when_the_moment_is_there() -> None:
-    moment = Moment(asyncio.get_running_loop())
+    moment = Moment()
     waiting = asyncio.get_running_loop().create_task(_wait(moment))
     await asyncio.sleep(0)
     waiting.cancel()
