@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from troth.kernel.quantities import Quantities
-
 FIRST_RATIO: Final = (9, 2)
 """Bytes per token before anything was learned: 4.5, near English text."""
+LONGEST_TOKEN: Final = 128
+"""Bytes of the longest tokens that vocabularies hold: no text of more bytes is one token."""
 _FORGET_AT: Final = 1_000_000
 
 
@@ -44,8 +44,3 @@ class Ratios:
         if seen is None:
             return size * FIRST_RATIO[1] // FIRST_RATIO[0]
         return size * seen.tokens // seen.size
-
-
-def estimated(input_tokens: int, output_tokens: int) -> Quantities:
-    """Return a vector of plain input and output."""
-    return Quantities(input=input_tokens, output=output_tokens)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from troth.gateway.dialects.chat_writer import COMMENT
 from troth.gateway.dialects.messages_writer import PING
+from troth.gateway.estimates import LONGEST_TOKEN
 from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.outlet import Outlet
 from troth.gateway.world import Limits
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _OK: Final = 200
 _ERROR_BYTES: Final = 65_536
-_LONGEST_TOKEN: Final = 128
 _SLACK_BYTES: Final = 65_536
 _TIMEOUTS: Final = frozenset(
     {
@@ -102,7 +102,7 @@ class Flight:
         self._most_bytes = limits.answer_bytes
         if ask.streamed:
             tokens = (max_tokens or outlet.offering.model.max_output or 1) * ask.choices
-            self._most_bytes = tokens * _LONGEST_TOKEN * 4 + _SLACK_BYTES
+            self._most_bytes = tokens * LONGEST_TOKEN * 4 + _SLACK_BYTES
 
     def head(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """The upstream's status and headers are here."""

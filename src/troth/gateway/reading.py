@@ -45,8 +45,7 @@ async def models(found: Match, arrival: Arrival, sink: Sink, world: World) -> No
     names = [name for name in world.offerings.names() if _may_use(caller, name)]
     page = _page(names, arrival.head.query) if found.dialect == "anthropic" else Page(names)
     sold = [world.offerings.of(name, price_set) for name in page.names]
-    offered = [each[0] for each in sold if each]
-    body = models_body(found.dialect, offered, has_more=page.has_more)
+    body = models_body(found.dialect, [each for each in sold if each], has_more=page.has_more)
     _send(sink, body, found, world)
 
 
@@ -60,7 +59,7 @@ async def model(found: Match, arrival: Arrival, sink: Sink, world: World) -> Non
     offered = world.offerings.of(found.subject, _price_set(caller, world))
     if not offered or not _may_use(caller, found.subject):
         raise ModelNotFound("model")
-    _send(sink, model_body(found.dialect, offered[0]), found, world)
+    _send(sink, model_body(found.dialect, offered), found, world)
 
 
 async def own(found: Match, arrival: Arrival, sink: Sink, world: World) -> None:

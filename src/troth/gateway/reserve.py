@@ -11,6 +11,7 @@ import msgspec
 
 from troth.catalog.offering import Offering
 from troth.gateway.authenticate import Caller
+from troth.gateway.estimates import LONGEST_TOKEN
 from troth.gateway.exchange import Ask
 from troth.gateway.route import Choice
 from troth.gateway.world import World
@@ -172,8 +173,7 @@ def _most_output(offering: Offering, ask: Ask) -> int:
 
 def _check_context(offering: Offering, ask: Ask) -> None:
     """Refuse what cannot fit even if every token were as long as tokens get."""
-    longest_token_bytes = 128
-    least = ask.size.text_bytes // longest_token_bytes
+    least = ask.size.text_bytes // LONGEST_TOKEN
     if least > offering.model.context_length:
         raise ContextLengthExceeded("messages")
 

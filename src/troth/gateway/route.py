@@ -44,7 +44,8 @@ def route(ask: Ask, world: World, price_set: str = "") -> Choice:
     if not ask.needs and len(fitting) == 1:
         return Choice(fitting)
     for need in ask.needs & _UNIT_OF.keys():
-        if not fitting[0].sale.is_priced(_UNIT_OF[need]):
+        fitting = tuple([one for one in fitting if one.sale.is_priced(_UNIT_OF[need])])
+        if not fitting:
             raise UnpricedFeature(_PARAM_OF[need])
     return Choice(_healthy_first(fitting, world))
 

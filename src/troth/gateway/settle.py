@@ -8,14 +8,22 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.estimates import estimated
-from troth.gateway.exchange import Ask
+from troth.catalog.price import Sheet
+from troth.gateway.estimates import LONGEST_TOKEN
 from troth.gateway.flight import Flight
 from troth.gateway.journey import Journey
-from troth.gateway.reserve import Reservation
 from troth.gateway.world import World
 from troth.kernel.errors import CreditsEnded
-from troth.kernel.quantities import NOTHING, Quantities, Uneven, tokens_in, tokens_out
+from troth.kernel.quantities import (
+    NOTHING,
+    InputOnly,
+    OutputOnly,
+    Quantities,
+    Uneven,
+    joined,
+    tokens_in,
+    tokens_out,
+)
 from troth.kernel.stream_errors import ServiceEnded
 from troth.kernel.usage_record import ANSWERED, Outcome, UsageSource
 
@@ -41,12 +49,14 @@ def settle(journey: Journey, world: World) -> Charge:
     if flight is None or not _was_delivered(flight):
         left = flight is not None and flight.has_client_left
         return Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.CLIENT_LEFT) if left else FAILED
-    ask, reservation = journey.ask, journey.reservation
+    reservation = journey.reservation
     if flight.rendering.alarms:
         world.counters.event("odd_answer")
-    used, source, tokens = _count(flight, ask, reservation, world)
+    used, source, tokens = _count(flight, journey, world)
     outlet = flight.outlet
     called = used
+    if _is_given_away(used, outlet.offering.sale):
+        world.counters.event("unpriced_usage")
     if outlet.charges_calls:
         used = msgspec.structs.replace(used, requests=1)
         called = msgspec.structs.replace(used, requests=_calls(journey))
@@ -57,6 +67,15 @@ def settle(journey: Journey, world: World) -> Charge:
         world.counters.event("above_reservation")
         charged = world.wallet.cover(journey.raw, price)
     return Charge(used, source, charged, cost, _outcome(flight), tokens, price - charged)
+
+
+def _is_given_away(used: Quantities, sale: Sheet) -> bool:
+    """Tell whether an answer brought a class that has no price and falls back on none."""
+    heard, spoken = used.input_audio, used.output_audio
+    return bool(
+        (heard and not sale.is_priced("input_audio"))
+        or (spoken and not sale.is_priced("output_audio"))
+    )
 
 
 def _calls(journey: Journey) -> int:
@@ -89,30 +108,56 @@ def _outcome_of_cut(flight: Flight) -> Outcome:
     return Outcome.CREDITS_ENDED if has_ended else Outcome.UPSTREAM_CUT
 
 
-def _count(
-    flight: Flight, ask: Ask, reservation: Reservation, world: World
-) -> tuple[Quantities, UsageSource, int]:
-    """Return the upstream's count where it can be believed, else ours, never above the bound.
+def _count(flight: Flight, journey: Journey, world: World) -> tuple[Quantities, UsageSource, int]:
+    """Return each side as the upstream counted it where that can be believed, else as we estimate.
 
-    The last of the three is how many tokens that are.
+    An estimate is never above the bound. The last of the three is how many tokens that are.
     """
-    most_in = reservation.most_input
-    most_out = reservation.max_tokens * ask.choices
-    reported = flight.rendering.reported
-    sent = ask.size.text_bytes + ask.size.tool_bytes
+    ask, reservation = journey.ask, journey.reservation
+    size, told = ask.size, flight.rendering.reported
     model = flight.outlet.offering.model.name
-    if reported is not None:
-        read, written = tokens_in(reported), tokens_out(reported)
-        if read <= most_in and written <= most_out:
-            if flight.is_whole:
-                world.ratios.learn(model, sent, read)
-            if isinstance(reported, Uneven):
+    sent = size.text_bytes + size.tool_bytes
+    given = made = None
+    if told is not None:
+        given, made = _believed(told, flight, journey, world)
+        if given and made:
+            if flight.is_whole and not (size.images or size.files or size.audio_bytes):
+                world.ratios.learn(model, sent, tokens_in(told))
+            tokens = tokens_in(told) + tokens_out(told)
+            if isinstance(told, Uneven):
                 world.counters.event("usage_anomaly")
-                return reported.evened(), UsageSource.ANOMALY, read + written
-            return reported, UsageSource.REPORTED, read + written
+                return joined(told, told), UsageSource.ANOMALY, tokens
+            return told, UsageSource.REPORTED, tokens
+    if given is None:
+        read = max(1, world.ratios.tokens(model, sent) + size.tokens)
+        given = Quantities(input=min(reservation.most_input, read))
+    if made is None:
+        delivered = flight.rendering.delivered_bytes
+        written = max(1, world.ratios.tokens(model, delivered)) if delivered else 0
+        made = Quantities(output=min(reservation.max_tokens * ask.choices, written))
+    return joined(given, made), UsageSource.ESTIMATED, tokens_in(given) + tokens_out(made)
+
+
+def _believed(
+    told: Quantities, flight: Flight, journey: Journey, world: World
+) -> tuple[Quantities | None, Quantities | None]:
+    """Return what was told as input and as output, None for a side that is absent or absurd.
+
+    Above the bound is absurd, and so are no tokens for words that were sent, or fewer tokens than
+    the words that were delivered can be.
+    """
+    ask, reservation = journey.ask, journey.reservation
+    read, written = tokens_in(told), tokens_out(told)
+    most_out = reservation.max_tokens * ask.choices
+    beyond = max(read - reservation.most_input, written - most_out)
+    is_sent = ask.size.text_bytes or ask.size.tokens
+    is_short = most_out and written * LONGEST_TOKEN < flight.rendering.delivered_bytes
+    has_input = not isinstance(told, OutputOnly)
+    has_output = not isinstance(told, InputOnly)
+    given = has_input and read <= reservation.most_input and bool(read or not is_sent)
+    made = has_output and written <= most_out and not is_short
+    if (given, made) != (has_input, has_output):
         world.counters.event("absurd_usage")
-        world.counters.beyond(model, max(read - most_in, written - most_out))
-    delivered = flight.rendering.delivered_bytes
-    read = min(most_in, max(1, world.ratios.tokens(model, sent) + ask.size.tokens))
-    written = min(most_out, max(1, world.ratios.tokens(model, delivered)) if delivered else 0)
-    return estimated(read, written), UsageSource.ESTIMATED, read + written
+    if beyond > 0:
+        world.counters.beyond(flight.outlet.offering.model.name, beyond)
+    return told if given else None, told if made else None

@@ -35,9 +35,28 @@ class Quantities(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Uneven(Quantities, frozen=True, gc=False):
     """A vector whose parts, as the upstream told them, did not fit its totals: cut to fit."""
 
-    def evened(self) -> Quantities:
-        """Return the plain vector."""
-        return Quantities(*msgspec.structs.astuple(self))
+
+class InputOnly(Quantities, frozen=True, gc=False):
+    """What an upstream told believably of the input alone: nothing is known of the output."""
+
+
+class OutputOnly(Quantities, frozen=True, gc=False):
+    """What an upstream told believably of the output alone: nothing is known of the input."""
+
+
+def joined(given: Quantities, made: Quantities) -> Quantities:
+    """Return one plain vector: input as the first tells it, output as the second does."""
+    return Quantities(
+        given.input,
+        given.cache_read,
+        given.cache_write_5m,
+        given.cache_write_1h,
+        given.input_audio,
+        given.input_image,
+        made.output,
+        made.reasoning,
+        made.output_audio,
+    )
 
 
 CLASSES: Final = Quantities.__struct_fields__

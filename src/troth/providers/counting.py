@@ -1,14 +1,16 @@
 """An upstream's usage turned to the one vector of disjoint classes, or to None when not believable.
 
 OpenAI's prompt count includes cached tokens, Anthropic's does not. A number that is no integer,
-negative or absurd makes that side unknown: it is never a credit and never a drain.
+negative or absurd makes that side unknown, and that side alone: it is never a credit and never a
+drain.
 """
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
 import msgspec
 
-from troth.kernel.quantities import Quantities, Uneven
+from troth.kernel.quantities import InputOnly, OutputOnly, Quantities, Uneven
 
 MOST: Final = 2**31 - 1
 """No request of today's models comes near; what is above is a fault of the upstream."""
@@ -30,13 +32,14 @@ class CompletionDetails(msgspec.Struct, frozen=True, gc=False):
 
 
 class OpenAiUsage(msgspec.Struct, frozen=True):
-    """OpenAI's usage object."""
+    """OpenAI's usage object, and two names that others give to what their cache served."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    cached_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None
 
 
 class CacheCreation(msgspec.Struct, frozen=True, gc=False):
@@ -65,15 +68,43 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
 
 _OPENAI: Final = msgspec.json.Decoder(OpenAiUsage).decode
 _ANTHROPIC: Final = msgspec.json.Decoder(AnthropicUsage).decode
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_OPENAI_MADE: Final = frozenset({"completion_tokens", "completion_tokens_details"})
+_ANTHROPIC_MADE: Final = frozenset({"output_tokens", "output_tokens_details"})
+_Usage = TypeVar("_Usage", OpenAiUsage, AnthropicUsage)
+
+
+def _read(decode: Callable[[bytes], _Usage], usage: bytes, made: Iterable[str]) -> _Usage:
+    """Return a usage object; where it does not decode, what is sound of input and of output.
+
+    `made` are the fields of the output.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is no object at all.
+    """
+    try:
+        return decode(usage)
+    except _FAULTS:
+        fields = _FIELDS(usage)
+    kept: dict[str, msgspec.Raw] = {}
+    for side in (fields.keys() & made, fields.keys() - made):
+        told = {name: fields[name] for name in side}
+        try:
+            decode(msgspec.json.encode(told))
+        except _FAULTS:
+            continue
+        kept |= told
+    return decode(msgspec.json.encode(kept))
 
 
 def openai_quantities(usage: bytes, *, reasoning_inside: bool) -> Quantities | None:
     """Return the vector of OpenAI's usage object, as bytes; None when it is not believable."""
     try:
-        return of_openai(_OPENAI(usage), reasoning_inside=reasoning_inside)
+        told = _read(_OPENAI, usage, _OPENAI_MADE)
     except _FAULTS:
         return None
+    return of_openai(told, reasoning_inside=reasoning_inside)
 
 
 def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
@@ -97,6 +128,11 @@ def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
     return msgspec.structs.replace(known, **told) if told else known
 
 
+def begun(usage: AnthropicUsage) -> AnthropicUsage:
+    """Return what a stream's first event tells: of the output it cannot know, whatever it says."""
+    return msgspec.structs.replace(usage, output_tokens=None, output_tokens_details=None)
+
+
 def _tells_of_cache(usage: AnthropicUsage) -> bool:
     return bool(usage.cache_read_input_tokens or usage.cache_creation_input_tokens)
 
@@ -104,28 +140,35 @@ def _tells_of_cache(usage: AnthropicUsage) -> bool:
 def anthropic_quantities(usage: bytes) -> Quantities | None:
     """Return the vector of Anthropic's usage object, as bytes; None when it is not believable."""
     try:
-        return of_anthropic(_ANTHROPIC(usage))
+        told = _read(_ANTHROPIC, usage, _ANTHROPIC_MADE)
     except _FAULTS:
         return None
+    return of_anthropic(told)
 
 
 def embeddings_quantities(usage: bytes) -> Quantities | None:
     """Return the vector of an embeddings answer's usage object; None when not believable."""
     try:
-        return of_embeddings(_OPENAI(usage))
+        return of_embeddings(_read(_OPENAI, usage, _OPENAI_MADE))
     except _FAULTS:
         return None
 
 
 def of_openai(usage: OpenAiUsage, *, reasoning_inside: bool) -> Quantities | None:
-    """Return the vector; None when a total is missing or not believable.
+    """Return the vector, one side of it where the other's total is missing or not believable.
 
-    `reasoning_inside` tells that the completion count includes reasoning.
+    None when neither is. `reasoning_inside` tells that the completion count includes reasoning.
     """
-    prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    if prompt is None or completion is None or not _believable(prompt, completion):
+    prompt, completion = _total(usage.prompt_tokens), _total(usage.completion_tokens)
+    details, made = _prompt_details(usage), usage.completion_tokens_details
+    if prompt is None or completion is None:
+        if prompt is not None:
+            given = OpenAiUsage(prompt, 0, details)
+            return _alone(InputOnly, of_openai(given, reasoning_inside=reasoning_inside))
+        if completion is not None:
+            answered = OpenAiUsage(0, completion, None, made)
+            return _alone(OutputOnly, of_openai(answered, reasoning_inside=reasoning_inside))
         return None
-    details, made = usage.prompt_tokens_details, usage.completion_tokens_details
     if _is_plain(details, made):
         return Quantities(prompt, output=completion)
     cached, audio, written = _prompt_parts(details, prompt)
@@ -144,9 +187,18 @@ def of_openai(usage: OpenAiUsage, *, reasoning_inside: bool) -> Quantities | Non
 
 
 def of_anthropic(usage: AnthropicUsage) -> Quantities | None:
-    """Return the vector; None when a total is missing or not believable."""
-    prompt, completion = usage.input_tokens, usage.output_tokens
-    if prompt is None or completion is None or not _believable(prompt, completion):
+    """Return the vector, one side of it where the other's total is missing or not believable.
+
+    None when neither is.
+    """
+    prompt, completion = _total(usage.input_tokens), _total(usage.output_tokens)
+    if prompt is None or completion is None:
+        if prompt is not None:
+            given = msgspec.structs.replace(usage, output_tokens=0, output_tokens_details=None)
+            return _alone(InputOnly, of_anthropic(given))
+        if completion is not None:
+            made = AnthropicUsage(0, completion, output_tokens_details=usage.output_tokens_details)
+            return _alone(OutputOnly, of_anthropic(made))
         return None
     read = _part(usage.cache_read_input_tokens, MOST)
     written = _part(usage.cache_creation_input_tokens, MOST)
@@ -171,8 +223,21 @@ def of_anthropic(usage: AnthropicUsage) -> Quantities | None:
 
 def of_embeddings(usage: OpenAiUsage) -> Quantities | None:
     """Return the vector of an embeddings answer, which has input only."""
-    prompt = usage.prompt_tokens
-    return Quantities(prompt) if prompt is not None and _believable(prompt, 0) else None
+    prompt = _total(usage.prompt_tokens)
+    return None if prompt is None else Quantities(prompt)
+
+
+def _alone(kind: type[InputOnly | OutputOnly], found: Quantities | None) -> Quantities | None:
+    return None if found is None else kind(*msgspec.structs.astuple(found))
+
+
+def _prompt_details(usage: OpenAiUsage) -> PromptDetails | None:
+    """Return the parts of the prompt, with what others tell of their cache beside them."""
+    details = usage.prompt_tokens_details
+    beside = usage.prompt_cache_hit_tokens or usage.cached_tokens
+    if not beside or (details is not None and details.cached_tokens):
+        return details
+    return msgspec.structs.replace(details or PromptDetails(), cached_tokens=beside)
 
 
 def _is_plain(details: PromptDetails | None, made: CompletionDetails | None) -> bool:
@@ -212,8 +277,9 @@ def _fits(usage: AnthropicUsage, completion: int) -> bool:
     )
 
 
-def _believable(prompt: int, completion: int) -> bool:
-    return 0 <= prompt <= MOST and 0 <= completion <= MOST
+def _total(count: int | None) -> int | None:
+    """Return a total that can be believed."""
+    return count if count is not None and 0 <= count <= MOST else None
 
 
 def _part(count: int | None, whole: int) -> int:

@@ -1,7 +1,15 @@
 import msgspec
 import pytest
 
-from troth.kernel.quantities import Quantities, Uneven, tokens_in, tokens_out
+from troth.kernel.quantities import (
+    InputOnly,
+    OutputOnly,
+    Quantities,
+    Uneven,
+    joined,
+    tokens_in,
+    tokens_out,
+)
 from troth.providers.counting import (
     AnthropicUsage,
     anthropic_merged,
@@ -51,7 +59,7 @@ def test_parts_never_exceed_their_whole_nor_fall_below_nothing() -> None:
         completion_tokens_details={"reasoning_tokens": 99},
     )
     assert isinstance(used, Uneven)
-    assert used.evened() == Quantities(cache_read=10, reasoning=5)
+    assert joined(used, used) == Quantities(cache_read=10, reasoning=5)
 
 
 def test_anthropic_s_input_count_excludes_the_cache() -> None:
@@ -76,16 +84,62 @@ def test_anthropic_s_input_count_excludes_the_cache() -> None:
         b"5",
         b"{}",
         b"{",
-        b'{"prompt_tokens":1}',
-        b'{"prompt_tokens":-1,"completion_tokens":1,"input_tokens":-1,"output_tokens":1}',
-        b'{"prompt_tokens":1,"completion_tokens":1e18,"input_tokens":1,"output_tokens":1e18}',
-        b'{"prompt_tokens":"1","completion_tokens":1,"input_tokens":"1","output_tokens":1}',
-        b'{"prompt_tokens":1,"completion_tokens":1000000000000000000}',
+        b'{"prompt_tokens":1,',
+        b'{"prompt_tokens":-1,"completion_tokens":-1,"input_tokens":-1,"output_tokens":-1}',
+        b'{"prompt_tokens":0.5,"completion_tokens":1e18,"input_tokens":0.5,"output_tokens":1e18}',
+        b'{"prompt_tokens":"1","completion_tokens":[],"input_tokens":"1","output_tokens":{}}',
+        b'{"prompt_tokens":2147483648,"input_tokens":100000000000000000000000}',
     ],
 )
 def test_what_is_not_believable_is_unknown(usage: bytes) -> None:
     assert openai_quantities(usage, reasoning_inside=True) is None
     assert anthropic_quantities(usage) is None
+
+
+NONSENSE = [b"-1", b'"1"', b"null", b"0.5", b"1e18", b"true", b"[]", b"1" + b"0" * 30]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_a_total_that_is_not_believable_leaves_the_other_side_as_it_was_told(
+    nonsense: bytes,
+) -> None:
+    """Where one side of a usage object is absurd, the other side's classes are still charged."""
+    prompt = b'{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4},'
+    one = prompt + b'"completion_tokens":%b}' % nonsense
+    assert openai_quantities(one, reasoning_inside=True) == InputOnly(input=5, cache_read=4)
+    made = b'"completion_tokens":7,"completion_tokens_details":{"reasoning_tokens":3}}'
+    other = b'{"prompt_tokens":%b,' % nonsense + made
+    assert openai_quantities(other, reasoning_inside=True) == OutputOnly(output=4, reasoning=3)
+    given = b'{"input_tokens":9,"cache_read_input_tokens":4,"output_tokens":%b}' % nonsense
+    assert anthropic_quantities(given) == InputOnly(input=9, cache_read=4)
+    made = b'"output_tokens":7,"output_tokens_details":{"thinking_tokens":3}}'
+    assert anthropic_quantities(b'{"input_tokens":%b,' % nonsense + made) == OutputOnly(
+        output=4, reasoning=3
+    )
+
+
+@pytest.mark.parametrize(
+    "details", [b"[]", b"7", b'{"cached_tokens":"4"}', b'{"cached_tokens":.5}']
+)
+def test_parts_that_cannot_be_read_make_their_side_unknown_and_no_other(details: bytes) -> None:
+    usage = b'{"prompt_tokens":9,"prompt_tokens_details":%b,"completion_tokens":7}' % details
+    found = openai_quantities(usage, reasoning_inside=True)
+    assert found == (None if details.endswith(b".5}") else OutputOnly(output=7))
+
+
+def test_what_is_no_count_of_ours_is_passed_over() -> None:
+    usage = b'{"prompt_tokens":9,"completion_tokens":7,"total_tokens":"many","cost":-0.5}'
+    assert openai_quantities(usage, reasoning_inside=True) == Quantities(9, output=7)
+
+
+@pytest.mark.parametrize("name", ["prompt_cache_hit_tokens", "cached_tokens"])
+def test_what_the_cache_served_has_several_names(name: str) -> None:
+    """Some OpenAI-style upstreams tell of their cache beside the details, or there and in them."""
+    expected = Quantities(input=40, cache_read=60, output=5)
+    for details in (None, {}, {"cached_tokens": 0}, {"cached_tokens": 60}):
+        usage = {"prompt_tokens": 100, "completion_tokens": 5, name: 60}
+        told = msgspec.json.encode({**usage, "prompt_tokens_details": details})
+        assert openai_quantities(told, reasoning_inside=True) == expected
 
 
 def test_embeddings_have_input_only() -> None:

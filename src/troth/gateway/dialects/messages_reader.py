@@ -13,7 +13,7 @@ from troth.gateway.dialects.messages_shapes import (
     TextEvent,
 )
 from troth.gateway.dialects.usual_event import Around
-from troth.providers.counting import AnthropicUsage, anthropic_merged, of_anthropic
+from troth.providers.counting import AnthropicUsage, anthropic_merged, begun, of_anthropic
 from troth.wire.events import Event
 
 FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -126,6 +126,8 @@ class MessagesReader(EventStream):
             return False
         self._is_begun = True
         self._count(event.message.usage)
+        self._usage = begun(self._usage)
+        self.reported = of_anthropic(self._usage)
         return True
 
     def _open(self, event: StreamEvent) -> bool:

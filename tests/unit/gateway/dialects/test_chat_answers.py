@@ -407,7 +407,7 @@ def test_a_buffered_answer_that_is_none_fails(garbage: bytes) -> None:
 
 
 def test_a_usage_that_is_absurd_is_no_usage() -> None:
-    for usage in ({"prompt_tokens": -1, "completion_tokens": 1}, 5, {"prompt_tokens": 10**18}, {}):
+    for usage in ({"prompt_tokens": -1, "completion_tokens": -1}, 5, {"prompt_tokens": 10**18}, {}):
         answer = shown(chat(stream=True), at("openai", exact=True))
         ended(answer, ROLE + FINISH + event({"choices": [], "usage": usage}))
         assert answer.reported is None

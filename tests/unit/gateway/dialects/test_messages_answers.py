@@ -17,7 +17,7 @@ from tests.builders.dialect_world import (
 )
 from troth.catalog.offering import Offering
 from troth.kernel.errors import UpstreamCut, UpstreamError
-from troth.kernel.quantities import Quantities
+from troth.kernel.quantities import InputOnly, Quantities
 
 TEXT = {"type": "text", "text": ""}
 WORDS = [{"type": "text_delta", "text": "hé"}, {"type": "text_delta", "text": "!"}]
@@ -168,7 +168,7 @@ def test_counts_of_a_stream_are_the_last_and_never_summed() -> None:
     assert answer.reported == Quantities(input=11, cache_read=4, output=9)
     odd = shown(messages(stream=True), at("anthropic", "anthropic"))
     ended(odd, message_stream([(TEXT, WORDS)], "end_turn").replace(b":7}", b':"7"}'))
-    assert odd.reported is None
+    assert odd.reported == InputOnly(input=11, cache_read=4)
 
 
 def whole(*blocks: object, stop: str | None = "end_turn", **more: object) -> bytes:

@@ -8,6 +8,8 @@ from anthropic.types import ModelInfo
 from openai.types import CreateEmbeddingResponse, Model
 
 from tests.builders.dialect_world import at, shown
+from troth.catalog.load import PER
+from troth.catalog.price import PriceLine, compile_sheet
 from troth.gateway.dialects import (
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
@@ -17,6 +19,7 @@ from troth.gateway.dialects import (
 )
 from troth.gateway.exchange import Ask
 from troth.kernel.errors import CreditsExhausted, InvalidValue, RateLimited, RefusedByPolicy
+from troth.kernel.money import nusd_of
 from troth.kernel.quantities import Quantities
 
 PACKED = b64encode(pack("<2f", 1.0, 0.5)).decode()
@@ -143,18 +146,59 @@ def test_a_refusal_names_its_clause_and_events_are_events() -> None:
 
 def test_models_are_listed_in_both_dialects() -> None:
     offered = at("openai")
-    found = msgspec.json.decode(models_body("openai", [offered]))
+    found = msgspec.json.decode(models_body("openai", [[offered]]))
     assert found["object"] == "list"
     Model.model_validate(found["data"][0])
     assert found["data"][0]["pricing"] == {"prompt": "0.000001", "completion": "0.000002"}
-    assert found["data"][0] == msgspec.json.decode(model_body("openai", offered))
-    found = msgspec.json.decode(models_body("anthropic", [offered]))
+    assert found["data"][0] == msgspec.json.decode(model_body("openai", [offered]))
+    found = msgspec.json.decode(models_body("anthropic", [[offered]]))
     assert (found["first_id"], found["last_id"], found["has_more"]) == ("m", "m", False)
-    one = ModelInfo.model_validate(msgspec.json.decode(model_body("anthropic", offered)))
+    one = ModelInfo.model_validate(msgspec.json.decode(model_body("anthropic", [offered])))
     assert one.created_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert one.capabilities is not None
     assert one.capabilities.image_input.supported
     assert msgspec.json.decode(models_body("anthropic", []))["first_id"] is None
+
+
+def test_every_price_that_can_be_charged_is_shown_as_it_is_charged() -> None:
+    """Tiers, classes and dearer offerings behind the first: nothing is charged that is not here."""
+    units = ["input", "output", "cache_read", "cache_write_1h", "output_audio", "audio_ms"]
+    low = [
+        PriceLine(unit, number * 1_000_000_000, PER.get(unit, 10**6))
+        for number, unit in enumerate(units)
+    ]
+    calls = PriceLine("requests", 9, 1, 0, 2)
+    high = [PriceLine("input", 7_000_000_000, tier_start=200_001), calls]
+    first = msgspec.structs.replace(at("openai"), sale=compile_sheet("set", [*low, *high]))
+    marginal = compile_sheet("set", [low[1], PriceLine("output", 5, tier_start=9)], "marginal")
+    second = msgspec.structs.replace(at("anthropic", "anthropic"), sale=marginal)
+    found = msgspec.json.decode(model_body("openai", [first, second]))
+    assert found["pricing"] == {
+        "prompt": "0",
+        "completion": "0.000001",
+        "input_cache_read": "0.000002",
+        "input_cache_write_1h": "0.000003",
+        "audio_output": "0.000004",
+        "request": "0.000000009",
+        "overrides": [{"min_prompt_tokens": 200_001, "prompt": "0.000007"}],
+    }
+    told = found["x_troth"]["offerings"]
+    assert [(each["provider"], each["tier_mode"], each["price_set"]) for each in told] == [
+        ("openai", "whole", "set"),
+        ("anthropic", "marginal", "set"),
+    ]
+    for offered, one in zip((first, second), told, strict=True):
+        lines = [
+            PriceLine(
+                line["unit"],
+                nusd_of(line["usd"]) or 0,
+                line["per"],
+                line["tier_start"],
+                line["min_quantity"],
+            )
+            for line in one["prices"]
+        ]
+        assert compile_sheet("set", lines, one["tier_mode"]) == offered.sale
 
 
 def test_prices_that_do_not_end_are_cut() -> None:
@@ -163,10 +207,10 @@ def test_prices_that_do_not_end_are_cut() -> None:
     sale = msgspec.structs.replace(offered.sale, lines=(line,))
     embedding = msgspec.structs.replace(offered.model, endpoints=frozenset({"embeddings"}))
     changed = msgspec.structs.replace(offered, sale=sale, model=embedding)
-    found = msgspec.json.decode(model_body("openai", changed))
+    found = msgspec.json.decode(model_body("openai", [changed]))
     assert found["pricing"]["prompt"] == "0.000000000333333333333333"
     assert found["architecture"]["output_modalities"] == ["embeddings"]
     line = msgspec.structs.replace(line, amount_nusd=2_000_000_000, per=1)
     sale = msgspec.structs.replace(sale, lines=(line, msgspec.structs.replace(line, unit="images")))
-    found = msgspec.json.decode(model_body("openai", msgspec.structs.replace(offered, sale=sale)))
+    found = msgspec.json.decode(model_body("openai", [msgspec.structs.replace(offered, sale=sale)]))
     assert found["pricing"] == {"prompt": "2", "completion": "0", "image": "2"}

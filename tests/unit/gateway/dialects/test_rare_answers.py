@@ -78,10 +78,10 @@ def test_embeddings_are_never_translated() -> None:
 def test_a_model_of_text_alone_says_so() -> None:
     offered = at("openai")
     model = msgspec.structs.replace(offered.model, features=frozenset())
-    lines = (*offered.sale.lines, PriceLine("searches", 1))
+    lines = (*offered.sale.lines, PriceLine("audio_ms", 1))
     sale = msgspec.structs.replace(offered.sale, lines=lines)
     found = msgspec.json.decode(
-        model_body("openai", msgspec.structs.replace(offered, model=model, sale=sale))
+        model_body("openai", [msgspec.structs.replace(offered, model=model, sale=sale)])
     )
     assert found["architecture"]["input_modalities"] == ["text"]
     assert found["pricing"].keys() == {"prompt", "completion"}
