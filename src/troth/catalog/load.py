@@ -70,8 +70,9 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"'{unit}' must be US dollars in a string with at most nine decimals, "
                     'such as "0.15"'
                 )
-        if any(tier.above <= 0 or tier.tiers for tier in self.tiers):
-            raise ValueError("each tier needs 'above' > 0 and no tiers of its own")
+        starts = {tier.above for tier in self.tiers if tier.above > 0 and not tier.tiers}
+        if len(starts) < len(self.tiers):
+            raise ValueError("each tier needs its own 'above' > 0 and no tiers of its own")
         if any(unit not in CLASSES or count <= 0 for unit, count in self.minimums.items()):
             raise ValueError("'minimums' must name classes of prices, each with a count > 0")
         if any(not _text(self, unit) for unit in self.minimums):
@@ -79,9 +80,8 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def lines(self) -> tuple[PriceLine, ...]:
         """Return the lines that a sheet is compiled from; none means no price."""
-        own = tuple(self._lines(self, 0))
         above = (line for tier in self.tiers for line in self._lines(tier, tier.above + 1))
-        return own + tuple(above)
+        return (*self._lines(self, 0), *above)
 
     def _lines(self, tier: "PriceTable", start: int) -> Iterable[PriceLine]:
         for unit in CLASSES:
@@ -186,8 +186,9 @@ class ModelTable(OfferingTable, frozen=True, forbid_unknown_fields=True):
             raise ValueError("'context_length' and 'max_output' must be > 0, output the smaller")
         if self.image_tokens <= 0 or self.page_tokens < 0:
             raise ValueError("'image_tokens' must be > 0 and 'page_tokens' >= 0")
-        if any(offering.provider == "" for offering in self.offerings):
-            raise ValueError("each of 'offerings' needs a 'provider'")
+        others = {row.provider for row in self.offerings} - {"", self.provider}
+        if len(others) < len(self.offerings):
+            raise ValueError("each of 'offerings' needs a 'provider' of its own")
         for row in (self, *self.offerings):
             row.check()
 

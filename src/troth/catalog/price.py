@@ -214,14 +214,16 @@ def compile_sheet(sheet_id: str, lines: Iterable[PriceLine], mode: TierMode = "w
     cache reads and writes as input; any other class is free and only reachable by an answer.
 
     Raises:
-        Misconfigured: no line at all, an unknown class, a negative amount, a zero denominator, a
-            marginal tier that starts at its first unit.
+        Misconfigured: no line at all, an unknown class, a negative amount, a zero denominator, two
+            prices of a class in one tier, a marginal tier that starts at its first unit.
     """
     kept = tuple(lines)
     if not kept:
         raise Misconfigured("a price sheet needs at least one line; price 0 is a price")
     for line in kept:
         _check(line)
+    if len({(line.unit, line.tier_start) for line in kept}) < len(kept):
+        raise Misconfigured("a class has two prices in one tier")
     least = _least(kept)
     starts = sorted({line.tier_start for line in kept} | {0})
     under = lcm(*(line.per for line in kept)) if mode == "marginal" else 0

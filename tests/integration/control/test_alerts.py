@@ -83,6 +83,56 @@ def test_each_part_of_a_budget_is_told_once_a_period(
     assert len({each.since_ms for each in found}) == 2
 
 
+def test_a_raised_limit_is_told_of_again_when_its_own_parts_are_passed(
+    office: Office, actor: Actor, ada: Organization
+) -> None:
+    """A budget that never starts anew, and was used up once, would never warn again."""
+    purse = limited(office, actor, ada, nusd=1_000)
+    for used, limit in ((1_000, 1_000), (1_000, 10_000), (5_000, 10_000), (5_000, 9_000)):
+        assert limited(office, actor, ada, nusd=limit) == purse
+        use(office, purse, used)
+        raise_alerts(office)
+    assert [(each.level, each.limit_nusd) for each in told(office)] == [
+        (50, 10_000),
+        (100, 1_000),
+    ]
+    for limit in (6_000, 6_000, 9_000, 6_000, 5_500, 5_000):
+        limited(office, actor, ada, nusd=limit)
+        raise_alerts(office)
+    assert sorted((each.limit_nusd, each.level) for each in told(office)) == [
+        (1_000, 100),
+        (5_000, 100),
+        (6_000, 80),
+        (10_000, 50),
+    ]
+
+
+def test_a_budget_of_nothing_that_gets_a_limit_is_told_of(
+    office: Office, actor: Actor, ada: Organization
+) -> None:
+    use(office, limited(office, actor, ada, nusd=0), 0)
+    raise_alerts(office)
+    purse = limited(office, actor, ada, nusd=1_000)
+    raise_alerts(office)
+    assert told(office) == []
+    use(office, purse, 600)
+    raise_alerts(office)
+    assert [each.level for each in told(office)] == [50]
+
+
+def test_a_refusal_is_told_of_once_a_limit(office: Office, actor: Actor, ada: Organization) -> None:
+    def refuse(purse: bytes) -> None:
+        with office.store.write() as tx:
+            budgets.raise_stops(tx, office.maker, actor.at_ms, {purse: actor.at_ms})
+
+    for limit in (1_000, 1_000, 2_000):
+        purse = limited(office, actor, ada, nusd=limit)
+        use(office, purse, limit - 1)
+        refuse(purse)
+    stops = [each for each in told(office) if each.kind == "budget_stop"]
+    assert sorted(each.limit_nusd for each in stops) == [1_000, 2_000]
+
+
 def test_a_budget_used_up_at_once_is_told_once(
     office: Office, actor: Actor, ada: Organization
 ) -> None:

@@ -118,6 +118,13 @@ input = "3"
     assert offering.sale.charge(Quantities(input=1_001)) == 3_003_000
 
 
+@pytest.mark.parametrize("above", ["1000", "0", "-1"])
+def test_two_tiers_cannot_begin_at_one_input(above: str) -> None:
+    tiers = '[[models.tiered.price.tiers]]\nabove = %s\ninput = "%s"\n'
+    text = '[models.tiered]\nprovider = "house"\n[models.tiered.price]\ninput = "1"\n'
+    assert "its own 'above' > 0" in fault(text + tiers % ("1000", "2") + tiers % (above, "3"))
+
+
 def test_the_price_set_is_named_for_its_prices() -> None:
     same = built(SMALL.replace("max_output = 1000", "max_output = 999"))
     dearer = built(SMALL.replace('"0.60"', '"0.61"'))
@@ -146,6 +153,11 @@ def test_the_price_set_is_named_for_its_prices() -> None:
             'provider = "house"',
             'provider = "house"\nquirks = ["limit_max_tokens", "limit_max_completion_tokens"]',
             "'quirks' must name one field",
+        ),
+        (
+            'provider = "house"',
+            'provider = "house"\nofferings = [{ provider = "house" }]',
+            "each of 'offerings' needs a 'provider' of its own",
         ),
         (
             'provider = "house"',

@@ -24,6 +24,7 @@ LINES = st.lists(
     ),
     min_size=1,
     max_size=12,
+    unique_by=lambda line: (line.unit, line.tier_start),
 )
 
 
@@ -32,9 +33,8 @@ def price_of(lines: list[PriceLine], unit: str, context: int) -> Fraction:
     reached = [line for line in lines if line.unit == unit and line.tier_start <= context]
     if not reached:
         return Fraction(-1)
-    highest = max(line.tier_start for line in reached)
-    last = [line for line in reached if line.tier_start == highest][-1]
-    return Fraction(last.amount_nusd, last.per)
+    highest = max(reached, key=lambda line: line.tier_start)
+    return Fraction(highest.amount_nusd, highest.per)
 
 
 FALLBACK = {"reasoning": "output"} | dict.fromkeys(
@@ -174,6 +174,8 @@ def test_a_class_without_a_price_is_not_priced_but_falls_back() -> None:
         [PriceLine("input", 1, 0)],
         [PriceLine("input", 1, 1, -1)],
         [PriceLine("input", 1, 1, 0, -1)],
+        [PriceLine("input", 1), PriceLine("input", 2)],
+        [PriceLine("input", 1), PriceLine("input", 1, tier_start=9), PriceLine("input", 2, 7, 9)],
     ],
 )
 def test_a_sheet_that_cannot_be_right_is_refused(lines: list[PriceLine]) -> None:

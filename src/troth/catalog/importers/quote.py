@@ -138,8 +138,8 @@ def parsed(body: bytes, shape: type[Shape]) -> Shape:
     except msgspec.ValidationError as error:
         said, _, path = str(error).partition(" - at `")
         raise InvalidValue(path.removesuffix("`") or "$", said) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidValue("$", "this file is not JSON") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidValue("$", "this file is not JSON, or nested too deeply") from None
 
 
 def count(path: str, raw: msgspec.Raw) -> int:

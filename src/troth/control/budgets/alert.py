@@ -29,6 +29,8 @@ class AlertKind(Code):
 class News(msgspec.Struct, frozen=True):
     """What there is to tell; the same kind, subject, period, time and level is told once.
 
+    A budget that got another limit is told of again.
+
     `level` is percent of a limit, or the days before that were asked to be told. `used` is what a
     budget has used, what is left in a wallet, what ends of it, what was not charged or was paid
     back; `limit` is a budget's, or what of a closed account is still owed.

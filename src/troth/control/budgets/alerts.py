@@ -49,7 +49,7 @@ def raise_budgets(transaction: Transaction, maker: IdMaker, now_ms: int) -> int:
 def raise_stops(
     transaction: Transaction, maker: IdMaker, now_ms: int, stopped: Mapping[bytes, int]
 ) -> int:
-    """Raise an alert for each hard budget that has refused a request, once a period.
+    """Raise an alert for each hard budget that has refused a request, once a period and limit.
 
     `stopped` says when each purse refused last (unix milliseconds). Who was told that the whole of
     a budget is used knows that it refuses.
@@ -61,20 +61,20 @@ def raise_stops(
         if owner is None or rule is None or now is None or rule.mode is not Mode.HARD:
             continue  # dropped or changed since
         org, subject, period = owner
-        if rule.limit_nusd and not _is_told_whole(transaction, subject, period, now.starts_at):
-            stop = News(
-                AlertKind.BUDGET_STOP, org, subject, period, now.starts_at, _WHOLE, now.spent,
-                rule.limit_nusd, 0,
-            )  # fmt: skip
+        stop = News(
+            AlertKind.BUDGET_STOP, org, subject, period, now.starts_at, _WHOLE, now.spent,
+            rule.limit_nusd, 0,
+        )  # fmt: skip
+        if rule.limit_nusd and not _is_told_whole(transaction, stop):
             raised += _raise(transaction, stop, maker.raw(), now_ms)
     return raised
 
 
-def _is_told_whole(transaction: Transaction, subject: str, period: str, since: int) -> bool:
+def _is_told_whole(transaction: Transaction, stop: News) -> bool:
     row = transaction.row(
         "SELECT 1 FROM alert WHERE kind = ? AND subject = ? AND period = ? AND since = ?"
-        " AND level = ?",
-        (AlertKind.BUDGET.value, subject, period, since, _WHOLE),
+        " AND level = ? AND limit_nusd = ?",
+        (AlertKind.BUDGET.value, stop.subject, stop.period, stop.since, _WHOLE, stop.limit),
     )
     return row is not None
 

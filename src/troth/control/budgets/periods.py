@@ -54,7 +54,10 @@ class Crossing(msgspec.Struct, frozen=True, gc=False):
 
 
 def set_rule(transaction: Transaction, rule: Rule, now_ms: int) -> None:
-    """Set or change a budget; the running period takes the new limit at once."""
+    """Set or change a budget; the running period takes the new limit at once.
+
+    Parts of the limit that are passed no more, because it was raised, will be told of again.
+    """
     transaction.execute(
         "INSERT INTO budget_rule (purse, period, zone, mode, limit_nusd) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (purse) DO UPDATE SET period = excluded.period, zone = excluded.zone,"
@@ -63,8 +66,18 @@ def set_rule(transaction: Transaction, rule: Rule, now_ms: int) -> None:
     )
     starts_at, ends_at = span(rule.period, rule.zone, now_ms)
     transaction.execute(
-        "UPDATE budget SET ends_at = ?, limit_nusd = ?, mode = ? WHERE purse = ? AND starts_at = ?",
-        (ends_at, rule.limit_nusd, rule.mode.value, rule.purse, starts_at),
+        "UPDATE budget SET ends_at = ?, limit_nusd = ?, mode = ?, warned = CASE"
+        " WHEN spent * 100 < ? THEN 0 WHEN spent * 100 < ? AND warned > 50 THEN 50"
+        " WHEN spent * 100 < ? AND warned > 80 THEN 80 ELSE warned END"
+        " WHERE purse = ? AND starts_at = ?",
+        (
+            ends_at,
+            rule.limit_nusd,
+            rule.mode.value,
+            *(rule.limit_nusd * percent for percent in WARNINGS),
+            rule.purse,
+            starts_at,
+        ),
     )
 
 

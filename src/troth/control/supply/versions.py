@@ -144,9 +144,6 @@ def _offering(catalog: Catalog, path: str, one: Wanted) -> Offering:
 
 
 def _sheet(path: str, prices: PriceList) -> Sheet:
-    places = [(line.unit, line.tier_start) for line in prices.lines]
-    if len(set(places)) != len(places):
-        raise InvalidValue(path, "a class has two prices in one tier")
     try:
         return compile_sheet("", prices.lines, prices.mode)
     except Misconfigured as wrong:
