@@ -151,6 +151,7 @@ class GatewayProcess:
             with world.store.write() as tx:
                 answers = world.teller.receive(tx, old.seat, old.close(), world.clock.now_ms())
             assert (old.seat, SeatClosed(old.seat)) in answers
+            world.deliver(answers)
             old.discard()
 
     def speak(self) -> bool:

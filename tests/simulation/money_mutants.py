@@ -4,6 +4,7 @@ A mutant replaces one function; the names say what was forgotten.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import pytest
 from msgspec import structs
@@ -314,6 +315,10 @@ def a_full_disk_is_not_noticed(patch: Patch) -> None:
     patch.setattr(Journal, "has_room", lambda _self, _count=1: True)
 
 
+def who_waits_is_forgotten_by_a_failed_transaction(patch: Patch) -> None:
+    patch.setattr(Teller, "attempt", lambda _self: nullcontext())
+
+
 MUTANTS: tuple[Mutant, ...] = (
     no_seen_guard,
     no_epoch_fence_in_posting,
@@ -344,4 +349,5 @@ MUTANTS: tuple[Mutant, ...] = (
     only_the_present_segment_is_kept,
     torn_records_are_read,
     a_full_disk_is_not_noticed,
+    who_waits_is_forgotten_by_a_failed_transaction,
 )

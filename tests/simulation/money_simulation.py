@@ -8,6 +8,7 @@ One process, one thread, a virtual clock. Every step is drawn from one seed, so 
 import random as randomness  # noqa: TID251 - seeded below; the seed is printed on failure
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.builders.money_world import GatewayProcess, MoneyWorld
@@ -45,6 +46,8 @@ class Line:
         self.down: deque[Down] = deque()
         self.is_linked = True
         self.is_asleep = False
+        self.is_given_up = False
+        """The desk has left it while it slept; it has not noticed yet."""
         self.open: dict[bytes, tuple[bytes, ...]] = {}
         self.waiting: list[tuple[tuple[bytes, ...], int, int]] = []
         self.unkept: set[bytes] = set()
@@ -207,13 +210,15 @@ class Simulation:
         posted = len(self.world.posted)
         world = self.world
         try:
-            with world.store.write() as tx:
+            with world.teller.attempt(), world.store.write() as tx:
                 seat = line.process.seat
                 sent = world.teller.receive(tx, seat, message, world.clock.now_ms())
                 fail_if(fate < 0.01)
         except StoreFailed:
             del world.posted[posted:]
             self.drop(line)
+            if self.random.random() < 0.5:
+                self.hear_out()
             return
         if fate < 0.02:
             self.drop(line)
@@ -243,7 +248,7 @@ class Simulation:
         line.up.clear()
         line.down.clear()
         line.waiting.clear()
-        line.is_linked = False
+        line.is_linked = line.is_given_up = False
         line.process.shard.lost()
         self.world.teller.left(line.process.seat)
 
@@ -348,6 +353,11 @@ class Simulation:
         for line in self.lines:
             if line.is_asleep:
                 world.teller.left(line.process.seat)
+                line.is_given_up = True
+        if self.random.random() < 0.05:
+            with suppress(StoreFailed), world.teller.attempt(), world.store.write() as tx:
+                world.teller.tick(tx, now_ms)
+                raise StoreFailed
         with world.store.write() as tx:
             self.send(world.teller.tick(tx, now_ms))
             self.send(world.teller.renew(tx, now_ms))
@@ -367,10 +377,35 @@ class Simulation:
         with self.world.store.write() as tx:
             close_day(tx, self.world.clock.now_ms())
 
-    def calm_down(self) -> None:
-        """Everybody wakes and finishes: what is idle goes back, so that nothing stays lent."""
+    def hear_out(self) -> None:
+        """Everybody says and hears what there is: whoever asked has an answer, or no link."""
         for line in self.lines:
             line.is_asleep = False
+            if line.is_given_up:
+                self.drop(line)
+        self.mend_link()
+        for _ in range(4):
+            self.exchange()
+            self.advance(100)
+        for line in self.lines:
+            shard = line.process.shard
+            purses = shard._leases._purses.values()
+            assert shard.is_over or not any(purse.op for purse in purses), "an ask is forgotten"
+
+    def exchange(self) -> None:
+        """Carry what is on its way, and all that follows from it."""
+        for line in self.lines:
+            while line.down:
+                line.process.shard.apply(line.down.popleft())
+        for line in self.lines:
+            while line.up:
+                self.world.tell(line.process.seat, line.up.popleft())
+        self.world.pump()
+
+    def calm_down(self) -> None:
+        """Everybody wakes and finishes: what is idle goes back, so that nothing stays lent."""
+        self.hear_out()
+        for line in self.lines:
             self.drop(line)
         self.mend_link()
         for line in self.lines:
@@ -378,10 +413,7 @@ class Simulation:
                 line.process.shard.settle(reservation, 0, b"")
                 self.oracle.settled[reservation] = 0, line.open.pop(reservation)
         for _ in range(4):
-            for line in self.lines:
-                while line.down:
-                    line.process.shard.apply(line.down.popleft())
-            self.world.pump()
+            self.exchange()
             self.advance(12_000)
         self.world.pump()
         held = "SELECT coalesce(sum(held), 0) FROM "

@@ -213,7 +213,7 @@ class Desk:
         link.slot = hello.slot
         sent: list[Outgoing] = []
         if hello.seat:
-            with self._money, self._store.write() as transaction:
+            with self._money, self._teller.attempt(), self._store.write() as transaction:
                 ended = self._teller.resume(transaction, hello.seat, self._clock.now_ms())
             link.owner = hello.seat
             sent = [(hello.seat, ended)] if ended is not None else []
@@ -233,7 +233,7 @@ class Desk:
             return False
         sent: list[Outgoing] = []
         with self._money:
-            with self._store.write() as transaction:
+            with self._teller.attempt(), self._store.write() as transaction:
                 for message in asked:
                     now_ms = self._clock.now_ms()
                     sent += self._teller.receive(transaction, link.owner, message, now_ms)
@@ -339,7 +339,7 @@ class Desk:
 
     def _beat(self) -> None:
         """Say each half second that we live; answer those who waited for a recall."""
-        beaten_ns = renewed_ns = 0
+        beaten_ns, renewed_ns = 0, self._clock.monotonic_ns()  # gateways have till then to return
         while not self._is_stopping:
             self._wake.wait(self._pause_seconds())
             self._wake.clear()
@@ -378,7 +378,7 @@ class Desk:
         """Let linked seats live on, and take back what silent ones held."""
         now_ms = self._clock.now_ms()
         try:
-            with self._money, self._store.write() as transaction:
+            with self._money, self._teller.attempt(), self._store.write() as transaction:
                 if not self._is_writable:
                     deployment.rewrite(transaction)
                 sent = self._teller.renew(transaction, now_ms)
@@ -395,6 +395,6 @@ class Desk:
         if due_ms is None or due_ms > self._clock.now_ms():
             return
         with suppress(Locked), self._money:
-            with self._store.write() as transaction:
+            with self._teller.attempt(), self._store.write() as transaction:
                 sent = self._teller.tick(transaction, self._clock.now_ms())
             self._deliver(sent)

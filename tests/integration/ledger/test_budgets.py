@@ -142,3 +142,16 @@ def test_a_period_can_be_looked_at_before_it_has_begun(world: MoneyWorld) -> Non
         found = running(tx, KEY, world.clock.now_ms())
     assert found is not None
     assert (found.spent, found.limit_nusd) == (300, 5_000)
+
+
+def test_what_costs_nothing_is_posted_though_no_lease_was_ever_asked_for(world: MoneyWorld) -> None:
+    org, purses = limited(world, 50_000)
+    gateway = world.gateway()
+    gateway.spend(purses, 0, 0)
+    world.pump()
+    gateway.spend(purses, 3_000, 1_700)
+    gateway.spend(purses, 0, 0)
+    world.pump()
+    assert [each.charged for each in world.posted] == [0, 1_700, 0]
+    assert spent(world) == [1_700]
+    assert world.wallet(org).posted == USD - 1_700

@@ -1,6 +1,9 @@
 """The desk's memory is only who waits; the books know the rest."""
 
+from contextlib import suppress
+
 from tests.builders.money_world import USD, MoneyWorld
+from troth.kernel.errors import TrothError
 from troth.ledger.books import wallet_purse
 from troth.ledger.books.lease import is_recalled
 from troth.ledger.shard import Short
@@ -171,3 +174,67 @@ def test_an_operation_is_done_once(world: MoneyWorld) -> None:
     with world.store.write() as tx:
         assert len(world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms())) == 1
         assert world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms()) == []
+
+
+class Undone(TrothError):
+    """The database did not commit."""
+
+
+def test_who_waits_for_money_is_answered_though_the_transaction_of_another_failed(
+    world: MoneyWorld,
+) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    first, second = world.gateway(0), world.gateway(1)
+    assert not isinstance(first.admit((purse,), 600, 600), Short)
+    asked_ms = world.clock.now_ms()
+    ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
+    with world.store.write() as tx:
+        world.teller.receive(tx, second.seat, ask, asked_ms)
+    back = LeaseReturn(71, purse, 1, 0)
+    with suppress(Undone), world.teller.attempt(), world.store.write() as tx:
+        sent = world.teller.receive(tx, first.seat, back, asked_ms)
+        assert [type(message) for _, message in sent] == [Returned, Lease]
+        raise Undone
+    world.teller.left(first.seat)
+    assert due(world) == asked_ms + 100
+    with suppress(Undone), world.teller.attempt(), world.store.write() as tx:
+        assert world.teller.tick(tx, asked_ms + 100) != []
+        raise Undone
+    with world.store.write() as tx:
+        ((seat, answer),) = world.teller.tick(tx, asked_ms + 150)
+    assert (seat, type(answer)) == (second.seat, Lease)
+    assert due(world) is None
+
+
+def test_a_seat_that_was_not_opened_is_not_kept_alive(world: MoneyWorld) -> None:
+    with suppress(Undone), world.teller.attempt(), world.store.write() as tx:
+        world.teller.open(tx, OpenSeat(0), world.clock.now_ms())
+        raise Undone
+    with world.store.write() as tx:
+        assert world.teller.renew(tx, world.clock.now_ms()) == []
+
+
+def test_a_recall_that_was_not_sent_is_sent_again(world: MoneyWorld) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    first, second, third = (world.gateway(slot) for slot in range(3))
+    assert not isinstance(first.admit((purse,), 1_000, 1_000), Short)
+    for gateway in (second, third):
+        ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
+        with world.store.write() as tx:
+            sent = world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms())
+        assert sent == ([(first.seat, Recall(purse, 1))] if gateway is second else [])
+    world.clock.advance(50)
+    with suppress(Undone), world.teller.attempt(), world.store.write() as tx:
+        sent = world.teller.tick(tx, world.clock.now_ms())
+        assert [(seat, type(message)) for seat, message in sent] == [
+            (second.seat, Lease), (third.seat, Lease),
+        ]  # fmt: skip
+        raise Undone
+    world.clock.advance(10)
+    with world.store.write() as tx:
+        sent = world.teller.receive(
+            tx, second.seat, LeaseAsk(71, purse, 0, 0, 500, 500, 500, 0), world.clock.now_ms()
+        )
+    assert sent == [(first.seat, Recall(purse, 1))]

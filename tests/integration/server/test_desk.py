@@ -3,7 +3,7 @@
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,7 +46,8 @@ from troth.server.messages import (
 from troth.server.metrics import Metrics
 from troth.server.records import write_usage
 from troth.store import engine
-from troth.store.transaction import Locked
+from troth.store.engine import Store
+from troth.store.transaction import Locked, Transaction
 
 Kind = TypeVar("Kind")
 
@@ -93,7 +94,7 @@ class Caller:
 class Office:
     """A desk over a database with one organization and one key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "acme") -> None:
         self.path = folder / "desk.sock"
         self.database = folder / "troth.db"
         self.store = engine.open(f"sqlite:///{self.database}")
@@ -103,9 +104,9 @@ class Office:
         self.minted = keys.mint(MAKER, system_entropy)
         actor = Actor(0, CLOCK.now_ms())
         with self.store.write() as tx:
-            organization = accounts.create(tx, actor, self.org, "acme")
+            organization = accounts.create(tx, actor, self.org, name)
             books.open_wallet(tx, self.org, organization.ref)
-            books.credit(tx, Credit("c", self.org, LotKind.PAID, 10**9), desk=0, now_ms=actor.at_ms)
+            books.credit(tx, Credit(name, self.org, LotKind.PAID, 10**9), 0, actor.at_ms)
             keys.issue(tx, actor, self.minted, (organization, KeyTerms("k")))
         teller = Teller(TellerTerms(), MAKER.raw, write_usage)
         terms = Terms(DEPLOYMENT, 1, 30, Catalog({}, (), "ps"), {"u": "secret"})
@@ -311,6 +312,59 @@ def test_a_locked_database_cuts_the_link_and_loses_nothing(office: Office) -> No
         seated(after, seat)
         after.say(ask(office, 2, 1_000))
         assert after.hear(money.Lease).granted >= 1_000
+
+
+class Uncommitted:
+    """A database that fails at a commit when it is told to."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.fails = False
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        with self._store.write() as transaction:
+            yield transaction
+            if self.fails:
+                raise Locked
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        return self._store.read()
+
+
+def test_a_commit_that_fails_for_one_gateway_leaves_another_waiting_and_answered(
+    office: Office, caller: Caller
+) -> None:
+    store = Uncommitted(office.store)
+    office.desk._store = store  # type: ignore[assignment]
+    seated(caller)
+    caller.say(ask(office, 1, 10**9))
+    assert caller.hear(money.Lease).granted == 10**9
+    with closing(Caller(office.path)) as other:
+        seated(other)
+        other.say(ask(office, 1, 500))
+        assert caller.hear(money.Recall).purse == office.wallet
+        store.fails = True
+        caller.say(money.LeaseReturn(2, office.wallet, 1, 1_000))
+        assert caller.is_cut()
+        store.fails = False
+        answer = other.hear(money.Lease)
+    assert (answer.op, answer.is_short) == (1, True)
+
+
+def test_a_desk_that_comes_late_waits_for_the_gateways_of_the_one_before(tmp_path: Path) -> None:
+    with closing(Office(tmp_path)) as before, closing(Caller(before.path)) as caller:
+        seat = seated(caller)
+    before.path.unlink()
+    with closing(sqlite3.connect(before.database)) as books_file:
+        books_file.execute("UPDATE seat SET valid_until = 1")
+        books_file.commit()
+    with closing(Office(tmp_path, "other")) as after, closing(Caller(after.path)) as caller:
+        caller.say(Hello(BUILD, 0, b""))
+        for _ in range(3):
+            caller.hear(Beat)  # by now it has looked after whom it knows
+        caller.say(Hello(BUILD, 0, seat), ask(after, 1, 1_000))
+        assert caller.hear(money.Lease).granted >= 1_000
 
 
 def test_a_rule_that_does_not_hold_stops_money_work(office: Office, caller: Caller) -> None:

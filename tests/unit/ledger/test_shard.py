@@ -315,8 +315,11 @@ def test_a_small_wallet_gets_back_what_a_settlement_left(desk: Desk, rest: int) 
     assert returned == ([rest] if rest else [])
 
 
-def test_an_idle_lease_goes_back_after_ten_seconds_and_not_before(desk: Desk) -> None:
+@pytest.mark.parametrize("set_ms", [0, -86_400_000, 86_400_000])
+def test_an_idle_lease_goes_back_after_ten_seconds_and_not_before(desk: Desk, set_ms: int) -> None:
     shard = desk.ready(10_000)
+    assert shard.idle() == []
+    desk.clock.step(set_ms)  # somebody sets the clock of the wall
     shard.admit(reservation(1), (WALLET, KEY), 10, 1)
     shard.settle(reservation(1), 10, b"")
     for _ in range(3):

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from troth.kernel.errors import invariant
+from troth.kernel.presence import present
 from troth.ledger.books.entry import wallet_purse
 from troth.store.transaction import Column, Transaction
 
@@ -51,15 +52,13 @@ def lots(tx: Transaction, org: bytes) -> list[Lot]:
 
 def takeable(tx: Transaction, purse: bytes, lot: bytes) -> int:
     """Lock a wallet and its lot; return what is left of the lot and not lent."""
-    found = tx.row(
+    row = tx.row(
         "SELECT posted - held, granted - spent - returned FROM book JOIN lot ON lot.book = book.id"
         " WHERE book.id = ? AND lot.id = ? {lock}",
         (purse, lot),
         tuple[int, int],
     )
-    invariant(found is not None, "a movement's lot is its wallet's")
-    assert found
-    return min(found)
+    return min(present(row, "a movement's lot is its wallet's"))
 
 
 def give_back(tx: Transaction, purse: bytes, lot: bytes, amount: int) -> None:

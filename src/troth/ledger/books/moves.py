@@ -13,6 +13,7 @@ from typing import Final, Self
 import msgspec
 
 from troth.kernel.errors import invariant
+from troth.kernel.presence import present
 from troth.ledger.books import invariants, lot
 from troth.ledger.books.entry import (
     WALLET,
@@ -200,10 +201,8 @@ def transfer(tx: Transaction, wanted: Sequence[Transfer], desk: int, now_ms: int
 
 
 def _between(tx: Transaction, wanted: Transfer, desk: int) -> Entry:
-    debit, credited = wanted.kind.debit, wanted.kind.credited
-    invariant(debit is not None, "a transfer is between the operator's books")
-    assert debit is not None
-    assert credited is not None
+    debit = present(wanted.kind.debit, "a transfer is between the operator's books")
+    credited = present(wanted.kind.credited, "what is debited is credited")
     invariant(bool(wanted.part) == (not _PARTED.isdisjoint((debit, credited))), "a book's part")
     dr, cr = (
         open_operator_book(tx, book, desk, wanted.part if book in _PARTED else "")
@@ -220,10 +219,8 @@ def take(tx: Transaction, wanted: Take, desk: int, now_ms: int) -> int:
     lent, cut down to whole units: 0 when there is nothing. Once something has left, the same key
     moves no more and is answered with what it moved.
     """
-    credited = wanted.kind.credited
-    is_taking = wanted.kind.debit is None and credited is not None
-    invariant(is_taking, "only a wallet's movement takes from a lot")
-    assert credited is not None
+    invariant(wanted.kind.debit is None, "only a wallet's movement takes from a lot")
+    credited = present(wanted.kind.credited, "what is taken from a lot is credited")
     key = movement_id(wanted.kind, wanted.key)
     made = moved(tx, key)
     if made:
@@ -268,9 +265,7 @@ def reverse(tx: Transaction, wanted: Reversal, desk: int, now_ms: int) -> int:
 def _first(tx: Transaction, wanted: Reversal) -> Entry:
     """Return the movement to reverse, with its books locked: a wallet before an operator's."""
     statement = "SELECT id, kind, dr, cr, amount, lot, corrects FROM entry WHERE id = ?"
-    first = tx.row(statement, (wanted.first,), Entry)
-    invariant(first is not None, "a reversal names a movement")
-    assert first is not None
+    first = present(tx.row(statement, (wanted.first,), Entry), "a reversal names a movement")
     reversible = [each.value for each in _REVERSES.get(wanted.kind, ())]
     is_known = wanted.kind is Kind.CORRECTION or first.kind in reversible
     invariant(is_known, "a reversal's kind is that of what it reverses")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from troth.kernel.errors import invariant
+from troth.kernel.presence import present
 from troth.ledger.books import purse as purses
 from troth.ledger.books.entry import WALLET
 from troth.ledger.books.lease import SELECT, Lent
@@ -40,6 +41,8 @@ def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owe
     debt = Owed(leases, wallets, [each.charge for each in settlements], {})
     late = []
     for place, each in enumerate(settlements):
+        if not each.charge:
+            continue  # moves nothing; what was free may have been set aside of no lease at all
         if any(epochs.get(purse) != epoch for purse, epoch in each.purses):
             late.append(place)
         else:
@@ -94,9 +97,8 @@ def _rest(tx: Transaction, debt: Owed, purse: bytes, epoch: int) -> tuple[int, i
     """Return the period that a late settlement belongs to, and what this batch leaves of it."""
     starts_at, available = 0, debt.wallets.get(purse, 0)
     if purse not in debt.wallets:
-        period = purses.of_epoch(tx, purse, epoch)
-        invariant(period is not None, "a settled budget has a period")
-        assert period is not None
+        found = purses.of_epoch(tx, purse, epoch)
+        period = present(found, "a settled budget has a period")
         starts_at, available = period.starts_at, period.available
     paid, held = debt.moved.get((purse, starts_at), (0, 0))
     return starts_at, max(0, available - paid + held)

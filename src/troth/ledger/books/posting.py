@@ -13,6 +13,7 @@ import msgspec
 from troth.kernel import hash_tree
 from troth.kernel.errors import invariant
 from troth.kernel.hash_tree import EMPTY_ROOT
+from troth.kernel.presence import present
 from troth.ledger.books import chain, invariants, lot, seat
 from troth.ledger.books.chain import Batch, ChargeRow
 from troth.ledger.books.entry import WALLET, OperatorBook, open_operator_book
@@ -47,9 +48,7 @@ WriteUsage = Callable[[Transaction, Sequence[Posted]], None]
 
 def post(tx: Transaction, posting: Posting, write_usage: WriteUsage, now_ms: int) -> Ack:
     """Post what the books have not seen."""
-    owner = seat.find(tx, posting.seat)
-    invariant(owner is not None, "a posting's seat is known")
-    assert owner is not None
+    owner = present(seat.find(tx, posting.seat), "a posting's seat is known")
     settlements = [records.settlement(body) for body in posting.settlements]
     day = chain.today(tx, now_ms)
     fresh = _unseen(tx, settlements, day)

@@ -1,12 +1,15 @@
 """The desk's side of the protocol: messages of seats in, messages to seats out.
 
 The teller keeps in memory only who waits for a purse, in order of arrival; everything else is in
-the books. When a transaction fails, call `left` for the seat and close its link: it asks again.
-Nobody is told that a purse is short before the idle parts of others were recalled.
+the books. Call it within `attempt`, around the transaction: when that fails, others wait as before.
+Then call `left` for the seat and close its link: it asks again. Nobody is told that a purse is
+short before the idle parts of others were recalled.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 
 import msgspec
 
@@ -54,6 +57,23 @@ class Teller:
         self._queues: dict[bytes, deque[_Waiting]] = {}
         self._present: set[bytes] = set()
         self._ops: dict[bytes, int] = {}
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Go back to who was there and waited when the transaction within does not come about.
+
+        Answers that were not sent are owed again, and so are recalls, a little later.
+        """
+        queues = {purse: [*queue] for purse, queue in self._queues.items()}
+        present, ops = {*self._present}, {**self._ops}
+        try:
+            yield
+        except BaseException:
+            for each in chain.from_iterable(queues.values()):
+                each.recalled, each.due_ms = None, each.due_ms + self._terms.recall_ms
+            self._queues = {purse: deque(queue) for purse, queue in queues.items()}
+            self._present, self._ops = present, ops
+            raise
 
     def open(self, tx: Transaction, message: messages.OpenSeat, now_ms: int) -> messages.SeatOpened:
         """Begin a seat for a process whose old seats are posted and closed."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from troth.kernel.errors import invariant
 from troth.kernel.mapped_file import Disk, MappedFile
+from troth.kernel.presence import present
 from troth.ledger.shard import records
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -166,9 +166,7 @@ class Journal:
 
     def _turn(self) -> None:
         """Go on in the spare segment, which `has_room` has found large enough."""
-        spare = self._next
-        invariant(spare is not None, "room in the journal was set aside")
-        assert spare is not None
+        spare = present(self._next, "room in the journal was set aside")
         self._full.append(self._current)
         self._current, self._next = spare, None
         self._memory = spare.memory

@@ -69,7 +69,10 @@ class Leases:
         return asks
 
     def returns(self, now_ms: int) -> list[LeaseReturn]:
-        """Return what to give back now; a recall is answered even with nothing."""
+        """Return what to give back now; a recall is answered even with nothing.
+
+        `now_ms` is monotonic: a wall clock that is set back must not keep idle money lent.
+        """
         if now_ms - self._scanned_at_ms >= _SCAN_MS:
             self._scanned_at_ms = now_ms
             self._find_idle(now_ms)

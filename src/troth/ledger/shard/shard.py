@@ -222,7 +222,7 @@ class Shard:
 
     def idle(self) -> list[messages.LeaseReturn]:
         """Return what to give back now: recalled, freed in a small wallet, or unused for long."""
-        return self._leases.returns(self._clock.now_ms())
+        return self._leases.returns(self._clock.monotonic_ns() // _MS)
 
     def apply(self, message: messages.Down) -> bytes:
         """Take the desk's word; return the purse whose waiters should try again, or b""."""
