@@ -109,9 +109,9 @@ async def turns(count: int = 4) -> None:
         await asyncio.sleep(0)
 
 
-def refuse(status: int, code: str, _head: Head | None) -> tuple[Sequence[Header], bytes]:
+def refuse(status: int, code: str, _head: Head | None) -> tuple[int, Sequence[Header], bytes]:
     """Shape a refusal as plainly as possible."""
-    return [(b"content-type", b"text/plain")], b"%d %b" % (status, code.encode())
+    return status, [(b"content-type", b"text/plain")], b"%d %b" % (status, code.encode())
 
 
 async def echo(arrival: Arrival, sink: Sink) -> None:

@@ -91,14 +91,15 @@ async def count(arrival: Arrival, sink: Sink, raw_id: bytes, world: World) -> No
     admission = admit(ask, caller, world)
     tokens = None
     try:
-        offering = route(ask, world, admission.price_set).candidates[0]
-        if offering.upstream.dialect == "anthropic":
-            tokens = await _asked(ask, offering, arrival, world)
+        candidates = route(ask, world, admission.price_set).candidates
+        for offering in candidates[: world.limits.attempts]:
+            if tokens is None and offering.upstream.dialect == "anthropic":
+                tokens = await _asked(ask, offering, arrival, world)
     finally:
         world.rates.leave(caller.key, admission.guessed_tokens, 0)
     headers = [*_JSON, (b"x-request-id", raw_id), (b"request-id", raw_id)]
     if tokens is None:
-        tokens = _guessed(ask, offering, world)
+        tokens = _guessed(ask, candidates[0], world)
         headers.append((b"x-troth-estimated", b"true"))
     headers += pairs_of(caller.key, world, is_messages=True)
     sink.answer(_OK, headers, b'{"input_tokens":%d}' % tokens)

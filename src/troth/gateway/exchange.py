@@ -72,6 +72,13 @@ class Ask(msgspec.Struct):
         self.encoded = {}
 
 
+class Charged(msgspec.Struct, frozen=True):
+    """What of an answer was charged, in nano-USD, and the id of the receipt that explains it."""
+
+    receipt: str
+    cost_nusd: int
+
+
 class Rendering(Protocol):
     """One answer on its way: upstream bytes in, the client's bytes out, counting as it goes.
 
@@ -102,8 +109,8 @@ class Rendering(Protocol):
         """Return a stream's last events: usage where asked for, with its cost, and the end."""
         ...
 
-    def broken(self, error: UpstreamFailed) -> bytes:
-        """Return the event that says a begun stream failed; nothing may follow it."""
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:
+        """Return the event that says a begun stream failed, and at what cost: the last one."""
         ...
 
     def whole(self, cost_nusd: int, used: Quantities) -> bytes:

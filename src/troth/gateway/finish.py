@@ -1,6 +1,7 @@
 """The answer's end, with its cost; it leaves only after the journal has the charge."""
 
 from troth.gateway.answer_headers import of_answer, of_cost
+from troth.gateway.exchange import Charged
 from troth.gateway.journey import Journey
 from troth.gateway.settle import Charge
 from troth.kernel.errors import UpstreamCut, UpstreamFailed
@@ -16,8 +17,8 @@ def finish(journey: Journey, charge: Charge, sink: Sink) -> None:
     if flight.has_client_left:
         pass
     elif flight.is_cut:
-        error = flight.error
-        sink.finish(rendering.broken(error if isinstance(error, UpstreamFailed) else UpstreamCut()))
+        error = flight.error if isinstance(flight.error, UpstreamFailed) else UpstreamCut()
+        sink.finish(rendering.broken(error, Charged(journey.request_id, charge.charged_nusd)))
     elif journey.ask.streamed:
         sink.finish(rendering.tail(charge.charged_nusd, charge.used))
     else:

@@ -15,6 +15,7 @@ from troth.gateway.exchange import Ask, Rendering
 from troth.gateway.outlet import Outlet
 from troth.gateway.world import Limits
 from troth.kernel.errors import TrothError, UpstreamCut, UpstreamError, UpstreamTimeout
+from troth.kernel.stream_errors import UpstreamStalled
 from troth.providers import failure_of
 from troth.wire import Failure, Moment, Sink
 
@@ -238,9 +239,7 @@ class Flight:
     def _break(self, error: TrothError) -> None:
         """Fail: before the first byte as an attempt that may be repeated, later as a cut."""
         self.is_cut = self.has_begun
-        if self.is_cut and isinstance(error, UpstreamError):
-            error = UpstreamCut()  # what was delivered is charged: never say that nothing was
-        self.error = error
+        self.error = _of_begun(error) if self.is_cut else error
         self._close()
         self._land()
 
@@ -258,3 +257,10 @@ class Flight:
         if self._landed is not None:
             self._landed.happen()
         self.ready.happen()
+
+
+def _of_begun(error: TrothError) -> TrothError:
+    """Return what ends a stream: what was delivered is charged, so never say that nothing was."""
+    if isinstance(error, UpstreamTimeout):
+        return UpstreamStalled()
+    return UpstreamCut() if isinstance(error, UpstreamError) else error

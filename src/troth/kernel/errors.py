@@ -333,7 +333,7 @@ class UpstreamTimeout(UpstreamFailed):
     """The provider did not answer in time."""
 
     code = "upstream_timeout"
-    sentence = "The model's provider did not answer in time. Send the request again."
+    sentence = "The model's provider did not answer in time; nothing was charged. Send it again."
 
 
 class UpstreamCut(UpstreamFailed):
@@ -347,7 +347,7 @@ class CreditsEnded(UpstreamFailed):
     """The wallet could not pay for more of a running stream."""
 
     code = "insufficient_quota"
-    sentence = "The credit ended during this answer. Add credit to the wallet."
+    sentence = "The credit ended here. What was delivered is charged, nothing more. Add credit."
 
 
 class Unavailable(TrothError):

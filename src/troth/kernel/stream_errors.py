@@ -1,9 +1,19 @@
-"""Errors that end an answer which went well: what pays for the rest could not be set aside.
+"""Errors that end an answer which has begun: its provider fell silent, or nothing pays for more.
 
-Leaves of the tree in `kernel.errors`. The wallet's own end is `CreditsEnded`; these are ours.
+Leaves of the tree in `kernel.errors`. The wallet's own end is `CreditsEnded`, a provider's that
+broke off `UpstreamCut`.
 """
 
-from troth.kernel.errors import UpstreamFailed
+from troth.kernel.errors import UpstreamFailed, UpstreamTimeout
+
+
+class UpstreamStalled(UpstreamTimeout):
+    """The provider fell silent, or took too long, in an answer that had begun."""
+
+    sentence = (
+        "The model's provider took too long in the middle of this answer. What was delivered is "
+        "charged, nothing more."
+    )
 
 
 class ServiceEnded(UpstreamFailed):

@@ -120,11 +120,13 @@ def changes(fields: Fields, offering: Offering, *, has_cache_marks: bool) -> Fie
             fitted = [without_cache_marks(message) for message in fitted]
         if fitted is not messages:
             changed["messages"] = fitted
+    if has_cache_marks and not row.takes_cache_control and "tools" in fields:
+        changed["tools"] = [without_cache_marks(tool) for tool in items(fields["tools"])]
     return changed
 
 
 def without_cache_marks(message: Json) -> Json:
-    """Return a turn whose parts carry no cache marks."""
+    """Return a turn or a tool that carries no cache marks, nor its parts."""
     if type(message) is not dict:
         return message
     clean = {name: value for name, value in message.items() if name != "cache_control"}

@@ -130,6 +130,6 @@ def _call(loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(ended)
 
 
-def _plain(status: int, code: str, head: Head | None) -> tuple[Sequence[Header], bytes]:
-    del status, code, head
-    return [(b"content-type", _PLAIN)], b"refused\n"
+def _plain(status: int, code: str, head: Head | None) -> tuple[int, Sequence[Header], bytes]:
+    del code, head
+    return status, [(b"content-type", _PLAIN)], b"refused\n"

@@ -57,15 +57,14 @@ def tell_by_line(log: Log) -> Callable[[asyncio.AbstractEventLoop, Mapping[str, 
     return tell
 
 
-def refuse(world: World) -> Callable[[int, str, Head | None], tuple[Sequence[Header], bytes]]:
+def refuse(world: World) -> Callable[[int, str, Head | None], tuple[int, Sequence[Header], bytes]]:
     """Return what shapes the answers to requests that the wire itself refuses."""
 
-    def shape(status: int, code: str, head: Head | None) -> tuple[Sequence[Header], bytes]:
+    def shape(status: int, code: str, head: Head | None) -> tuple[int, Sequence[Header], bytes]:
         del code
         error = TrothError() if status == _OURS else framing_error(status)
         world.counters.event(error.code)
-        _, headers, answer = refusal(error, head, text("req", world.ids.raw()))
-        return headers, answer
+        return refusal(error, head, text("req", world.ids.raw()))
 
     return shape
 

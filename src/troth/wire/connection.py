@@ -104,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def eof_received(self) -> None:
-        self._leave()  # a client that closes its side has left; the loop closes ours
+        self._leave()  # who will send nothing more has left (decision 0034); the loop closes ours
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -277,7 +277,7 @@ class Connection(asyncio.BufferedProtocol):
     def _refuse(self, status: int, code: str, head: Head | None = None) -> None:
         """Answer what is not served, and close: nothing behind it is looked at."""
         self._closes = True
-        headers, content = self._listener.refusal(status, code, head)
+        status, headers, content = self._listener.refusal(status, code, head)
         sink = Sink(self, self._transport, self._listener.departures, head)
         self._partial = None
         sink.answer(status, headers, content)
@@ -354,7 +354,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _check_head(self, waited_ms: int) -> None:
         limits = self._listener.limits
-        if self._partial is not None:
+        if self._partial is not None and self._partial != b"\r\n":  # an empty line begins none
             if waited_ms >= limits.headers_ms:
                 self._refuse(408, "request_timeout")
         elif waited_ms >= (limits.idle_ms if self._served else limits.headers_ms):

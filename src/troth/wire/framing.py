@@ -135,7 +135,7 @@ class HeadReader:
         if raw.translate(None, FIELD_BYTES) != LINE_ENDS[count]:
             raise Refusal(400)
         first = lines.pop(0)
-        line = self._first_lines.get(first) or self._read_first_line(first)
+        line = self._first_lines.get(first) or self._unknown_line(first, lines)
         size = len(raw) - len(first)
         if size > self._limits.header_bytes:
             self._check_sizes(size, lines)
@@ -151,6 +151,10 @@ class HeadReader:
         if not host or host.translate(None, HOST_BYTES):
             raise Refusal(400)
         return _frame(line, headers, peer)
+
+    def _unknown_line(self, first: bytes, behind: list[bytes]) -> FirstLine:
+        """Read a first line; one empty line before it is passed over: RFC 9112, 2.2."""
+        return self._read_first_line(first if first or not behind else behind.pop(0))
 
     def _check_sizes(self, size: int, lines: list[bytes]) -> None:
         limits = self._limits

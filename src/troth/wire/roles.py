@@ -9,7 +9,8 @@ from troth.wire.framing import Head, HeadReader
 from troth.wire.limits import ServerLimits
 from troth.wire.sink import Header, Sink
 
-Refuse = Callable[[int, str, Head | None], tuple[Sequence[Header], bytes]]
+Refuse = Callable[[int, str, Head | None], tuple[int, Sequence[Header], bytes]]
+"""From status, code and head to the answer: a dialect may have a status of its own for it."""
 
 
 class Accepted(Protocol):

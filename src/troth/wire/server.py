@@ -38,7 +38,7 @@ class Server:
     """HTTP/1.1 on one listening socket.
 
     `handler` serves each request. `refuse(status, code, head)` shapes the answer to what is not
-    served; `head` is None when it could not be read.
+    served, its status too; `head` is None when it could not be read.
     """
 
     def __init__(
@@ -196,8 +196,8 @@ class Server:
         if sink.begun:
             sink.abort()
         else:
-            headers, content = self.refusal(500, "internal", arrival.head)
-            sink.answer(500, headers, content)
+            status, headers, content = self.refusal(500, "internal", arrival.head)
+            sink.answer(status, headers, content)
 
     def _counted(self, peer: str) -> str | None:
         """Return what an address counts under: itself, or the /64 of IPv6. None: not counted."""

@@ -67,6 +67,35 @@ async def test_a_refused_client_reads_why_even_while_it_sends() -> None:
         await client.close()
 
 
+async def test_a_client_that_stops_sending_is_answered_if_its_answer_is_ready() -> None:
+    async with serving() as running:
+        client = await running.open()
+        client.writer.write(GET)
+        client.writer.write_eof()
+        assert await client.rest() == ANSWER
+        await client.close()
+
+
+async def test_a_client_that_stops_sending_has_left_an_answer_that_takes_time() -> None:
+    left = asyncio.Event()
+
+    async def wait(arrival: Arrival, sink: Sink) -> None:
+        sink.begin(200, [])
+        sink.write(b"first")
+        arrival.on_client_left(left.set)
+        await left.wait()
+
+    async with serving(wait) as running:
+        client = await running.open()
+        client.writer.write(GET)
+        assert await client.until(b"first\r\n")
+        client.writer.write_eof()
+        async with asyncio.timeout(5):
+            await left.wait()
+        assert await client.rest() == b""
+        await client.close()
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -67,6 +67,18 @@ async def test_without_a_believable_count_ours_is_given_and_told(script: list[St
     assert len(stage.upstreams.calls) == 1
 
 
+async def test_the_next_upstream_is_asked_where_one_does_not_count() -> None:
+    three = [offering(upstream="u0"), claude("u1"), claude("u2")]
+    stage = scene(SILENT, answers(200, b'{"input_tokens":42}'), offerings=three)
+    reply = await stage.ask(ASK, PATH)
+    assert reply.body == b'{"input_tokens":42}'
+    assert "x-troth-estimated" not in reply.headers
+    assert [upstream.id for upstream, _, _ in stage.upstreams.sent] == ["u1", "u2"]
+    many = scene(SILENT, offerings=[claude(f"u{number}") for number in range(9)])
+    assert (await many.ask(ASK, PATH)).headers["x-troth-estimated"] == "true"
+    assert len(many.upstreams.sent) == many.world.limits.attempts
+
+
 async def test_an_upstream_of_the_other_dialect_is_not_asked() -> None:
     stage = scene()
     reply = await stage.ask(ASK, PATH)

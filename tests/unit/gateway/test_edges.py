@@ -1,5 +1,6 @@
 """The rare ways of a request: limits of retries, hostile upstreams, odd sizes, late clients."""
 
+import msgspec
 import pytest
 
 from tests.builders.gateway_world import (
@@ -58,6 +59,38 @@ async def test_what_the_wire_gives_up_is_told_in_our_words(failure: Failure, sta
     reply = await stage.ask(ASK)
     assert reply.status == status
     assert reply.error["type"] == "server_error"
+    assert sum(stage.wallet.charges) == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(Failure.BETWEEN_TIMEOUT, "upstream_timeout"), (Failure.CUT, "upstream_cut")],
+)
+async def test_a_stream_that_breaks_tells_what_was_charged(
+    failure: Failure, kind: str, path: str
+) -> None:
+    stage = scene([*streams(EVENT)[:-1], ("failed", failure)])
+    reply = await stage.ask(STREAM, path)
+    (row,) = stage.wallet.records
+    assert row.charged_nusd > 0
+    told = msgspec.json.decode(reply.body.removesuffix(b"\n\n").rpartition(b"data: ")[2])["error"]
+    assert told["x_troth"] == {
+        "receipt": reply.headers["x-request-id"],
+        "cost_nusd": row.charged_nusd,
+    }
+    assert "What was delivered is charged, nothing more." in told["message"]
+    if path == "/v1/messages":
+        assert told["type"] == ("timeout_error" if kind == "upstream_timeout" else "api_error")
+    else:
+        assert told["code"] == kind
+
+
+async def test_an_answer_that_did_not_begin_in_time_says_that_it_is_free() -> None:
+    stage = scene([("failed", Failure.FIRST_BYTE_TIMEOUT)])
+    reply = await stage.ask(STREAM)
+    assert reply.status == 504
+    assert "nothing was charged" in str(reply.error["message"])
     assert sum(stage.wallet.charges) == 0
 
 

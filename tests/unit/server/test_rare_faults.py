@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.builders.gateway_world import scene
+from tests.builders.wire_plane import Line, echo
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import Misconfigured
 from troth.kernel.log import Log
@@ -24,7 +25,7 @@ from troth.server.settings import Flags, read
 from troth.server.slot_folder import own
 from troth.server.sockets import alone_in
 from troth.store import engine
-from troth.wire import Arrival, Sink
+from troth.wire import Arrival, Server, ServerLimits, Sink
 
 PAYMENTS = '[payments]\nkind = "stripe"\nreturn_url = "https://a.example/"\napi_key = "sk_test_1"\n'
 VLLM = '[providers.own]\nkind = "vllm"\nurl = "http://127.0.0.1:1/v1"\napi_key = "k"\n'
@@ -199,7 +200,23 @@ async def _served(serve: Callable[[Arrival, Sink], object]) -> None:
 @pytest.mark.parametrize(("status", "code"), [(500, "internal"), (408, "request_timeout")])
 def test_what_the_wire_refuses_is_counted_and_told(status: int, code: str) -> None:
     stage = scene()
-    headers, answer = refuse(stage.world)(status, "any", None)
+    told, headers, answer = refuse(stage.world)(status, "any", None)
+    assert told == status
     assert code.encode() in answer
     assert any(name == b"x-request-id" for name, _ in headers)
     assert stage.world.counters.events == {code: 1}
+
+
+@pytest.mark.anyio
+async def test_what_the_wire_refuses_has_the_status_of_the_callers_dialect() -> None:
+    stage = scene()
+    full = Server(echo, ServerLimits(in_flight=0), stage.clock, refuse(stage.world))
+    for path, status, kind in (
+        (b"/v1/messages", b"529", b'"overloaded_error"'),
+        (b"/v1/chat/completions", b"503", b'"server_error"'),
+    ):
+        head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" % path
+        told = await Line(server=full).send(head)
+        assert told.startswith(b"HTTP/1.1 %b " % status)
+        assert kind in told
+        assert b"retry-after: 1\r\n" in told

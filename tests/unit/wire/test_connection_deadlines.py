@@ -53,6 +53,18 @@ async def test_an_idle_connection_is_kept_for_a_while() -> None:
     assert line.transport.is_aborted  # its last answer was never read
 
 
+@pytest.mark.parametrize("pieces", [(b"\r\n",), (b"\r", b"\n")])
+async def test_an_empty_line_is_no_begun_head(pieces: tuple[bytes, ...]) -> None:
+    line = Line()
+    await line.send(GET)
+    for piece in pieces:
+        await line.send(piece)
+    assert await line.after(74_999) == b""
+    assert not line.is_gone
+    assert await line.after(1) == b""
+    assert line.transport.is_closed
+
+
 async def test_a_new_request_starts_its_own_time() -> None:
     line = Line()
     await line.send(GET)

@@ -1,6 +1,7 @@
 """One connection: requests in, answers out, in order, one at a time."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -47,6 +48,15 @@ async def test_a_request_may_come_byte_by_byte() -> None:
         for at in range(len(request)):
             sent += await line.send(request[at : at + 1])
         assert sent == ok(b"POST /p hello")
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (2,), (7,)])
+async def test_an_empty_line_behind_a_body_is_no_fault(cuts: tuple[int, ...]) -> None:
+    line = Line()
+    assert await line.send(FIVE + b"hello\r\n") == ok(b"POST /p hello")
+    pieces = [GET[begin:end] for begin, end in pairwise((0, *cuts, len(GET)))]
+    assert [await line.send(piece) for piece in pieces][-1] == ok(b"GET / ")
+    assert await line.send(b"\r\n\r\n" + GET) == BAD
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:

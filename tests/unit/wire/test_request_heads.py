@@ -39,6 +39,18 @@ def test_a_usual_head_is_read_whole() -> None:
     assert not head.wants_close
 
 
+def test_one_empty_line_before_a_head_is_passed_over() -> None:
+    known = frozenset(("/v1/models",))
+    reader = HeadReader(LIMITS, known)
+    for _ in range(2):
+        head = reader.read(head_of("\nGET /v1/models HTTP/1.1\nHost: x"), "")
+        assert (head.method, head.path) == ("GET", "/v1/models")
+    assert refused(head_of("\n\nGET / HTTP/1.1\nHost: x")) == 400
+    assert refused(head_of("\n")) == refused(b"") == 400
+    long = ServerLimits(target_bytes=9, headers_bytes=40)
+    assert refused(head_of("\nGET /0123456789 HTTP/1.1\nHost: x"), long) == 414
+
+
 def test_the_raw_path_is_kept() -> None:
     reader = HeadReader(LIMITS)
     for _ in range(2):

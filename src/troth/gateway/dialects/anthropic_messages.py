@@ -21,6 +21,7 @@ from troth.gateway.dialects.known_fields import MESSAGES
 from troth.gateway.dialects.sift import sift
 from troth.gateway.dialects.strict_json import check_numbers, encode, read_object
 from troth.gateway.dialects.tally import Tally
+from troth.gateway.dialects.tool_fields import messages_tool
 from troth.gateway.exchange import Ask, Fields, Json
 from troth.kernel.errors import InvalidValue, MissingParameter, RefusedByPolicy
 from troth.policy.strict import CONTENT_AT_REST
@@ -123,8 +124,9 @@ def _read_tools(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:
     if type(tools) is list:
         if len(tools) > MAX_TOOLS:
             raise InvalidValue("tools", f"This must be a list of at most {MAX_TOOLS} items.")
-        kept = [tool for at, tool in enumerate(tools) if _is_served(f"tools[{at}]", tool, tally)]
-        if len(kept) != len(tools):
+        read = [_tool(f"tools[{at}]", tool, tally) for at, tool in enumerate(tools)]
+        kept: list[Json] = [tool for tool in read if tool is not None]
+        if kept != tools:
             fields["tools"] = kept
             pieces["tools"] = encode(kept)
         if kept:
@@ -136,9 +138,10 @@ def _read_tools(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:
         _read_choice(required_mapping("tool_choice", fields["tool_choice"]), fields)
 
 
-def _is_served(path: str, value: Json, tally: Tally) -> bool:
+def _tool(path: str, value: Json, tally: Tally) -> Fields | None:
+    """Return a tool as it goes on; None for a hosted one."""
     tool = required_mapping(path, value)
-    kind = tool.get("type", "custom")
+    kind = "custom" if tool.get("type") is None else tool["type"]
     if type(kind) is not str:
         raise InvalidValue(f"{path}.type", "This must be a string.")
     if kind.startswith(_AT_REST):
@@ -146,13 +149,8 @@ def _is_served(path: str, value: Json, tally: Tally) -> bool:
     for name in _HOSTED:
         if kind.startswith(name):
             tally.dropped.append(name)
-            return False
-    required_text(f"{path}.name", tool, "name")
-    if kind == "custom":
-        required_mapping(f"{path}.input_schema", tool.get("input_schema"))
-    if tool.get("cache_control") is not None:
-        tally.asks_cache = True
-    return True
+            return None
+    return messages_tool(path, kind, tool, tally)
 
 
 def _read_choice(choice: Fields, fields: Fields) -> None:

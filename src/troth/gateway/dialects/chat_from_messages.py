@@ -6,12 +6,12 @@ from troth.catalog.offering import Offering
 from troth.gateway.dialects.chat_shapes import Delta as ChatDelta
 from troth.gateway.dialects.chat_shapes import Function, StreamChoice, ToolCall, size_of_delta
 from troth.gateway.dialects.chat_writer import ChatWriter
-from troth.gateway.dialects.envelopes import openai_event, status_in_stream
+from troth.gateway.dialects.envelopes import openai_broken
 from troth.gateway.dialects.messages_reader import MessagesReader
 from troth.gateway.dialects.messages_shapes import Block, Delta, StreamEvent
 from troth.gateway.dialects.reasons import finish_reason_of
 from troth.gateway.dialects.usual_event import Around
-from troth.gateway.exchange import Ask
+from troth.gateway.exchange import Ask, Charged
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.wire.events import Event
@@ -40,9 +40,9 @@ class ChatFromMessages(MessagesReader):
         return self._writer.write(finish) + self._writer.end(cost_nusd, used)
 
     @override
-    def broken(self, error: UpstreamFailed) -> bytes:
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:
         """Return the event that says the stream failed."""
-        return openai_event(error, status_in_stream(error))
+        return openai_broken(error, charged)
 
     @override
     def show(self, event: StreamEvent, raw: Event) -> bytes:

@@ -18,10 +18,10 @@ from troth.gateway.dialects.chat_shapes import (
     size_of_delta,
 )
 from troth.gateway.dialects.chat_writer import ChatWriter
-from troth.gateway.dialects.envelopes import openai_event, status_in_stream
+from troth.gateway.dialects.envelopes import openai_broken
 from troth.gateway.dialects.event_stream import EventStream
 from troth.gateway.dialects.usual_event import EVENT_END, read_chat
-from troth.gateway.exchange import Ask
+from troth.gateway.exchange import Ask, Charged
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
@@ -88,9 +88,9 @@ class ChatStream(EventStream):
         return self._writer.end(cost_nusd, used)
 
     @override
-    def broken(self, error: UpstreamFailed) -> bytes:
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:
         """Return the event that says the stream failed."""
-        return openai_event(error, status_in_stream(error))
+        return openai_broken(error, charged)
 
     def _straight(self, data: bytes) -> bytes:
         """Return bytes that are one usual event of an exact stream as they go out, else b"".

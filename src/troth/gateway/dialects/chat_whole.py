@@ -7,11 +7,14 @@ from msgspec import UNSET
 from typing_extensions import override
 
 from troth.catalog.offering import Offering
+from troth.gateway.dialects.beside_words import annotations_of, logprobs_of
 from troth.gateway.dialects.chat_shapes import (
     FINISH_REASONS,
     Choice,
     ChoiceOut,
     Completion,
+    Custom,
+    Function,
     Message,
     MessageOut,
     ToolCall,
@@ -146,14 +149,14 @@ class ChatWhole(Progress):
                 message.content,
                 None if message.refusal is UNSET else message.refusal,
                 _whole_calls(message.tool_calls),
-                message.function_call,
-                message.annotations,
+                _whole_function(message.function_call),
+                annotations_of(message.annotations),
                 message.audio,
                 message.reasoning_content if shown else None,
                 message.reasoning if shown else None,
                 message.reasoning_details if shown else None,
             ),
-            None if choice.logprobs is UNSET else choice.logprobs,
+            logprobs_of(choice.logprobs),
             choice.finish_reason or "stop",
         )
 
@@ -192,8 +195,19 @@ def _whole_calls(calls: list[ToolCall] | None) -> list[ToolCall] | None:
     for at, call in enumerate(calls):
         call.index = None
         call.id = call.id or f"call_0_{at}"
-        call.type = call.type or "function"
-        if call.function is not None:
-            call.function.name = call.function.name or ""
-            call.function.arguments = call.function.arguments or ""
+        if call.type == "custom":
+            custom = call.custom or Custom()
+            call.custom = Custom(custom.name or "", custom.input or "")
+            call.function = None
+        else:
+            call.type = "function"
+            call.function = _whole_function(call.function or Function())
+            call.custom = None
     return calls
+
+
+def _whole_function(function: Function | None) -> Function | None:
+    """Return a call's function with both of its fields."""
+    if function is None:
+        return None
+    return Function(function.name or "", function.arguments or "")

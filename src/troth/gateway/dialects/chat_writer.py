@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from troth.gateway.dialects.beside_words import logprobs_of
 from troth.gateway.dialects.chat_shapes import Delta, Function, StreamChoice, ToolCall
 from troth.gateway.dialects.usage_objects import openai_usage
 from troth.kernel.quantities import Quantities
@@ -94,9 +95,10 @@ class ChatWriter:
         if delta.tool_calls:
             self._fit_calls(index, delta.tool_calls)
         said = _encode(delta)
+        logprobs = None if choice.logprobs is None else logprobs_of(choice.logprobs)
         piece = b""
-        if said != _NOTHING or choice.logprobs is not None:
-            piece = self._chunk(index, said, _encode(choice.logprobs))
+        if said != _NOTHING or logprobs is not None:
+            piece = self._chunk(index, said, _encode(logprobs))
         if choice.finish_reason is None:
             return piece
         return piece + self._chunk(index, _NOTHING, finish=_encode(choice.finish_reason))

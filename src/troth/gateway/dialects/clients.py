@@ -30,10 +30,6 @@ class ClientDialect(Protocol):
         """Return the error envelope; `shows_wallet` adds what is available to a 402."""
         ...
 
-    def error_event(self, error: TrothError, status: int, request_id: str) -> bytes:
-        """Return the event that ends a begun stream which failed."""
-        ...
-
 
 class _OpenAi:
     """What OpenAI's endpoints have in common."""
@@ -50,10 +46,6 @@ class _OpenAi:
     ) -> bytes:
         """Return the error envelope."""
         return envelopes.openai_error(error, status, shows_wallet=shows_wallet)
-
-    def error_event(self, error: TrothError, status: int, request_id: str) -> bytes:  # noqa: ARG002
-        """Return the event that ends a begun stream which failed."""
-        return envelopes.openai_event(error, status)
 
 
 class OpenAiChat(_OpenAi):
@@ -84,10 +76,6 @@ class AnthropicMessages:
     ) -> bytes:
         """Return the error envelope."""
         return envelopes.anthropic_error(error, status, request_id, shows_wallet=shows_wallet)
-
-    def error_event(self, error: TrothError, status: int, request_id: str) -> bytes:
-        """Return the event that ends a begun stream which failed."""
-        return envelopes.anthropic_event(error, status, request_id)
 
 
 OPENAI_CHAT: Final = OpenAiChat()

@@ -4,17 +4,16 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.exchange import Fields
+from troth.gateway.exchange import Charged, Fields
 from troth.kernel.errors import (
     CreditsEnded,
     CreditsExhausted,
     RefusedByPolicy,
     TrothError,
     UpstreamFailed,
-    UpstreamTimeout,
 )
 from troth.kernel.name_errors import AlreadyCharged
-from troth.kernel.stream_errors import JournalFull, MoneyUnreached, NotKept
+from troth.kernel.stream_errors import JournalFull, MoneyUnreached, NotKept, UpstreamStalled
 from troth.wire.events import data, named
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -45,11 +44,13 @@ _IN_STREAM: Final[dict[type[UpstreamFailed], int]] = {
     JournalFull: 503,
     MoneyUnreached: 503,
     NotKept: 503,
-    UpstreamTimeout: 504,
+    UpstreamStalled: 504,
 }
 
 
-def openai_error(error: TrothError, status: int, *, shows_wallet: bool = False) -> bytes:
+def openai_error(
+    error: TrothError, status: int, *, shows_wallet: bool = False, charged: Charged | None = None
+) -> bytes:
     """Return OpenAI's envelope; `shows_wallet` adds what is available to a 402."""
     inner: Fields = {
         "message": error.message,
@@ -58,14 +59,19 @@ def openai_error(error: TrothError, status: int, *, shows_wallet: bool = False) 
         "param": error.param,
         "code": error.code,
     }
-    ours = _x_troth(error, shows_wallet=shows_wallet)
+    ours = _x_troth(error, charged, shows_wallet=shows_wallet)
     if ours:
         inner["x_troth"] = ours
     return _encode({"error": inner})
 
 
 def anthropic_error(
-    error: TrothError, status: int, request_id: str, *, shows_wallet: bool = False
+    error: TrothError,
+    status: int,
+    request_id: str,
+    *,
+    shows_wallet: bool = False,
+    charged: Charged | None = None,
 ) -> bytes:
     """Return Anthropic's envelope; `shows_wallet` adds what is available to a 402."""
     inner: Fields = {
@@ -73,33 +79,36 @@ def anthropic_error(
         or ("api_error" if status >= _OURS else "invalid_request_error"),
         "message": error.message,
     }
-    ours = _x_troth(error, shows_wallet=shows_wallet)
+    ours = _x_troth(error, charged, shows_wallet=shows_wallet)
     if ours:
         inner["x_troth"] = ours
     return _encode({"type": "error", "error": inner, "request_id": request_id})
 
 
-def openai_event(error: TrothError, status: int) -> bytes:
+def openai_broken(error: UpstreamFailed, charged: Charged | None) -> bytes:
     """Return the event that ends a broken stream; no `[DONE]` may follow."""
-    return data(openai_error(error, status))
+    return data(openai_error(error, _status_in_stream(error), charged=charged))
 
 
-def anthropic_event(error: TrothError, status: int, request_id: str) -> bytes:
+def anthropic_broken(error: UpstreamFailed, request_id: str, charged: Charged | None) -> bytes:
     """Return the event that ends a broken stream; no `message_stop` may follow."""
-    return named(b"error", anthropic_error(error, status, request_id))
+    status = _status_in_stream(error)
+    return named(b"error", anthropic_error(error, status, request_id, charged=charged))
 
 
-def status_in_stream(error: UpstreamFailed) -> int:
+def _status_in_stream(error: UpstreamFailed) -> int:
     """Return the status that the failure would have had before its stream began."""
     return _IN_STREAM.get(type(error), _BAD_GATEWAY)
 
 
-def _x_troth(error: TrothError, *, shows_wallet: bool) -> Fields:
-    """Return what is ours to add: amounts of a 402, the clause of a refusal, a receipt's id."""
+def _x_troth(error: TrothError, charged: Charged | None, *, shows_wallet: bool) -> Fields:
+    """Return what is ours to add: a 402's amounts, a refusal's clause, what was charged already."""
     if isinstance(error, RefusedByPolicy):
         return {"clause": error.clause}
     if isinstance(error, AlreadyCharged):
         return {"receipt": error.request_id, "cost_nusd": error.cost_nusd}
+    if charged is not None:
+        return {"receipt": charged.receipt, "cost_nusd": charged.cost_nusd}
     if not isinstance(error, CreditsExhausted):
         return {}
     ours: Fields = {"needed_nusd": error.needed_nusd}

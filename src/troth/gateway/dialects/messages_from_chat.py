@@ -16,7 +16,7 @@ from troth.gateway.dialects.event_stream import EventStream
 from troth.gateway.dialects.messages_shapes import BlockOut, TextOut, ThinkingOut, tool_use_out
 from troth.gateway.dialects.reasons import stop_reason_of
 from troth.gateway.dialects.usual_event import read_chat, read_piece
-from troth.gateway.exchange import Ask, InputSize
+from troth.gateway.exchange import Ask, Charged, InputSize
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import openai_quantities
@@ -92,9 +92,9 @@ class MessagesFromChat(EventStream):
         return write.end(self._stop_reason, None, used)
 
     @override
-    def broken(self, error: UpstreamFailed) -> bytes:
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:
         """Return the event that says the stream failed."""
-        return write.broken(error, self._request_id)
+        return write.broken(error, self._request_id, charged)
 
     def _straight(self, data: bytes) -> bytes:
         """Return what the usual event becomes: more of the open block's text. b"" for others."""

@@ -4,7 +4,6 @@ from typing_extensions import override
 
 from troth.catalog.offering import Offering
 from troth.gateway.dialects import messages_writer as write
-from troth.gateway.dialects.envelopes import anthropic_event, status_in_stream
 from troth.gateway.dialects.messages_reader import MessagesReader
 from troth.gateway.dialects.messages_shapes import (
     Delta,
@@ -12,6 +11,7 @@ from troth.gateway.dialects.messages_shapes import (
     block_out,
 )
 from troth.gateway.dialects.usual_event import Around
+from troth.gateway.exchange import Charged
 from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 from troth.providers.counting import of_anthropic
@@ -36,9 +36,9 @@ class MessagesStream(MessagesReader):
         return write.end(self._stop_reason, self._stop_sequence, used)
 
     @override
-    def broken(self, error: UpstreamFailed) -> bytes:
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:
         """Return the event that says the stream failed."""
-        return anthropic_event(error, status_in_stream(error), self._request_id)
+        return write.broken(error, self._request_id, charged)
 
     @override
     def show(self, event: StreamEvent, raw: Event) -> bytes:

@@ -8,10 +8,9 @@ from typing import Final
 
 import msgspec
 
-from troth.gateway.dialects.envelopes import anthropic_event, status_in_stream
+from troth.gateway.dialects.envelopes import anthropic_broken
 from troth.gateway.dialects.messages_shapes import BlockOut
 from troth.gateway.dialects.usage_objects import anthropic_delta_usage, anthropic_usage
-from troth.kernel.errors import UpstreamFailed
 from troth.kernel.quantities import Quantities
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -20,6 +19,7 @@ _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta
 _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _encode: Final = msgspec.json.Encoder().encode
+broken: Final = anthropic_broken
 
 
 def start(answer_id: str, model: str, known: Quantities | None) -> bytes:
@@ -87,11 +87,6 @@ def end(stop_reason: str, stop_sequence: str | None, used: Quantities) -> bytes:
         b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":%b,'
         b'"stop_sequence":%b,"stop_details":null,"container":null},"usage":%b}\n\n%b'
     ) % (_encode(stop_reason), _encode(stop_sequence), anthropic_delta_usage(used), _STOP)
-
-
-def broken(error: UpstreamFailed, request_id: str) -> bytes:
-    """Return the event that says a begun stream failed."""
-    return anthropic_event(error, status_in_stream(error), request_id)
 
 
 def whole(

@@ -25,8 +25,9 @@ from troth.gateway.dialects.openai_parts import read_messages
 from troth.gateway.dialects.sift import sift
 from troth.gateway.dialects.strict_json import check_numbers, encode, read_object
 from troth.gateway.dialects.tally import Tally
-from troth.gateway.exchange import Ask, Fields
-from troth.kernel.errors import InvalidValue, RefusedByPolicy
+from troth.gateway.dialects.tool_fields import chat_function, chat_tool
+from troth.gateway.exchange import Ask, Fields, Json
+from troth.kernel.errors import RefusedByPolicy
 from troth.policy.strict import CONTENT_AT_REST
 
 MAX_CHOICES: Final = 128
@@ -152,9 +153,18 @@ def _read_features(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> No
         _FEATURES[name](fields, pieces, tally)
 
 
-def _read_functions(_fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:
+def _read_functions(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:
+    functions = required_list("functions", fields["functions"], MAX_TOOLS)
+    clean: list[Json] = [
+        chat_function(f"functions[{at}]", item, tally) for at, item in enumerate(functions)
+    ]
+    _replace("functions", clean, fields, pieces)
     tally.needs.add("tools")
-    tally.tool_bytes += len(pieces.get("functions", b""))
+    tally.tool_bytes += len(pieces["functions"])
+
+
+def _read_call(_fields: Fields, _pieces: dict[str, bytes], tally: Tally) -> None:
+    tally.needs.add("tools")
 
 
 def _read_text(name: str) -> Reader:
@@ -187,20 +197,24 @@ def _read_tools(fields: Fields, pieces: dict[str, bytes], tally: Tally) -> None:
     if tools == []:
         del fields["tools"]
         return
+    clean: list[Json] = []
     for at, item in enumerate(required_list("tools", tools, MAX_TOOLS)):
         path = f"tools[{at}]"
         tool = required_mapping(path, item)
         kind = required_text(f"{path}.type", tool, "type")
         if kind in STATEFUL_TOOLS:
             raise RefusedByPolicy(f"{path}.type", CONTENT_AT_REST)
-        if kind not in {"function", "custom"}:
-            raise InvalidValue(f"{path}.type", "This must be one of: function, custom.")
-        inner = required_mapping(f"{path}.{kind}", tool.get(kind))
-        required_text(f"{path}.{kind}.name", inner, "name")
-        if inner.get("parameters") is not None:
-            mapping(f"{path}.{kind}.parameters", inner["parameters"])
+        clean.append(chat_tool(path, kind, tool, tally))
+    _replace("tools", clean, fields, pieces)
     tally.needs.add("tools")
     tally.tool_bytes += len(pieces["tools"])
+
+
+def _replace(name: str, clean: list[Json], fields: Fields, pieces: dict[str, bytes]) -> None:
+    """Let a list go on as it was cleaned, if it was."""
+    if clean != fields[name]:
+        fields[name] = clean
+        pieces[name] = encode(clean)
 
 
 def _read_tool_choice(fields: Fields, _pieces: dict[str, bytes], tally: Tally) -> None:
@@ -258,7 +272,7 @@ def _read_stream_options(fields: Fields, _pieces: dict[str, bytes], _tally: Tall
 _FEATURES: Final[dict[str, Reader]] = {
     "audio": _read_audio,
     "chat_template_kwargs": _read_text("chat_template_kwargs"),
-    "function_call": _read_functions,
+    "function_call": _read_call,
     "functions": _read_functions,
     "logit_bias": _read_bias,
     "logprobs": _read_logprobs,

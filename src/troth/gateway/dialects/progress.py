@@ -3,6 +3,7 @@
 A stream has no `whole`, a buffered answer neither `tail` nor `broken`: they answer nothing here.
 """
 
+from troth.gateway.exchange import Charged
 from troth.kernel.errors import UpstreamCut, UpstreamError, UpstreamFailed
 from troth.kernel.quantities import Quantities
 
@@ -31,7 +32,7 @@ class Progress:
         """Return a stream's last events."""
         return b""
 
-    def broken(self, error: UpstreamFailed) -> bytes:  # noqa: ARG002
+    def broken(self, error: UpstreamFailed, charged: Charged | None = None) -> bytes:  # noqa: ARG002
         """Return the event that says a begun stream failed."""
         return b""
 

@@ -43,6 +43,14 @@ def messages(request: Request) -> Answer:
     return Answer(body=encoded(_whole(request, said)))
 
 
+def count_tokens(request: Request) -> Answer:
+    """Answer `POST /messages/count_tokens`: as many as a message with the same turns is charged."""
+    if not request.fields.get("messages"):
+        return refusal(400, "messages: Field required", anthropic=True)
+    prompt = tokens_of(request.fields.get("messages"))
+    return Answer(body=encoded({"input_tokens": prompt}))
+
+
 def _said(request: Request, turns: list[Json]) -> Said:
     fields = request.fields
     parts = items_of(fields_of(turns[-1]).get("content"))

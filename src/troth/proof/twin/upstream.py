@@ -24,7 +24,7 @@ from troth.proof.twin.delivery import Broken, Out, deliver, garbage
 from troth.proof.twin.embeddings import embeddings, models
 from troth.proof.twin.faults import faults_of
 from troth.proof.twin.listening import Incoming, Listener
-from troth.proof.twin.messages import messages
+from troth.proof.twin.messages import count_tokens, messages
 from troth.proof.twin.values import Fields, text_of
 
 _KEPT: Final = 5_000
@@ -32,6 +32,7 @@ _MODELS: Final = ("twin-chat", "twin-claude", "twin-embed")
 _DIALECTS: Final = (
     ("/chat/completions", chat),
     ("/messages", messages),
+    ("/messages/count_tokens", count_tokens),
     ("/embeddings", embeddings),
 )
 _UNSURE: Final = frozenset({429, 503, 529})
@@ -119,7 +120,7 @@ class Twin:
         dialect = next((answer for end, answer in _DIALECTS if path.endswith(end)), None)
         if dialect is None:
             return refusal(404, "Unknown request URL.", anthropic=False, code="unknown_url")
-        anthropic = dialect is messages
+        anthropic = dialect in {messages, count_tokens}
         answer = (
             _unauthorized(incoming, anthropic=anthropic)
             or self._refused(incoming, seen, faults, anthropic=anthropic)

@@ -15,8 +15,10 @@ from tests.builders.dialect_world import (
     events_of,
     shown,
 )
-from troth.kernel.errors import CreditsEnded, UpstreamCut, UpstreamError, UpstreamTimeout
+from troth.gateway.exchange import Charged
+from troth.kernel.errors import CreditsEnded, UpstreamCut, UpstreamError
 from troth.kernel.quantities import Quantities
+from troth.kernel.stream_errors import UpstreamStalled
 
 ROLE = chunk({"role": "assistant", "content": "", "refusal": None}, usage=None)
 PIECE = chunk({"content": "hé"}, usage=None)
@@ -231,7 +233,7 @@ def test_logprobs_pass_through() -> None:
     choice = {"index": 0, "delta": {"content": "a"}, "logprobs": logprobs, "finish_reason": None}
     answer = shown(chat(stream=True, logprobs=True), at("openai", "vllm"))
     out = ended(answer, ROLE + event({"choices": [choice]}) + FINISH)
-    assert events_of(out)[1]["choices"] == [choice]
+    assert events_of(out)[1]["choices"] == [{**choice, "logprobs": {**logprobs, "refusal": None}}]
     check_chunks(out)
 
 
@@ -277,13 +279,14 @@ def test_a_cut_stream_never_looks_whole() -> None:
 def test_a_broken_stream_names_its_kind() -> None:
     answer = shown(chat(stream=True), at("openai"))
     for error, kind in (
-        (UpstreamTimeout(), "server_error"),
+        (UpstreamStalled(), "server_error"),
         (CreditsEnded(), "insufficient_quota"),
     ):
-        told = events_of(answer.broken(error))[0]["error"]
+        told = events_of(answer.broken(error, Charged("req_1", 7)))[0]["error"]
         assert isinstance(told, dict)
         assert told["type"] == kind
         assert told["code"] == error.code
+        assert told["x_troth"] == {"receipt": "req_1", "cost_nusd": 7}
 
 
 def whole(**changes: object) -> bytes:
@@ -379,7 +382,7 @@ def test_buffered_tool_calls_are_made_whole() -> None:
         "refusal": None,
         "tool_calls": [
             {"id": "call_0_0", "type": "function", "function": {"name": "f", "arguments": ""}},
-            {"id": "x", "type": "function"},
+            {"id": "x", "type": "function", "function": {"name": "", "arguments": ""}},
         ],
     }
 

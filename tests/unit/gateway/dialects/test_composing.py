@@ -250,3 +250,18 @@ def test_a_choice_of_a_custom_tool_cannot_be_said_in_messages() -> None:
     ask = chat(tools=[TOOL], tool_choice={"type": "custom", "custom": {"name": "f"}})
     assert unsupported(ask, at("anthropic", "anthropic")) == "tool_choice"
     assert unsupported(ask, at("openai")) is None
+
+
+def test_cache_marks_of_tools_go_where_caches_are_marked() -> None:
+    mark = {"type": "ephemeral"}
+
+    def marks(ask: Ask, offered: Offering) -> list[bool]:
+        tools = msgspec.convert(sent(ask, offered)["tools"], list[dict[str, object]])
+        return ["cache_control" in tool for tool in tools]
+
+    asked = chat(tools=[{**TOOL, "cache_control": mark}])
+    said = messages(tools=[{"name": "f", "input_schema": {}, "cache_control": mark}])
+    for ask in (asked, said):
+        assert marks(ask, at("anthropic", "anthropic")) == [True]
+        assert marks(ask, at("openai", "openrouter")) == [True]
+        assert marks(ask, at("openai")) == [False]

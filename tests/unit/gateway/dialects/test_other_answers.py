@@ -131,12 +131,9 @@ def test_an_empty_wallet_is_explained_to_those_who_may_know() -> None:
         assert told["error"]["x_troth"]["available_nusd"] == 3
 
 
-def test_a_refusal_names_its_clause_and_events_are_events() -> None:
+def test_a_refusal_names_its_clause() -> None:
     error = RefusedByPolicy("conversation", "P-1")
     assert b'"x_troth":{"clause":"P-1"}' in OPENAI_CHAT.error_body(error, 400, "r")
-    assert OPENAI_CHAT.error_event(error, 400, "r").startswith(b'data: {"error":')
-    event = ANTHROPIC_MESSAGES.error_event(error, 400, "r")
-    assert event.startswith(b'event: error\ndata: {"type":"error"')
     assert {OPENAI_CHAT.name, OPENAI_EMBEDDINGS.name, ANTHROPIC_MESSAGES.name} == {
         "openai_chat",
         "openai_embeddings",

@@ -286,3 +286,30 @@ def test_what_has_no_effect_is_taken_and_not_told() -> None:
     ask = read(store=True, user="u", safety_identifier="s", metadata={"topic": "x"})
     assert ask.dropped == ()
     assert ask.fields.keys() == {"model", "messages"}
+
+
+def test_a_tool_goes_on_with_its_known_fields_alone() -> None:
+    schema = {"type": "object", "x-own": {"odd_name": 1}}
+    function = {"name": "f", "description": "d", "parameters": schema, "strict": True}
+    mark = {"type": "ephemeral"}
+    ask = read(
+        tools=[
+            {"type": "function", "function": {**function, "odd_name": 1}, "cache_control": mark},
+            {"type": "custom", "custom": {"name": "g"}, "function": function, "odd_name": 1},
+        ],
+    )
+    kept = [
+        {"type": "function", "function": function, "cache_control": mark},
+        {"type": "custom", "custom": {"name": "g"}},
+    ]
+    assert ask.fields["tools"] == kept
+    assert ask.encoded["tools"] == msgspec.json.encode(kept)
+    assert ask.size.tool_bytes == len(ask.encoded["tools"])
+    assert ask.unknown_count == 3
+    assert ask.size.asks_cache
+    former = read(functions=[{**function, "odd_name": 1}])
+    assert former.encoded["functions"] == msgspec.json.encode([function])
+    wrong: list[list[object]] = [[1], [{}], []]
+    for functions in wrong:
+        with pytest.raises(BadRequest):
+            read(functions=functions)

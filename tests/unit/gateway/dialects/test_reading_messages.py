@@ -174,3 +174,30 @@ def test_edits_of_the_context_are_told_not_refused_for_they_keep_nothing() -> No
     ask = read(context_management={"edits": [{"type": "clear_thinking_20251015"}]})
     assert ask.dropped == ("context_management",)
     assert "context_management" not in ask.fields
+
+
+def test_a_tool_goes_on_with_its_known_fields_alone() -> None:
+    own = {**TOOL, "description": "d", "strict": True, "input_examples": [{}]}
+    screen = {"type": "computer_20250124", "name": "computer", "display_width_px": 9}
+    plain = {"type": "bash_20250124", "name": "bash"}
+    ask = read(
+        tools=[
+            {**own, "odd_name": 1, "type": None},
+            {**screen, "input_schema": {}},
+            {**plain, "defer_loading": True, "allowed_callers": ["direct"]},
+        ]
+    )
+    kept = [{**own, "type": None}, screen, plain]
+    assert ask.encoded["tools"] == msgspec.json.encode(kept)
+    assert ask.fields["tools"] == kept
+    assert ask.unknown_count == 4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["computer_toolset_20260801", "bash", "bash_1", "image_maker_20270101", "bash_20250124x"],
+)
+def test_a_kind_of_tool_that_nobody_knows_is_refused(kind: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read(tools=[{"type": kind, "name": "f", "input_schema": {}}])
+    assert caught.value.param == "tools[0].type"
