@@ -38,5 +38,14 @@ def span(period: Period, zone: str, now_ms: int) -> tuple[int, int]:
     return _ms(start), _ms((start + timedelta(days=_DAYS_TO_NEXT_MONTH)).replace(day=1))
 
 
+def is_same_day(one: tuple[int, str], other: tuple[int, str]) -> bool:
+    """Tell whether two moments (unix ms), each in a time zone, have the same date there."""
+    first, second = (
+        datetime.fromtimestamp(ms / 1_000, UTC).astimezone(ZoneInfo(zone)).date()
+        for ms, zone in (one, other)
+    )
+    return first == second
+
+
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000

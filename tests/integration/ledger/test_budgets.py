@@ -1,5 +1,6 @@
 """A budget is a purse of its own: nobody passes a hard one, and each period starts anew."""
 
+import pytest
 from msgspec import structs
 
 from tests.builders.money_world import USD, MoneyWorld
@@ -106,6 +107,45 @@ def test_a_lowered_limit_stops_the_next_request(world: MoneyWorld) -> None:
     short = gateway.admit(purses, 4_000, 4_000)
     assert isinstance(short, Short)
     assert short.kind is ShortKind.BROKE
+
+
+@pytest.mark.parametrize("period", [Period.DAY, Period.WEEK, Period.MONTH])
+def test_another_time_zone_gives_nobody_a_budget_twice(world: MoneyWorld, period: Period) -> None:
+    world.wait((10 * 3_600_000 - world.clock.now_ms()) % DAY_MS)
+    _, purses = limited(world, 10_000, period)
+    gateway = world.gateway()
+    gateway.spend(purses, 9_000, 9_000)
+    world.pump()
+    for zone in ("America/New_York", "Asia/Tokyo", "Europe/Zurich", "America/New_York"):
+        with world.store.write() as tx:
+            set_rule(tx, Rule(KEY, period, zone, Mode.HARD, 10_000), world.clock.now_ms())
+            now = running(tx, KEY, world.clock.now_ms())
+        assert now is not None
+        assert (now.spent, now.starts_at) == (9_000, span(period, zone, world.clock.now_ms())[0])
+        world.wait(12_000)
+        world.wait(12_000)
+        short = gateway.admit(purses, 4_000, 4_000)
+        assert isinstance(short, Short)
+    world.wait(12_000)
+    gateway.spend(purses, 1_000, 1_000)
+    world.pump()
+    with world.store.write() as tx:
+        now = running(tx, KEY, world.clock.now_ms())
+    assert now is not None
+    assert now.spent == 10_000
+
+
+def test_where_another_day_has_begun_a_budget_begins_anew(world: MoneyWorld) -> None:
+    world.wait((20 * 3_600_000 - world.clock.now_ms()) % DAY_MS)
+    _, purses = limited(world, 10_000, Period.DAY)
+    world.gateway().spend(purses, 9_000, 9_000)
+    world.pump()
+    with world.store.write() as tx:
+        rule = Rule(KEY, Period.DAY, "Asia/Tokyo", Mode.HARD, 10_000)
+        set_rule(tx, rule, world.clock.now_ms())
+        now = running(tx, KEY, world.clock.now_ms())
+    assert now is not None
+    assert now.spent == 0
 
 
 def test_a_budget_that_was_never_set_lends_nothing(world: MoneyWorld) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from troth.kernel.periods import Period, span
+from troth.kernel.periods import Period, is_same_day, span
 from troth.store.transaction import Transaction
 
 WARNINGS: Final = (50, 80, 100)
@@ -56,8 +56,10 @@ class Crossing(msgspec.Struct, frozen=True, gc=False):
 def set_rule(transaction: Transaction, rule: Rule, now_ms: int) -> None:
     """Set or change a budget; the running period takes the new limit at once.
 
-    Parts of the limit that are passed no more, because it was raised, will be told of again.
+    Parts of the limit that are passed no more, because it was raised, will be told of again. In
+    another time zone the period goes on with what was used in it, if it has the same first day.
     """
+    before = rule_of(transaction, rule.purse)
     transaction.execute(
         "INSERT INTO budget_rule (purse, period, zone, mode, limit_nusd) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (purse) DO UPDATE SET period = excluded.period, zone = excluded.zone,"
@@ -65,6 +67,8 @@ def set_rule(transaction: Transaction, rule: Rule, now_ms: int) -> None:
         (rule.purse, rule.period.value, rule.zone, rule.mode.value, rule.limit_nusd),
     )
     starts_at, ends_at = span(rule.period, rule.zone, now_ms)
+    if before is not None and before.zone != rule.zone:
+        _carry(transaction, before, rule, now_ms)
     transaction.execute(
         "UPDATE budget SET ends_at = ?, limit_nusd = ?, mode = ?, warned = CASE"
         " WHEN spent * 100 < ? THEN 0 WHEN spent * 100 < ? AND warned > 50 THEN 50"
@@ -78,6 +82,23 @@ def set_rule(transaction: Transaction, rule: Rule, now_ms: int) -> None:
             rule.purse,
             starts_at,
         ),
+    )
+
+
+def _carry(transaction: Transaction, before: Rule, rule: Rule, now_ms: int) -> None:
+    """Let a period that begins at another moment now begin with what was used since the old one."""
+    old_start, _ = span(before.period, before.zone, now_ms)
+    starts_at, ends_at = span(rule.period, rule.zone, now_ms)
+    if starts_at == old_start or not is_same_day((old_start, before.zone), (starts_at, rule.zone)):
+        return
+    transaction.execute(
+        "INSERT INTO budget (purse, starts_at, ends_at, mode, limit_nusd, spent, warned,"
+        " first_epoch) SELECT b.purse, ?, ?, r.mode, r.limit_nusd, b.spent, b.warned, r.epoch + 1"
+        " FROM budget AS b JOIN budget_rule AS r ON r.purse = b.purse"
+        " WHERE b.purse = ? AND b.starts_at = ?"
+        " ON CONFLICT (purse, starts_at) DO UPDATE SET spent = excluded.spent"
+        " WHERE excluded.spent > budget.spent",
+        (starts_at, ends_at, rule.purse, old_start),
     )
 
 

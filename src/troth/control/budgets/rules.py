@@ -176,7 +176,7 @@ def inherit(transaction: Transaction, old_raw: bytes, new_raw: bytes) -> None:
 
 
 def move_zone(transaction: Transaction, organization: Organization, now_ms: int) -> None:
-    """Let an organization's budgets follow its time zone; their next period begins by it."""
+    """Let an organization's budgets follow its time zone: running periods take its beginnings."""
     for purse in {each.purse for each in _rows(transaction, "WHERE org = ?", organization.raw)}:
         rule = rule_of(transaction, purse)
         if rule is not None:

@@ -93,6 +93,9 @@ def move_organization(name: str, body: NewZone, office: Here, by: By) -> Respons
     with office.store.write() as tx:
         moved = accounts.set_zone(tx, by, accounts.named(tx, name).ref, body.zone)
         budgets.move_zone(tx, moved, by.at_ms)
+        purses = budgets.purses(tx, moved.raw)
+    for purse in {purse for found in purses.values() for purse in found}:
+        office.gateways.call_back(purse)
     return answer(moved)
 
 

@@ -3,7 +3,10 @@ ALTER TABLE alert RENAME TO alert_before;
 CREATE TABLE alert (
   id BLOB NOT NULL PRIMARY KEY,
   kind TEXT NOT NULL CHECK (
-    kind IN ('budget', 'budget_stop', 'low_balance', 'credit_ends', 'closing', 'closed')
+    kind IN (
+      'budget', 'budget_stop', 'low_balance', 'credit_ends', 'card_confirm', 'automatic_off',
+      'closing', 'closed'
+    )
   ),
   org BLOB NOT NULL REFERENCES organization (ref),
   subject TEXT NOT NULL,

@@ -19,10 +19,13 @@ CREATE TABLE alert (
   created_at INTEGER NOT NULL,
   sent_at INTEGER,
   tries INTEGER NOT NULL DEFAULT 0,
-  next_at INTEGER,
-  UNIQUE (kind, subject, period, since, level)
+  next_at INTEGER
 ) STRICT, WITHOUT ROWID;
 INSERT INTO alert SELECT * FROM alert_before;
 DROP TABLE alert_before;
 CREATE INDEX alert_due ON alert (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX alert_org ON alert (org, created_at);
+CREATE UNIQUE INDEX alert_told ON alert (
+  kind, subject, period, since, level,
+  CASE WHEN kind IN ('budget', 'budget_stop') THEN limit_nusd ELSE 0 END
+);
