@@ -6,6 +6,7 @@ import pytest
 from tests.builders.money_world import USD, MoneyWorld
 from troth.ledger.books import close_day, verify, wallet_purse
 from troth.ledger.books.chain import MS_OF_DAY
+from troth.store.sqlite import SqliteStore
 from troth.store.transaction import Conflict
 
 REFUSED = (Conflict, psycopg.errors.InsufficientPrivilege)
@@ -23,6 +24,23 @@ CHANGES = (
     "UPDATE book SET held = posted + 1 WHERE kind = 'wallet'",
     "UPDATE lot SET spent = granted + 1",
     "UPDATE lease SET settled = granted + 1",
+)
+
+
+PUT_IN_PLACE = (
+    "entry",
+    "charge",
+    "batch",
+    "day_close",
+    "rollup_day",
+    "correction",
+    "document",
+    "document_gone",
+    "audit_entry",
+    "price",
+    "price_version",
+    "price_line",
+    "price_pin",
 )
 
 
@@ -48,3 +66,24 @@ def test_no_row_of_the_books_is_changed_or_removed(spent: MoneyWorld, change: st
         assert tx.execute(change) > 0
     with spent.store.read() as tx:
         assert verify(tx).problems == []
+
+
+@pytest.mark.parametrize("table", ["entry", "charge", "batch", "day_close"])
+def test_no_row_is_put_in_the_place_of_another(spent: MoneyWorld, table: str) -> None:
+    same = f"INTO {table} SELECT * FROM {table}"  # noqa: S608 - of our list
+    for put in (f"INSERT {same}", f"REPLACE {same}", f"INSERT OR REPLACE {same}"):
+        if "REPLACE" in put and not isinstance(spent.store, SqliteStore):
+            continue  # PostgreSQL knows no such statement
+        with pytest.raises(REFUSED), spent.store.write() as tx:
+            tx.execute(put)
+    with spent.store.read() as tx:
+        assert verify(tx).problems == []
+
+
+def test_every_table_that_is_never_changed_is_guarded_against_it(spent: MoneyWorld) -> None:
+    if isinstance(spent.store, SqliteStore):
+        with spent.store.read() as tx:
+            guards = "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE ?"
+            put = {name for (name,) in tx.rows(guards, ("%BEFORE INSERT%",), tuple[str])}
+            changed = {name for (name,) in tx.rows(guards, ("%BEFORE UPDATE%",), tuple[str])}
+        assert put == changed - {"document_series"} == set(PUT_IN_PLACE)

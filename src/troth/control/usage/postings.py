@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from troth.kernel import hash_tree
+from troth.kernel.ids import RAW_BYTES
 from troth.ledger import books
 from troth.store.transaction import PLACE_MAX, Packed, Transaction
 
@@ -86,11 +87,13 @@ def unproved(transaction: Transaction) -> list[tuple[int, int]]:
         seen += len(rows) // _ROW.size
         if rows and not _are_posted(rows, root, count, is_closed=day <= last_closed):
             wrong.append((desk, n))
-    if seen != transaction.number("SELECT count(*) FROM usage"):
+    rows_and_odd = "SELECT count(*) + count(CASE WHEN length(request) <> ? THEN 1 END) FROM usage"
+    if seen != transaction.number(rows_and_odd, (RAW_BYTES,)):
         wrong += transaction.rows(
-            "SELECT DISTINCT desk, batch FROM usage WHERE place NOT BETWEEN 0 AND ? OR NOT EXISTS"
+            "SELECT DISTINCT desk, batch FROM usage WHERE place NOT BETWEEN 0 AND ?"
+            " OR length(request) <> ? OR NOT EXISTS"
             " (SELECT 1 FROM batch WHERE batch.desk = usage.desk AND batch.n = usage.batch)",
-            (PLACE_MAX,),
+            (PLACE_MAX, RAW_BYTES),
             tuple[int, int],
         )
     return wrong

@@ -41,11 +41,9 @@ def owed(tx: Transaction, seat: bytes, settlements: Sequence[Settlement]) -> Owe
     debt = Owed(leases, wallets, [each.charge for each in settlements], {})
     late = []
     for place, each in enumerate(settlements):
-        if not each.charge:
-            continue  # moves nothing; what was free may have been set aside of no lease at all
-        if any(epochs.get(purse) != epoch for purse, epoch in each.purses):
+        if each.charge and any(epochs.get(purse) != epoch for purse, epoch in each.purses):
             late.append(place)
-        else:
+        elif each.charge:  # else nothing moves, and nothing need ever have been lent for it
             for purse, _ in each.purses:
                 debt.move(purse, leases[purse].starts_at, each.charge, each.charge)
     for place in late:  # from what those leave that were set aside

@@ -68,8 +68,6 @@ def _unseen(tx: Transaction, settlements: list[Settlement], day: int) -> list[Se
         [(reservation, day) for reservation in sorted(by_id)],
         tuple[bytes],
     )
-    if len(new) == len(settlements):
-        return settlements
     known = {reservation for (reservation,) in new}
     return [each for each in settlements if each.reservation in known]
 

@@ -129,11 +129,7 @@ class Teller:
         return self._lend(tx, owner, message, now_ms)
 
     def _lend(
-        self,
-        tx: Transaction,
-        owner: bytes,
-        message: messages.LeaseAsk | messages.LeaseReturn,
-        now_ms: int,
+        self, tx: Transaction, owner: bytes, message: messages.Lending, now_ms: int
     ) -> list[Outgoing]:
         if message.op <= self._ops.get(owner, 0):
             return []  # brought by a link that broke; the seat has asked anew since

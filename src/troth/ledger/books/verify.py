@@ -6,6 +6,7 @@ batch it lies in. Charges come as the bytes that were hashed: the sums are of th
 
 import struct
 from collections import defaultdict
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -16,7 +17,8 @@ import msgspec
 from troth.kernel.hash_tree import EMPTY_ROOT
 from troth.ledger.books import chain, days, invariants
 from troth.ledger.books.chain import Batch, LotRow
-from troth.ledger.books.entry import is_formed
+from troth.ledger.books.entry import WALLET, is_formed
+from troth.ledger.shard.records import PURSE_BYTES
 from troth.store.transaction import PLACE_MAX, Packed, Transaction
 
 _OF_CHARGES: Final = Packed(
@@ -28,6 +30,10 @@ _OF_CHARGES: Final = Packed(
 _MOVE: Final = struct.Struct(">4x80sq8xq")
 """Of a packed charge: debit, credit and lot as one, the amount, the day."""
 _DEBIT, _CREDIT, _LOT = slice(32), slice(32, 64), slice(64, 80)
+_ODD: Final = """(n NOT BETWEEN 0 AND ? OR length(lot) <> 16 OR substr(cr, length(cr)) = ?
+OR CASE substr(dr, 1, 1) WHEN ? THEN length(dr) <> 17 ELSE substr(dr, length(dr)) = ? END)"""
+"""What is not hashed as it stands: no such place, an id cut short or filled up with zero bytes."""
+_OF_ODD: Final = (PLACE_MAX, b"\0", WALLET, b"\0")
 _BATCH: Final = "I10 batch {}/{} does not follow the one before"
 _STRAY: Final = "I10 rows of batch {}/{} are in no place of the chain"
 _ENTRIES: Final = "I10 entries of batch {}/{} were changed"
@@ -79,7 +85,8 @@ def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
     ):
         batch, stored = Batch(*head[:9]), head[9]
         n, prev_hash = before.get(batch.desk, (0, chain.GENESIS))
-        if (batch.n, batch.prev_hash) != (n + 1, prev_hash) or batch.hash != stored:
+        said = (batch.n, batch.prev_hash, batch.hash, *map(len, head[3:6]))
+        if said != (n + 1, prev_hash, stored, 32, 32, 32):
             report.problems.append(_BATCH.format(batch.desk, batch.n))
         before[batch.desk] = (batch.n, stored)
         report.batches += 1
@@ -87,11 +94,12 @@ def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
             _charges(batch, rows, report, sums)
         else:
             sums.has_gone = True  # class usage: gone with its day; the day's close stands for it
-    if report.charges != tx.number("SELECT count(*) FROM charge"):
+    rows_and_odd = f"SELECT count(*) + count(CASE WHEN {_ODD} THEN 1 END) FROM charge"  # noqa: S608
+    if report.charges != tx.number(rows_and_odd, _OF_ODD):
         strays = tx.rows(
-            "SELECT DISTINCT desk, batch FROM charge WHERE n NOT BETWEEN 0 AND ? OR NOT EXISTS"
+            f"SELECT DISTINCT desk, batch FROM charge WHERE {_ODD} OR NOT EXISTS"  # noqa: S608
             " (SELECT 1 FROM batch WHERE batch.desk = charge.desk AND batch.n = charge.batch)",
-            (PLACE_MAX,),
+            _OF_ODD,
             tuple[int, int],
         )
         report.problems += [_STRAY.format(*place) for place in strays]
@@ -127,7 +135,9 @@ def _entries(tx: Transaction, report: Report, sums: _Sums) -> None:
         opened = [cast("LotRow", (row[3], *row[12:])) for row in rows if row[12] is not None]
         if root is None:
             report.problems.append(_STRAY.format(desk, n))
-        elif chain.entries_root([row[3:12] for row in rows], opened) != root:
+        elif chain.entries_root([row[3:12] for row in rows], opened) != root or any(
+            _is_odd(row[4], (row[3], *row[8:10]), (*row[5:7], row[12] or row[5])) for row in rows
+        ):
             report.problems.append(_ENTRIES.format(desk, n))
         for _, _, _, _, _, dr, cr, amount, _, _, day, *_ in rows:
             if day not in sums.sealed:
@@ -140,6 +150,17 @@ def _entries(tx: Transaction, report: Report, sums: _Sums) -> None:
         tuple[int, int],
     )
     report.problems += [_ENTRIES.format(*place) for place in gone]
+
+
+def _is_odd(kind: str, ids: Sequence[bytes | None], books: Sequence[bytes]) -> bool:
+    """Tell whether any of an entry's names is not hashed as it stands."""
+    return (
+        "\0" in kind
+        or any(each is not None and len(each) != 16 for each in ids)  # noqa: PLR2004 - as in SQL
+        or any(
+            len(each) != PURSE_BYTES if each[:1] == WALLET else each[-1:] == b"\0" for each in books
+        )
+    )
 
 
 def _closes(tx: Transaction, report: Report, sums: _Sums) -> None:

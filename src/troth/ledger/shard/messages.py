@@ -127,6 +127,7 @@ class SeatClosed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     seat: bytes
 
 
-Up = OpenSeat | LeaseAsk | LeaseReturn | Posting | CloseSeat
+Lending = LeaseAsk | LeaseReturn
+Up = OpenSeat | Lending | Posting | CloseSeat
 OfPurse = Lease | Returned | Recall
 Down = SeatOpened | OfPurse | Ack | SeatClosed
