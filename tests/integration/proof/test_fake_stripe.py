@@ -81,7 +81,10 @@ def test_a_person_pays_on_the_page(client: stripe.StripeClient) -> None:
     assert paid.payment_status == "paid"
     assert isinstance(paid.payment_intent, stripe.PaymentIntent)
     assert paid.payment_intent.amount_received == 2_500
-    assert "Paid" in browse(made.url)[2]
+    ended = browse(made.url)[2]
+    assert "To pay" not in ended
+    assert "<title>Paid $25.00</title>" in ended
+    assert f'href="http://127.0.0.1/ok?page={made.id}"' in ended
     assert browse(made.url, deed="pay", card="pm_card_visa")[0] == 200, "nobody pays twice"
 
 
@@ -108,6 +111,9 @@ def test_who_leaves_pays_nothing_and_a_page_can_be_ended(client: stripe.StripeCl
     assert browse(made.url, deed="leave")[1] == "http://127.0.0.1/left"
     assert client.v1.checkout.sessions.retrieve(made.id).status == "open"
     assert client.v1.checkout.sessions.expire(made.id).status == "expired"
+    assert "<title>Not paid $25.00</title>" in browse(made.url)[2]
+    status, _, text = browse(f"{made.url}x")
+    assert (status, "No such page" in text) == (404, True)
     assert "This page has ended" in browse(made.url)[2]
     assert browse(made.url, deed="nonsense")[0] == 200
     assert browse((made.url or "") + "x")[0] == 404

@@ -11,6 +11,7 @@ from troth.proof.twin.fake_stripe.pay_page import (
     HEADERS,
     back_page,
     end_page,
+    no_page,
     pay_page,
     secure_page,
 )
@@ -31,7 +32,7 @@ def pages(company: FakeStripe, method: str, path: str, form: str) -> Reply:
     match = _PATH.fullmatch(path)
     session = company.world.sessions.get(match[1]) if match else None
     if session is None:
-        return Reply(_NOT_FOUND, b"There is no such page.\n", (("content-type", "text/plain"),))
+        return _html(_NOT_FOUND, no_page())
     company.look()
     if method == "POST" and session.status == "open":
         return _deed(company, session, form)
@@ -57,7 +58,8 @@ def _deed(company: FakeStripe, session: Session, form: str) -> Reply:
 
 def _shown(company: FakeStripe, session: Session) -> Reply:
     if session.status != "open":
-        return _html(_OK, end_page(session))
+        back = success_url(session) if session.is_paid else session.cancel_url
+        return _html(_OK, end_page(session, back))
     if company.status_of(session.id) == "requires_action":
         return _html(_OK, secure_page(session))
     intent = company.world.intents.get(session.intent)

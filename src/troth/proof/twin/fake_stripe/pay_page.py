@@ -44,6 +44,7 @@ button.first { background: var(--deed); border-color: var(--deed); color: var(--
   margin-bottom: .75rem; }
 button:hover { filter: brightness(1.08); }
 :focus-visible { outline: 3px solid var(--deed); outline-offset: 2px; }
+a { color: var(--deed); }
 .bad { margin: 0 0 1rem; padding: .7rem .9rem; border-radius: .5rem; color: var(--bad);
   background: var(--bad-paper); }
 p.small { color: var(--soft); font-size: .875rem; }
@@ -93,14 +94,23 @@ def secure_page(session: Session) -> str:
     )
 
 
-def end_page(session: Session) -> str:
-    """Return the page of a session that is over."""
+def end_page(session: Session, back: str) -> str:
+    """Return the page of a session that is over; `back` leads to the merchant, if anywhere."""
     is_paid = session.is_paid
     title = "Paid" if is_paid else "This page has ended"
-    words = "Nothing more is to be done." if is_paid else "Nothing was paid. Start again there."
-    back = session.success_url if is_paid else session.cancel_url
+    words = (
+        "Nothing more is to be done." if is_paid else "Nothing was paid. Go back to begin again."
+    )
     link = f'<p><a href="{escape(back)}">Back</a></p>' if back else ""
-    return _whole(session, f"<h2>{title}</h2><p>{words}</p>{link}")
+    return _whole(
+        session, f"<h2>{title}</h2><p>{words}</p>{link}", "Paid" if is_paid else "Not paid"
+    )
+
+
+def no_page() -> str:
+    """Return the page in the place of one that does not exist."""
+    words = "<p>Ask for a new one where you came from.</p>"
+    return _framed("No such page", "<h1>Nothing to pay here</h1>", f"<h2>No such page</h2>{words}")
 
 
 def back_page() -> str:
@@ -119,7 +129,7 @@ def _card(card: TestCard, *, is_first: bool) -> str:
     )
 
 
-def _whole(session: Session, inside: str) -> str:
+def _whole(session: Session, inside: str, deed: str = "To pay") -> str:
     lines = "".join(
         f"<dt>{escape(line.name)}</dt><dd>{dollars(line.unit_cents * line.count)}</dd>"
         for line in session.lines
@@ -128,10 +138,10 @@ def _whole(session: Session, inside: str) -> str:
         lines += f"<dt>Tax</dt><dd>{dollars(session.tax_cents)}</dd>"
     total = dollars(session.cents)
     aside = (
-        f'<h1>To pay</h1><p class="sum">{total}</p><dl>{lines}'
+        f'<h1>{deed}</h1><p class="sum">{total}</p><dl>{lines}'
         f'<dt class="all">In all</dt><dd class="all">{total}</dd></dl>'
     )
-    return _framed(f"Pay {total}", aside, inside)
+    return _framed(f"{deed} {total}", aside, inside)
 
 
 def _framed(title: str, aside: str, inside: str) -> str:
