@@ -1,6 +1,7 @@
 """Credit is bought, spent, given back, disputed: `troth serve` and the double of Stripe by HTTP."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import httpx2
@@ -8,9 +9,10 @@ import msgspec
 import pytest
 
 from tests.journeys.patience import Stopwatch, wait_until
-from tests.journeys.raw_http import hello, post
+from tests.journeys.raw_http import events, hello, post
 from tests.journeys.serving import House, Key, TwinView, running_house, text_at
 from troth.kernel.clock import SystemClock
+from troth.kernel.money import nusd_of
 from troth.proof.twin.fake_stripe.books import PaymentBook
 from troth.proof.twin.fake_stripe.server import Shell, running
 from troth.proof.twin.fake_stripe.terms import Terms, WebhookFaults
@@ -21,6 +23,7 @@ API_KEY = "sk_test_of_the_journey"
 SECRET = "whsec_of_the_journey"
 CREDITED_SECONDS = 5
 DOCUMENTED_SECONDS = 20
+CLOSED_SECONDS = 40
 NUSD = 1_000_000_000
 FAULTS = WebhookFaults(doubled_permille=500, forged_permille=500, delay_ms_max=200)
 
@@ -143,6 +146,37 @@ def test_a_disputed_payment_freezes_its_organization_and_no_other(shop: Shop, bu
     )
     assert shop.house.wallet(buyer).posted_nusd >= 0
     assert post(shop.house.address, other.text, hello(MODEL)).status == 200
+
+
+def test_an_account_closes_while_a_stream_runs_and_gets_back_what_the_stream_left(
+    shop: Shop, buyer: Key
+) -> None:
+    def close() -> dict[str, object]:
+        told = shop.house.manage("POST", f"/organizations/{buyer.org}/close")
+        assert isinstance(told, dict)
+        return dict(told)
+
+    ref = shop.bought(buyer, "10")
+    shop.house.twin.forget()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(post, shop.house.address, buyer.text, hello("drip-200", stream=True))
+        wait_until(lambda: shop.house.twin.seen("drip-200") != [], 20, "the stream has begun")
+        assert close()["state"] == "recalling"
+        assert post(shop.house.address, buyer.text, hello(MODEL)).status == 401
+        assert shop.book(ref).refunded_cents == 0
+        reply = running.result()
+    assert events(reply)[-1] == "[DONE]"
+    wait_until(lambda: close()["state"] == "closed", CLOSED_SECONDS, "the account is closed")
+    last = {name: nusd_of(str(text)) for name, text in close().items() if name.endswith("_usd")}
+    charged, back = last["charged_usd"], last["refunded_usd"]
+    assert charged is not None
+    assert charged > 0
+    assert back == shop.book(ref).refunded_cents * NUSD // 100
+    assert back == (10 * NUSD - charged) // (NUSD // 100) * (NUSD // 100)
+    assert shop.house.wallet(buyer).posted_nusd == 0
+    verified = shop.house.manage("POST", "/ledger/verify")
+    assert isinstance(verified, dict)
+    assert verified["problems"] == []
 
 
 @pytest.mark.parametrize("secret", ["whsec_of_somebody", "", "whsec_before"])
