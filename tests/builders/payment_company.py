@@ -286,7 +286,7 @@ class PaymentCompany:
             self._tell(About.INTENT, ref)
 
     def _succeed(self, paid: Intent) -> None:
-        self.intents[paid.ref] = paid
+        self.intents[paid.ref] = replace(paid, fee_cents=fee_of(paid.cents))
         self._line(MovementKind.CHARGE, paid.ref, paid.cents, fee_of(paid.cents))
         self._tell(About.INTENT, paid.ref)
 

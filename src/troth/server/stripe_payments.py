@@ -58,6 +58,7 @@ Carrier = Callable[[str, str, Mapping[str, str], str], tuple[str, int, Mapping[s
 _TIMEOUT_SECONDS: Final = (5.0, 20.0)
 _RETRIES: Final = 1
 _PAGE: Final = 100
+_FEE: Final = "latest_charge.balance_transaction"
 
 
 class StripePayments:
@@ -144,7 +145,7 @@ class StripePayments:
     def intent(self, ref: str) -> Intent:
         """Return a payment as it stands now."""
         with _asking():
-            found = self._api.payment_intents.retrieve(checked(ref), {"expand": ["latest_charge"]})
+            found = self._api.payment_intents.retrieve(checked(ref), {"expand": [_FEE]})
             return self._intent(found)
 
     def intent_of(self, topup: str) -> Intent | None:
@@ -152,7 +153,7 @@ class StripePayments:
         query = f"metadata['{TOPUP}']:'{checked(topup)}'"
         with _asking():
             found = self._api.payment_intents.search(
-                {"query": query, "limit": _PAGE, "expand": ["data.latest_charge"]}
+                {"query": query, "limit": _PAGE, "expand": [f"data.{_FEE}"]}
             )
             known = [self._intent(each) for each in found.data]
         paid = [each for each in known if each.status is IntentStatus.SUCCEEDED]
@@ -247,7 +248,9 @@ class StripePayments:
         return self.intent(made[0]) if made else None
 
     def _intent(self, found: "stripe.PaymentIntent") -> Intent:
-        charge, error = found.latest_charge, found.last_payment_error
+        error = found.last_payment_error
+        charge = None if isinstance(found.latest_charge, str) else found.latest_charge
+        line = None if charge is None else charge.balance_transaction
         is_paid = found.status == "succeeded"
         return Intent(
             ref=found.id,
@@ -257,11 +260,10 @@ class StripePayments:
             topup=_note(found.metadata, TOPUP),
             payer=_ref(found.customer),
             card=_ref(found.payment_method),
-            refunded_cents=0
-            if charge is None or isinstance(charge, str)
-            else charge.amount_refunded,
+            refunded_cents=0 if charge is None else charge.amount_refunded,
             tax_cents=self._tax_cents(found) if is_paid else 0,
             decline_code=_note(error, "decline_code") or _note(error, "code"),
+            fee_cents=None if line is None or isinstance(line, str) else line.fee,
         )
 
     def _tax_cents(self, found: "stripe.PaymentIntent") -> int:

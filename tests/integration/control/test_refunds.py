@@ -13,6 +13,7 @@ from troth.control.billing import NUSD_PER_CENT, Asked, Refund, RefundState
 from troth.control.billing.ports import RefundStatus
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
+from troth.kernel.payment_errors import PaymentsDown
 from troth.ledger import books
 from troth.ledger.books import OperatorBook
 from troth.server.office import DESK, Office
@@ -160,6 +161,25 @@ def test_the_organization_may_bear_the_companys_fee(office: Office) -> None:
     assert sharing.cents(acme) == 1_000
     assert balance.reconcile(sharing.office).is_even
     sharing.verify()
+
+
+def test_a_fee_that_the_books_have_not_told_yet_is_asked_for(office: Office) -> None:
+    sharing = PayingOffice(office, replace(TERMS, refund_fee="organization"))
+    sharing.organization("acme")
+    sharing.buy("acme", 1_000)
+    sharing.company.down = 1
+    with pytest.raises(PaymentsDown):
+        refund(sharing, 500)
+    (begun,) = refund(sharing, 500)
+    assert begun.fee_cents == fee_of(1_000) // 2
+    sharing.buy("acme", 2_000)
+    sharing.company.down = 1
+    outgoing.start_closing(sharing.office, sharing.actor, "acme")
+    assert len(sharing.company.refunds) == 1
+    outgoing.close_accounts(sharing.office)
+    sent = sum(each.cents for each in sharing.company.refunds.values())
+    assert sent == 3_000 - fee_of(1_000) - fee_of(2_000) + 1  # each part's share is rounded down
+    assert balance.reconcile(sharing.office).is_even
 
 
 def test_taxes_go_back_in_proportion_and_to_the_last_cent(office: Office) -> None:

@@ -93,10 +93,12 @@ from troth.control.billing.topups import (
     drop_review,
     end_topup,
     find_topup,
+    keep_fee,
     keep_session,
     topups_of,
     unanswered,
     unsure,
+    without_fee,
 )
 
 __all__ = [
@@ -149,6 +151,7 @@ __all__ = [
     "forget_events",
     "go_on_closing",
     "is_done",
+    "keep_fee",
     "keep_lines",
     "keep_payouts",
     "keep_session",
@@ -178,4 +181,5 @@ __all__ = [
     "topups_of",
     "unanswered",
     "unsure",
+    "without_fee",
 ]

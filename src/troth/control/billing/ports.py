@@ -76,7 +76,10 @@ class IntentStatus(Enum):
 
 
 class Intent(Struct, frozen=True):
-    """A payment. `topup` is empty when it is none of ours; `decline_code` the company's word."""
+    """A payment. `topup` is empty when it is none of ours; `decline_code` the company's word.
+
+    `fee_cents` is what the company kept, None while that is not known.
+    """
 
     ref: str
     status: IntentStatus
@@ -88,6 +91,7 @@ class Intent(Struct, frozen=True):
     refunded_cents: int = 0
     tax_cents: int = 0
     decline_code: str = ""
+    fee_cents: int | None = None
 
 
 class RefundAsk(Struct, frozen=True):

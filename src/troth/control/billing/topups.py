@@ -185,6 +185,16 @@ def refuse_stopped(tx: Transaction, owner: Organization) -> None:
         raise InvalidValue("organization", "it is frozen; thaw it first")
 
 
+def without_fee(tx: Transaction, org: bytes) -> list[Topup]:
+    """Return an organization's payments of which we do not know what the company kept."""
+    return read_topups(tx, "WHERE org = ? AND state = 'paid' AND fee_cents IS NULL", (org,))
+
+
+def keep_fee(tx: Transaction, topup: Topup, cents: int) -> None:
+    """Note what the company kept of a payment."""
+    tx.execute("UPDATE topup SET fee_cents = ? WHERE id = ?", (cents, topup.raw))
+
+
 def keep_session(tx: Transaction, till: Till, topup: Topup, session: str) -> None:
     """Note the page that a top-up is paid on, where references are kept."""
     tx.execute(

@@ -30,11 +30,12 @@ def start_refund(
     Asked again, it returns the refunds of the first time as they stand now.
 
     Raises:
-        PaymentsOff, Missing, InvalidValue, KeyReused: nothing left the wallet.
+        PaymentsOff, PaymentsDown, Missing, InvalidValue, KeyReused: nothing left the wallet.
     """
     cashier = cashier_of(office)
     with office.store.read() as tx:
         owner = accounts.named(tx, name)
+    _learn_fees(office, cashier, owner.raw)
     _recall(office, owner.raw)
     with office.store.write() as tx:
         begun = deeds.claim(tx, office.sealer, once, owner.ref, now_ms=actor.at_ms)
@@ -46,6 +47,26 @@ def start_refund(
         drive_refunds(office)
     with office.store.read() as tx:
         return [billing.find_refund(tx, ref) for ref in begun]
+
+
+def _learn_fees(office: Office, cashier: Cashier, org: bytes) -> None:
+    """Ask what the company kept of payments, where whoever gets them back bears it.
+
+    Raises:
+        PaymentsDown: it is not known.
+    """
+    if cashier.till.terms.refund_fee == "operator":
+        return
+    with office.store.read() as tx:
+        unknown = billing.without_fee(tx, org)
+    for topup in unknown:
+        ref, intent = cashier.till.opened(topup.intent_sealed), None
+        with suppress(Missing):
+            company = cashier.company
+            intent = company.intent(ref) if ref else company.intent_of(topup.ref)
+        if intent is not None and intent.fee_cents is not None:
+            with office.store.write() as tx:
+                billing.keep_fee(tx, topup, intent.fee_cents)
 
 
 def _recall(office: Office, org: bytes) -> None:
@@ -138,7 +159,12 @@ def close_accounts(office: Office) -> None:
 
 
 def _close(office: Office, cashier: Cashier, org: bytes) -> None:
+    """Go on as far as it goes; while the company does not answer, nothing is given back."""
     _recall(office, org)
+    try:
+        _learn_fees(office, cashier, org)
+    except PaymentsDown:
+        return
     _go_on(office, cashier, org)
     drive_refunds(office)
     _go_on(office, cashier, org)
