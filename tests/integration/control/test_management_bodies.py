@@ -55,3 +55,25 @@ def test_a_body_of_just_that_size_is_read(path: Path) -> None:
     body = b'{"name":"Ada"}'.ljust(BODY_BYTES)
     answer = said(path, HEAD + b"content-length: %d\r\n\r\n" % len(body), body)
     assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+UNKEPT = (
+    ("/codes", b'{"amount_usd":"1","expires_at_ms":9223372036854775808}', 422),
+    ("/codes", b'{"amount_usd":"1","uses_max":-99999999999999999999}', 422),
+    ("/codes", b'{"amount_usd":"1","campaign":"\\ud800"}', 422),
+    ("/organizations", b'{"name":"a\\u0000b"}', 422),
+    ("/organizations/Ada/keys", b'{"name":"k","models":["\\udfff"]}', 422),
+    ("/organizations/Ada/keys", b'{"name":"k","expires_at_ms":9223372036854775808}', 422),
+    ("/organizations/%00/close", b"{}", 404),
+    ("/organizations/a%00b/refunds", b"{}", 404),
+    ("/keys/%00/revoke", b"{}", 404),
+)
+
+
+def test_what_no_database_holds_is_refused_by_its_field(path: Path) -> None:
+    for target, body, status in UNKEPT:
+        head = HEAD.replace(b"/organizations ", target.encode() + b" ")
+        answer = said(path, head + b"content-length: %d\r\n\r\n" % len(body), body)
+        assert answer.startswith(b"HTTP/1.1 %d " % status), (target, body)
+        assert b"999999" not in answer
+        assert b"Value error" not in answer

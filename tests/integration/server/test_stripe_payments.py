@@ -108,7 +108,8 @@ def test_a_saved_card_is_charged_once_for_a_key(world: StripeWorld) -> None:
     assert (first.status, first.cents, first.topup) == (IntentStatus.SUCCEEDED, 1_000, "top_2")
     assert replace(world.payments.charge_saved(ask), fee_cents=None) == first
     world.clock.advance(3 * DAY_MS)
-    assert world.payments.charge_saved(ask) == first, "the company forgets a key after a day"
+    again = replace(world.payments.charge_saved(ask), fee_cents=None)
+    assert again == first, "the company forgets a key after a day"
     assert world.company.books().paid_cents == 3_500
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from troth.control import audit
 from troth.control.deeds import Once
@@ -38,15 +38,36 @@ _STATUSES: Final[Mapping[type[TrothError], int]] = {
 
 
 _NOT_FOUND: Final = 404
+_INT_MAX: Final = 2**63 - 1
+_UNKEPT: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL, and halves of characters, which JSON can spell."""
 
 
 class Body(BaseModel):
-    """A form whose fields are all known and of their exact type."""
+    """A form whose fields are all known and of their exact type, and can be kept."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @field_validator("*")
+    @classmethod
+    def _is_kept(cls, value: object) -> object:
+        """Refuse what no column holds: it would be found out too late to be told."""
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, int) and not -_INT_MAX <= each <= _INT_MAX:
+                raise ValueError("Input should be a 64-bit integer")
+            if isinstance(each, str) and _UNKEPT.search(each):
+                raise ValueError("Input should be whole characters, without NUL")
+        return value
+
 
 def _office(request: Request) -> Office:
+    """Return the office; nothing there is named by what no column holds.
+
+    Raises:
+        Missing: it is.
+    """
+    if _UNKEPT.search(request.scope["path"] + "".join(request.query_params.values())):
+        raise Missing
     office = request.app.state.office
     assert isinstance(office, Office)
     return office
@@ -113,7 +134,8 @@ def refuse_body(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:])
-    return refusal(422, Fault("invalid_value", f"'{field}': {first['msg']}", field))
+    reason = first["msg"].removeprefix("Value error, ")
+    return refusal(422, Fault("invalid_value", f"'{field}': {reason}", field))
 
 
 def refuse_busy(_: Request, error: Exception) -> Response:
