@@ -17,7 +17,7 @@ from troth.gateway.world import World
 from troth.kernel.api_keys import LENGTH, PREFIX, PUBLIC_ID_LENGTH, public_id_of
 from troth.kernel.errors import AddressNotAllowed, AmbiguousKey, InvalidKey, Overloaded
 from troth.kernel.secret import Secret
-from troth.wire import Head
+from troth.wire import Head, Note
 
 _ID_AT: Final = len(PREFIX)
 _ID_END: Final = _ID_AT + PUBLIC_ID_LENGTH
@@ -45,20 +45,23 @@ def recognize(head: Head, world: World) -> Caller | None:
         AddressNotAllowed: the key's list of addresses does not have the caller's.
         Overloaded: the tables are stale.
     """
-    given = credential_of(head)
-    public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
+    note = head.note or _noted(credential_of(head), world)
+    public_id, digest = note
     keys = world.keys
     if not keys.is_fresh:
         raise Overloaded
     known = world.verified.get(public_id)
     if known is None:
         return None
-    if not compare_digest(known, _digest(given, world)):
+    if not compare_digest(known, digest):
         raise InvalidKey
     row = keys.find(public_id)
     if row is None and keys.is_worth_asking(public_id):
         return None
-    return _live(row, head, world)
+    caller = _live(row, head, world)
+    if head.likeness is not None:
+        head.likeness.keep(head, note)
+    return caller
 
 
 async def authenticate(head: Head, world: World) -> Caller:
@@ -71,18 +74,20 @@ async def authenticate(head: Head, world: World) -> Caller:
     caller = recognize(head, world)
     if caller is not None:
         return caller
-    given = credential_of(head)
-    public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
+    given = credential_of(head.whole())
+    public_id, digest = _noted(given, world)
     peer = peer_of(head, world.proxies)
     row = await _first_use(given, world.keys.find(public_id), peer, world)
     if len(world.verified) >= _VERIFIED_MAX:
         del world.verified[next(iter(world.verified))]
-    world.verified[public_id] = _digest(given, world)
+    world.verified[public_id] = digest
     return _live(row, head, world)
 
 
-def _digest(given: bytes, world: World) -> bytes:
-    return blake2b(given, key=world.digest_key, digest_size=32).digest()
+def _noted(given: bytes, world: World) -> Note:
+    """Return what is remembered of a key: its public id, and a digest of the whole."""
+    public_id = given[_ID_AT:_ID_END].decode("ascii", "replace")
+    return public_id, blake2b(given, key=world.digest_key, digest_size=32).digest()
 
 
 def _live(row: KeyRow | None, head: Head, world: World) -> Caller:

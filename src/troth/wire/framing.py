@@ -6,7 +6,7 @@ that nothing smuggled behind it is ever served.
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -79,12 +79,27 @@ class Refusal(Exception):
         self.code = code
 
 
+Note = tuple[str, bytes]
+"""Who was recognized by a head, in the words of whoever did."""
+
+
+class Likeness(Protocol):
+    """Heads that differ in the length of their body alone."""
+
+    def keep(self, head: "Head", note: Note) -> None:
+        """Remember what one of them says, and what was found in it."""
+        ...
+
+
 class Head(Struct, frozen=True, gc=False):  # holds no cycle
     """The head of one request.
 
     `path` and `query` are as they came, percent signs and all. `headers` has lowercase names;
     repeats are joined with a comma, save for those that may stand only once. `peer` is the
     client's address. `content_length` is None without the header.
+
+    One that was remembered (`known_heads`) has a `note` and few of its headers: `whole` has all.
+    Any other may be remembered through its `likeness`, if it has one.
     """
 
     method: str
@@ -98,6 +113,15 @@ class Head(Struct, frozen=True, gc=False):  # holds no cycle
     is_chunked: bool
     is_http10: bool
     wants_close: bool
+    likeness: Likeness | None = None
+    note: Note | None = None
+    raw: bytes = b""
+
+    def whole(self) -> "Head":
+        """Return the head with all its headers, as one that never came before."""
+        if self.note is None:
+            return self
+        return HeadReader(ServerLimits(headers_count=MOST_LINES)).read(self.raw, self.peer)
 
 
 class FirstLine(NamedTuple):
@@ -122,7 +146,7 @@ class HeadReader:
         self._paths = paths
         self._first_lines: dict[bytes, FirstLine] = {}
 
-    def read(self, raw: bytes, peer: str) -> Head:
+    def read(self, raw: bytes, peer: str, likeness: Likeness | None = None) -> Head:
         """Read a head, given without its empty line.
 
         Raises:
@@ -150,7 +174,7 @@ class HeadReader:
         host = headers.get(b"host")
         if not host or host.translate(None, HOST_BYTES):
             raise Refusal(400)
-        return _frame(line, headers, peer)
+        return _frame(line, headers, peer, likeness)
 
     def _unknown_line(self, first: bytes, behind: list[bytes]) -> FirstLine:
         """Read a first line; one empty line before it is passed over: RFC 9112, 2.2."""
@@ -208,7 +232,9 @@ def _add_unusual(headers: dict[bytes, bytes], line: bytes) -> None:
         headers[key] = before + b", " + value
 
 
-def _frame(line: FirstLine, headers: dict[bytes, bytes], peer: str) -> Head:
+def _frame(
+    line: FirstLine, headers: dict[bytes, bytes], peer: str, likeness: Likeness | None
+) -> Head:
     """Decide where the request ends: the one question that smuggling is about."""
     method, path, query, is_http10 = line
     declared = headers.get(b"content-length")
@@ -234,6 +260,7 @@ def _frame(line: FirstLine, headers: dict[bytes, bytes], peer: str) -> Head:
         coding is not None,
         is_http10,
         is_http10 or b"upgrade" in headers or _wants_close(headers.get(b"connection")),
+        likeness,
     )
 
 

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from troth.wire.arrival import Arrival
 from troth.wire.departures import Departures
-from troth.wire.framing import Head, HeadReader
+from troth.wire.framing import Head
+from troth.wire.known_heads import KnownHeads
 from troth.wire.limits import ServerLimits
 from troth.wire.sink import Header, Sink
 
@@ -35,7 +36,7 @@ class Listener(Protocol):
     """What a connection needs of its server. `now_ns` is coarse, `clock_ns()` exact."""
 
     limits: ServerLimits
-    heads: HeadReader
+    heads: KnownHeads
     hosts: frozenset[bytes]
     departures: Departures
     in_flight: int

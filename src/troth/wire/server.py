@@ -14,8 +14,9 @@ from troth.wire.arrival import Arrival
 from troth.wire.connection import Connection
 from troth.wire.departures import Departures
 from troth.wire.errand import Errand
-from troth.wire.framing import Head, HeadReader
+from troth.wire.framing import Head
 from troth.wire.handshake import Arriving
+from troth.wire.known_heads import KnownHeads
 from troth.wire.limits import ServerLimits
 from troth.wire.roles import Accepted, Refuse
 from troth.wire.sink import Sink
@@ -57,7 +58,7 @@ class Server:
         self.clock_ns = clock.monotonic_ns
         self.refusal = refuse
         self.in_flight = 0
-        self.heads = HeadReader(limits, paths)
+        self.heads = KnownHeads(limits, paths)
         self.hosts = frozenset(name.encode() for name in limits.hosts)
         self.departures = Departures()
         self._handler = handler
