@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from tests.builders.money_world import USD, MoneyWorld
 from troth.kernel.errors import TrothError
-from troth.ledger.books import wallet_purse
+from troth.ledger.books import TellerTerms, wallet_purse
 from troth.ledger.books.lease import is_recalled
 from troth.ledger.shard import Short
 from troth.ledger.shard.messages import (
@@ -144,6 +144,18 @@ def test_a_seat_is_taken_up_again_unless_it_has_ended(world: MoneyWorld) -> None
         world.teller.receive(tx, gateway.seat, CloseSeat(gateway.seat, []), world.clock.now_ms())
         ended = world.teller.resume(tx, gateway.seat, world.clock.now_ms())
     assert ended == SeatClosed(gateway.seat)
+
+
+def test_a_renewed_seat_lives_for_its_time_and_its_grace_and_no_longer(world: MoneyWorld) -> None:
+    gateway = world.gateway()
+    world.clock.advance(20_000)
+    now_ms, terms = world.clock.now_ms(), TellerTerms()
+    until_ms = now_ms + terms.valid_ms + terms.grace_ms
+    with world.store.write() as tx:
+        assert world.teller.renew(tx, now_ms) == []
+        assert world.teller.reclaim(tx, until_ms) == []
+        ended = world.teller.reclaim(tx, until_ms + 1)
+    assert ended == [(gateway.seat, SeatClosed(gateway.seat))]
 
 
 def test_all_idle_parts_of_a_purse_can_be_called_back(world: MoneyWorld) -> None:

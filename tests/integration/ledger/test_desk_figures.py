@@ -223,12 +223,14 @@ def test_late_charges_are_paid_from_what_their_batch_leaves(world: MoneyWorld) -
         settled(1, 100, (purse, 1)),
         settled(2, 500, (purse, 1), (KEY, gone)),  # the budget has 100; the lease frees 400
         settled(3, 950, (purse, gone)),
+        settled(4, 1, (purse, gone)),
     ]
-    told(world, seat, Posting(seat, 1, 3, batch))
+    told(world, seat, Posting(seat, 1, 4, batch))
     assert [(each.charged, each.late) for each in world.posted] == [
         (100, 0),
         (100, 400),
         (800, 150),
+        (0, 1),
     ]
     assert (world.wallet(org).posted, world.wallet(org).held) == (0, 0)
 

@@ -8,7 +8,7 @@ from msgspec import structs
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvariantBroken
 from troth.ledger.shard import Journal, Shard, ShardTerms, Short, ShortKind, records
-from troth.ledger.shard.messages import Ack, Lease, LeaseAsk
+from troth.ledger.shard.messages import Ack, Lease, LeaseAsk, Recall
 
 SEAT = bytes(range(16))
 WALLET = b"w" + SEAT
@@ -208,6 +208,22 @@ def test_a_purse_asks_before_it_is_dry_once_and_then_when_it_was_filled(desk: De
     shard.admit(reservation(3), (WALLET,), 1, 1)
     shard.apply(lease(ask, 1_400))
     assert shard.wanted() == []
+
+
+@pytest.mark.parametrize("is_recalled", [True, False])
+def test_what_went_back_to_the_desk_is_still_within_reach(desk: Desk, *, is_recalled: bool) -> None:
+    shard = desk.shard
+    shard.beat(desk.clock.monotonic_ns())
+    shard.admit(reservation(1), (WALLET,), 100, 100)
+    (ask,) = shard.wanted()
+    shard.apply(lease(ask, 1_000, available=5_000))
+    if is_recalled:
+        shard.apply(Recall(WALLET, 1))
+        assert [given.amount for given in shard.idle()] == [1_000]
+    else:
+        assert isinstance(shard.admit(reservation(2), (WALLET,), 2_000, 2_000), Short)
+        assert [ask.offer for ask in shard.wanted()] == [1_000]
+    assert (shard.free((WALLET,)), shard.reach((WALLET,))) == (0, 6_000)
 
 
 def test_a_budget_goes_back_when_its_period_is_over_and_once(desk: Desk) -> None:
