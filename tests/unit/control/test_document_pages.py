@@ -192,6 +192,15 @@ def test_a_pdf_of_many_models_has_more_than_one_page() -> None:
     assert len(PdfReader(BytesIO(pdf(many))).pages) > 1
 
 
+def test_a_word_that_no_line_has_room_for_is_broken_and_stays_on_the_page() -> None:
+    odd = paper(Kind.INVOICE, buyer=Party("W" * 100))
+    (sheet,) = PdfReader(BytesIO(pdf(odd))).pages
+    lines = [line for line in sheet.extract_text().splitlines() if line.count("W") > 2]
+    assert len(lines) > 3
+    identifier = paper(Kind.INVOICE).reference
+    assert identifier in PdfReader(BytesIO(pdf(paper(Kind.INVOICE)))).pages[0].extract_text()
+
+
 def test_signs_that_no_font_has_are_an_error_and_not_boxes() -> None:
     odd = paper(Kind.INVOICE, buyer=Party("\U0001f9ff \U00013000"))
     with pytest.raises(InvalidValue) as refused:
