@@ -103,6 +103,9 @@ def _failed(error: Exception) -> int:
         click.echo(f"Error: {error.problem}", err=True)
         click.echo("Next: 'troth config check' reads the settings again.", err=True)
         return USAGE
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
+        return USAGE
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next

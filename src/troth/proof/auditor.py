@@ -37,7 +37,7 @@ class Audit:
         self._kept = [_kept(text) for text in kept]
         self._chains: dict[int, tuple[int, bytes]] = {}
         self._posted: dict[bytes, int] = {}
-        self._lots: dict[bytes, int] = {}
+        self._lots: dict[bytes, tuple[bytes, int, int]] = {}
         self._terms: dict[bytes, bytes] = {}
         self._closed: dict[bytes, tuple[int, bytes]] = {}
         self._closes: dict[tuple[int, bytes], Sums] = {}
@@ -47,6 +47,7 @@ class Audit:
         self._moved: defaultdict[tuple[int, bytes], Sums] = defaultdict(lambda: [0, 0, 0])
         self._replayed: defaultdict[bytes, int] = defaultdict(int)
         self._drawn: defaultdict[bytes, int] = defaultdict(int)
+        self._returned: defaultdict[bytes, int] = defaultdict(int)
         self._batch: Row = {}
         self._charges: list[Row] = []
         self._entries: list[Row] = []
@@ -81,7 +82,7 @@ class Audit:
     def _row(self, line: bytes, number: int) -> Row:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict) or not isinstance(row.get("t"), str):
             self._say(f"line {number} is no line of a ledger")
@@ -97,7 +98,8 @@ class Audit:
             elif kind == "book":
                 self._posted[_raw(row, "id")] = _int(row, "posted")
             elif kind == "lot":
-                self._lots[_raw(row, "id")] = _int(row, "spent")
+                book, figures = _raw(row, "book"), (_int(row, "spent"), _int(row, "returned"))
+                self._lots[_raw(row, "id")] = (book, *figures)
                 self._terms[_raw(row, "id")] = _lot(row)
             elif kind == "close":
                 self._close(row)
@@ -189,12 +191,21 @@ class Audit:
             self._replayed[dr] -= amount
             self._replayed[cr] += amount
         if row["t"] == "entry":
+            self._give_back(row, dr, amount)
             return
         self._kept_days.add(day)
         if row["lot"] is not None:
             self._drawn[_raw(row, "lot")] += amount
 
+    def _give_back(self, row: Row, dr: bytes, amount: int) -> None:
+        """What leaves a wallet is given back of its lot; what comes back later is not any more."""
+        lot = _raw(row, "lot")
+        if lot in self._lots and lot != _raw(row, "id"):
+            self._returned[lot] += amount if dr == self._lots[lot][0] else -amount
+
     def _finish(self) -> None:
+        if self.counts["ledger"] != 1:
+            self._say("the line of the ledger is not there once")
         self._finish_days()
         self._finish_books()
         self._finish_heads()
@@ -217,13 +228,17 @@ class Audit:
         if sum(self._posted.values()):
             self._say("the books do not sum to zero")
         for lot in self._lots.keys() | self._drawn.keys():
-            drawn, spent = self._drawn[lot], self._lots.get(lot, -1)
+            drawn, (_, spent, returned) = self._drawn[lot], self._lots.get(lot, (b"", -1, 0))
             if drawn > spent or (drawn < spent and not self._gone):
                 self._say(f"lot {lot.hex()} is not what was drawn from it")
+            if returned != self._returned[lot]:
+                self._say(f"lot {lot.hex()} is not what was given back of it")
 
     def _finish_heads(self) -> None:
-        for desk, (n, hash_) in self.heads.items():
-            if n and self._chains.get(desk, (0, START)) != (n, bytes.fromhex(hash_)):
+        for desk in self.heads.keys() | self._chains.keys():
+            n, told = self.heads.get(desk, (0, ""))
+            reached, hash_ = self._chains.get(desk, (0, START))
+            if n != reached or (n and told != hash_.hex()):
                 self._say(f"the chain of desk {desk} has another end")
         for desk, n, _ in self._kept:
             reached = self._chains.get(desk, (0, START))[0]

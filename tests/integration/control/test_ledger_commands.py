@@ -95,3 +95,10 @@ def test_a_copy_restored_too_old_is_told_from_the_kept_head(troth: CommandLine) 
 def test_what_is_no_head_is_refused(troth: CommandLine, head: str) -> None:
     said = troth.run("ledger", "verify", "--expect-head", head)
     assert (said.code, "DESK:NUMBER:HASH" in said.err) == (2, True)
+
+
+def test_a_folder_that_is_not_there_is_told_as_such(troth: CommandLine) -> None:
+    file = str(troth.folder / "none" / "ledger.jsonl")
+    said = troth.run("ledger", "export", file)
+    assert (said.code, "No such file or directory" in said.err) == (2, True)
+    assert "fault of Troth" not in said.err
