@@ -19,19 +19,24 @@ SELECT topup.id, topup.org, topup.cents, topup.tax_cents, topup.paid_at FROM top
 LEFT JOIN document ON document.about = topup.id
 WHERE topup.state = 'paid' AND document.number IS NULL AND topup.paid_at >= ?
 ORDER BY topup.paid_at, topup.id LIMIT ?"""
-_REFUNDED: Final = """
-SELECT first.number, refund.id, refund.cents + refund.tax_cents - refund.fee_cents FROM refund
-JOIN document AS first ON first.about = refund.topup
+_LEFT: Final = """
+(SELECT CAST(first.gross_cents + coalesce(sum(note.gross_cents), 0) AS bigint)
+  FROM document AS note WHERE note.mirrors = first.number)"""
+_REFUNDED: Final = f"""
+SELECT first.number, refund.id, refund.cents + refund.tax_cents - refund.fee_cents, {_LEFT}
+FROM refund JOIN document AS first ON first.about = refund.topup
 LEFT JOIN document ON document.about = refund.id
 WHERE refund.state IN ('done', 'paid_by_hand') AND document.number IS NULL
-  AND refund.created_at >= ? AND refund.cents + refund.tax_cents > refund.fee_cents
-ORDER BY refund.id LIMIT ?"""
-_LOST: Final = """
-SELECT first.number, dispute.id, dispute.cents FROM dispute
-JOIN document AS first ON first.about = dispute.topup
+  AND coalesce(refund.ended_at, refund.created_at) >= ?
+  AND refund.cents + refund.tax_cents > refund.fee_cents
+ORDER BY refund.id LIMIT ?"""  # noqa: S608 - of constants
+_LOST: Final = f"""
+SELECT first.number, dispute.id, dispute.cents, {_LEFT}
+FROM dispute JOIN document AS first ON first.about = dispute.topup
 LEFT JOIN document ON document.about = dispute.id
-WHERE dispute.state = 'lost' AND document.number IS NULL AND dispute.opened_at >= ?
-ORDER BY dispute.id LIMIT ?"""
+WHERE dispute.state = 'lost' AND document.number IS NULL
+  AND coalesce(dispute.ended_at, dispute.opened_at) >= ?
+ORDER BY dispute.id LIMIT ?"""  # noqa: S608 - of constants
 
 
 def without_receipt(tx: Transaction, now_ms: int) -> list[Paid]:
@@ -44,11 +49,19 @@ def without_receipt(tx: Transaction, now_ms: int) -> list[Paid]:
 
 
 def without_credit_note(tx: Transaction, now_ms: int) -> list[Returned]:
-    """Return what went back of documented payments, by refund or lost dispute, without a note."""
+    """Return what went back of documented payments, by refund or lost dispute, without a note.
+
+    A bank may take a payment back of which a part went back before: a note takes back what is left
+    of the document, and where nothing is, there is none.
+    """
     span = (now_ms - _LOOK_BACK_MS, _MOST)
-    refunds = tx.rows(_REFUNDED, span, tuple[str, bytes, int])
-    disputes = tx.rows(_LOST, span, tuple[str, bytes, int])
-    return [
-        *(Returned(number, cents, ids.text("rfd", raw), raw) for number, raw, cents in refunds),
-        *(Returned(number, cents, ids.text("dsp", raw), raw) for number, raw, cents in disputes),
-    ]
+    kinds: tuple[tuple[ids.Kind, str], ...] = (("rfd", _REFUNDED), ("dsp", _LOST))
+    found = []
+    rest: dict[str, int] = {}
+    for kind, sql in kinds:
+        for number, raw, cents, left in tx.rows(sql, span, tuple[str, bytes, int, int]):
+            part = min(cents, rest.get(number, left))
+            if part > 0:
+                rest[number] = rest.get(number, left) - part
+                found.append(Returned(number, part, ids.text(kind, raw), raw))
+    return found
