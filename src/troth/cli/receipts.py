@@ -42,11 +42,46 @@ def list_(session: Session, organization: str, *, limit: int) -> None:
 
 
 @receipts.command()
+@click.argument("organization")
+@click.option("--posted", "days", required=True, help="In a month or on a day (UTC): 2026-10-31.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv")
+@with_session
+def export(session: Session, organization: str, *, days: str, form: str) -> None:
+    """Print all receipts that were posted in a month or on a day: they sum to its statement."""
+    import csv
+    import sys
+    from functools import partial
+
+    from troth.control.usage import Receipt, as_rows
+
+    is_json = session.output.is_json or form == "json"
+    writer = csv.writer(sys.stdout, lineterminator="\r\n")
+    with session.management() as client:
+        page = partial(client.get, "organizations", organization, "receipts", days)
+        body, before = page(), b"["
+        found = read(body, list[Receipt])
+        head, *rows = as_rows(found)
+        if not is_json:
+            writer.writerow(head)
+        while found:
+            if is_json:
+                click.echo(before + body.strip()[1:-1], nl=False)
+            else:
+                writer.writerows(rows)
+            body, before = page(after=found[-1].id), b","
+            found = read(body, list[Receipt])
+            _, *rows = as_rows(found)
+    if is_json:
+        click.echo("]" if before == b"," else "[]")
+
+
+@receipts.command()
 @click.argument("request_id")
 @with_session
 def show(session: Session, request_id: str) -> None:
     """Show the receipt of a request, by the id in its `x-request-id`."""
     from troth.control.usage import Receipt
+    from troth.kernel.money import usd
 
     with session.management() as client:
         body = client.get("receipts", request_id)
@@ -74,6 +109,10 @@ def show(session: Session, request_id: str) -> None:
         + (f", in force since {moment(found.price.since_ms)}" if found.price else ""),
         "set aside": f"{found.reserved_nusd} nano-USD",
         "charged": f"{found.charged_usd} USD",
+    }
+    lines |= {
+        f"  from {each.kind} credit {each.lot[:12]}": f"{usd(each.amount_nusd)} USD"
+        for each in found.paid_from
     }
     session.output.document(body, lines | _posting(found))
 

@@ -269,6 +269,9 @@ def test_a_whole_key_is_no_argument(ada: CommandLine) -> None:
         (("wallet", "show", "Bob"), "There is no such organization."),
         (("receipts", "show", "req_1"), "There is no such receipt."),
         (("receipts", "list", "a/../b"), "There is no such organization."),
+        (("receipts", "export", "Ada", "--posted", "2026-02-30"), "give a day such as 2026-10-31"),
+        (("receipts", "export", "Ada", "--posted", "2099-01"), "give a month that has begun"),
+        (("receipts", "export", "Nobody", "--posted", "2026-01"), "There is no such organization."),
         (("usage", "show", "--days", "0"), "--days"),
         (("nonsense",), "nonsense"),
         (("keys", "create"), "ORGANIZATION"),
@@ -305,6 +308,10 @@ def test_a_model_is_shown_with_its_quirks(troth: CommandLine) -> None:
 def test_an_unused_installation_has_used_nothing(ada: CommandLine) -> None:
     assert ada.ask(list[Total], "usage", "show", "--by", "model", "--org", "Ada") == []
     assert ada.ask(list[Total], "receipts", "list", "Ada") == []
+    assert ada.ask(list[Total], "receipts", "export", "Ada", "--posted", "2026-01") == []
+    empty = ada.run("receipts", "export", "Ada", "--posted", "2026-01-31").out
+    assert empty.startswith("receipt,started_at,key,")
+    assert empty.count("\n") == 1
 
 
 def test_the_books_verify(ada: CommandLine) -> None:

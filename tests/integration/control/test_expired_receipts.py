@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from tests.integration.control.test_usage_records import record
-from troth.control import usage
+from troth.control import accounts, usage
+from troth.control.audit import Actor
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.ids import made_at_ms
@@ -12,6 +13,7 @@ from troth.kernel.receipt_errors import ReceiptExpired
 from troth.ledger import books
 from troth.server.day_duties import close_days, forget_usage
 from troth.server.management.reports import show_receipt
+from troth.server.management.statements import list_posted
 from troth.server.office import Office
 
 DAY_MS = 86_400_000
@@ -68,6 +70,22 @@ def test_rows_go_after_their_days_and_an_old_id_is_gone_for_everybody(
     with here.store.read() as tx:
         sums = usage.totals(tx, usage.Period(0, clock.now_ms()), "model")
     assert [each.count for each in sums] == [4]
+
+
+def test_receipts_of_days_that_may_be_gone_are_not_listed_as_if_they_were_all(
+    office: Office, clock: ManualClock
+) -> None:
+    here = keeping(office)
+    with here.store.write() as tx:
+        made = accounts.create(tx, Actor(0, clock.now_ms()), here.maker.raw(), "Ada")
+    day = usage.date_of(clock.now_ms() // DAY_MS)
+    assert list_posted(made.ref, day, here, limit=9).body == b"[]"
+    clock.advance(DAYS * DAY_MS)
+    assert list_posted(made.ref, day, here, limit=9).body == b"[]"
+    clock.advance(DAY_MS)
+    with pytest.raises(ReceiptExpired):
+        list_posted(made.ref, day, here, limit=9)
+    assert list_posted(made.ref, day, office, limit=9).body == b"[]"
 
 
 def test_rows_stay_where_no_time_is_set(office: Office, clock: ManualClock) -> None:

@@ -14,10 +14,11 @@ from troth.control.usage import Receipt
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.log import Log
-from troth.ledger.books import wallet_purse
+from troth.ledger import books
+from troth.ledger.books import Credit, LotKind, wallet_purse
 from troth.ledger.shard import Short
 from troth.server.duties import DUTIES, Duties
-from troth.server.office import Office
+from troth.server.office import DESK, Office
 from troth.server.records import receipt_document
 from troth.store.transaction import Conflict
 
@@ -106,6 +107,34 @@ def test_a_proof_can_be_checked_with_nothing_but_sha256(world: PostedWorld) -> N
     assert root == (node,)
 
 
+def test_a_receipt_names_the_credits_that_paid_it(world: PostedWorld) -> None:
+    """Gifts first; a charge at a gift's end is paid from two credits, one of nothing from none."""
+    org, other = world.organization(1_000), world.organization(USD)
+    with world.store.write() as tx:
+        gift = Credit("gift", org, LotKind.PROMO, 150)
+        books.credit(tx, gift, DESK, world.clock.now_ms())
+    gateway = world.gateway()
+    requests = []
+    for owner, charge in ((org, 100), (other, 70), (org, 0), (org, 100), (org, 60)):
+        lend(gateway, owner) if charge == 70 else None
+        requests.append(ask(gateway, owner, charge))
+    world.pump()
+    found = [receipt(world, request) for request in requests]
+    assert [[(each.kind, each.amount_nusd) for each in one.paid_from] for one in found] == [
+        [("promo", 100)],
+        [("paid", 70)],
+        [],
+        [("promo", 50), ("paid", 50)],
+        [("paid", 60)],
+    ]
+    drawn: dict[str, int] = {}
+    for each in (each for one in found for each in one.paid_from):
+        drawn[each.lot] = drawn.get(each.lot, 0) + each.amount_nusd
+    with world.store.read() as tx:
+        lots = [lot for owner in (org, other) for lot in books.lots(tx, owner)]
+    assert drawn == {lot.id.hex(): lot.spent for lot in lots}
+
+
 def test_a_receipt_beside_expired_ones_names_its_batch_without_a_proof(world: PostedWorld) -> None:
     org = world.organization(USD)
     gateway = world.gateway()
@@ -117,6 +146,7 @@ def test_a_receipt_beside_expired_ones_names_its_batch_without_a_proof(world: Po
     posting = receipt(world, kept).posting
     assert posting is not None
     assert (posting.batch, posting.place, posting.proof) == (2, 1, None)
+    assert [each.amount_nusd for each in receipt(world, kept).paid_from] == [200]
 
 
 def test_the_receipts_of_a_day_sum_to_its_close(world: PostedWorld, office: Office) -> None:

@@ -1,5 +1,6 @@
 """The command line beside a running installation: the same acts, in force at once."""
 
+import csv
 import http.client
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from tests.builders.command_line import CommandLine
 from troth.cli.serve import Addresses
-from troth.control.usage import Receipt, Total
+from troth.control.usage import Receipt, Total, date_of
 from troth.kernel.clock import SystemClock
 from troth.server.shown import ShownKey, ShownStatus, ShownWallet, Verified
 from troth.server.status_page import StatusPage
@@ -95,6 +96,15 @@ def test_a_fresh_installation_answers_with_its_first_key(
     assert "for output" in shown
     assert "rounded down once" in shown
     assert ", proved" in shown
+    chosen = (
+        first.organization,
+        "--posted",
+        date_of(receipt.posting.day if receipt.posting else 0),
+    )
+    (exported,) = troth.ask(list[Receipt], "receipts", "export", *chosen)
+    assert (exported.id, exported.charged_nusd) == (request, receipt.charged_nusd)
+    (row,) = csv.DictReader(troth.run("receipts", "export", *chosen).out.splitlines())
+    assert (row["receipt"], row["charged_usd"]) == (request, receipt.charged_usd)
     (total,) = troth.ask(list[Total], "usage", "show", "--by", "model")
     assert (total.group, total.charged_nusd) == ("simulated", receipt.charged_nusd)
     wallet = troth.ask(ShownWallet, "wallet", "show", first.organization)

@@ -9,15 +9,16 @@ from random import Random  # noqa: TID251 - seeded
 import msgspec
 import pytest
 
-from tests.builders.money_world import USD
+from tests.builders.money_world import USD, CountedEntropy
 from tests.builders.posted_world import PostedWorld, ask
 from troth.control import promotions, usage
 from troth.control.audit import Actor
-from troth.control.usage import Month, Statement
+from troth.control.usage import Month, Receipt, Statement
 from troth.control.usage.statements import Line
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
+from troth.kernel.ids import IdMaker
 from troth.ledger import books
 from troth.ledger.books import LotKind
 from troth.server.day_duties import close_days
@@ -30,6 +31,7 @@ MS_OF_DAY = 86_400_000
 def world(office: Office, clock: ManualClock, tmp_path: Path) -> Iterator[PostedWorld]:
     world = PostedWorld(office.store, tmp_path)
     world.clock = clock
+    world.ids = IdMaker(clock, CountedEntropy())
     yield world
     for gateway in world.gateways.values():
         gateway.journal.close()
@@ -109,6 +111,48 @@ def test_a_month_of_random_usage_adds_up_everywhere(
         assert sum(each.charged_nusd for each in found) > 0
         running = next(each for each in found if not each.is_final)
         assert running.closing_nusd == world.wallet(org).posted
+
+
+def exported(world: PostedWorld, org: bytes, days: Month) -> list[Receipt]:
+    """Return all receipts of some days, a page after another."""
+    found: list[Receipt] = []
+    with world.store.read() as tx:
+        while page := usage.posted(tx, org, days, found[-1].id if found else "", limit=7):
+            found += page
+    return found
+
+
+def test_receipts_of_a_month_and_of_each_day_sum_to_the_statement(
+    world: PostedWorld, office: Office
+) -> None:
+    """Begun before midnight and posted after it: a receipt is where its charge is."""
+    month = to_month(world, "2027-02")
+    close_days(office)
+    orgs = [world.organization(USD), world.organization(USD)]
+    use(world, office, orgs, seed=3)
+    for org in orgs:
+        lines: dict[str, int] = {}
+        for line in statement(world, org, month).lines:
+            lines[line.day] = lines.get(line.day, 0) + line.charged_nusd
+        whole = exported(world, org, month)
+        assert sum(each.charged_nusd for each in whole) == sum(lines.values()) > 0
+        ids_seen = [each.id for each in whole]
+        assert ids_seen == sorted(set(ids_seen))
+        for number in range(1, 29):
+            day = usage.days_of(f"2027-02-{number:02}", 2**50)
+            found = exported(world, org, day)
+            assert sum(each.charged_nusd for each in found) == lines.get(day.name, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["2027-02-29", "2027-02-00", "2027-02-1", "2027-02-011", "2027-02-0x", "2027-02T01"]
+)
+def test_what_is_no_day_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        usage.days_of(name, 2**50)
+    assert refused.value.param == "day"
+    with pytest.raises(InvalidValue):
+        usage.days_of("2027-02-02", usage.days_of("2027-02-01", 2**50).first * MS_OF_DAY)
 
 
 def test_a_statement_tells_what_came_and_went(world: PostedWorld, office: Office) -> None:

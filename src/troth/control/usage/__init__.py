@@ -1,7 +1,7 @@
 """What was used: a row a request, roll-ups by the hour, receipts. No field can hold a sentence."""
 
 from troth.control.usage.key_sums import KeySums, key_sums
-from troth.control.usage.months import Month, date_of, is_closed, month_at, month_of
+from troth.control.usage.months import Month, date_of, days_of, is_closed, month_at, month_of
 from troth.control.usage.names import (
     KEPT_MS as NAME_KEPT_MS,
 )
@@ -17,9 +17,17 @@ from troth.control.usage.names import (
 )
 from troth.control.usage.pace import Pace, paces
 from troth.control.usage.postings import Posting, Proof, holds, unproved
-from troth.control.usage.receipts import Receipt, document, find, latest, of_key
+from troth.control.usage.receipts import (
+    Receipt,
+    as_rows,
+    document,
+    find,
+    latest,
+    of_key,
+    posted,
+)
 from troth.control.usage.record import Place, write
-from troth.control.usage.retention import forget, forget_day, is_over
+from troth.control.usage.retention import forget, forget_day, has_ended, is_over
 from troth.control.usage.rollups import (
     GROUPINGS,
     KEPT_SUMS,
@@ -53,8 +61,10 @@ __all__ = [
     "Statement",
     "Total",
     "as_csv",
+    "as_rows",
     "claim",
     "date_of",
+    "days_of",
     "disagreeing",
     "document",
     "find",
@@ -63,6 +73,7 @@ __all__ = [
     "forget_names",
     "freeze",
     "give_back",
+    "has_ended",
     "holds",
     "is_closed",
     "is_over",
@@ -72,6 +83,7 @@ __all__ = [
     "month_of",
     "of_key",
     "paces",
+    "posted",
     "statement",
     "totals",
     "unproved",

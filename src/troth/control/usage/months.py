@@ -11,6 +11,8 @@ from troth.kernel.errors import InvalidValue
 from troth.store.transaction import Transaction
 
 _FORM: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-([0-9]{2})")
+_MONTH_LENGTH: Final = len("2026-10")
 _EPOCH: Final = dt.date(1970, 1, 1)
 _DECEMBER: Final = 12
 _LONGEST: Final = 31
@@ -44,6 +46,22 @@ def month_of(name: str, now_ms: int) -> Month:
     if first * MS_OF_DAY > now_ms:
         raise InvalidValue("month", "give a month that has begun")
     return Month(name, first, end)
+
+
+def days_of(name: str, now_ms: int) -> Month:
+    """Return a month by its name, or one day of it, such as `2026-10-31`.
+
+    Raises:
+        InvalidValue: this is neither, or it has not begun.
+    """
+    month = month_of(name[:_MONTH_LENGTH], now_ms)
+    if name == month.name:
+        return month
+    found = _DAY.fullmatch(name)
+    first = month.first + int(found[1]) - 1 if found is not None else -1
+    if not month.first <= first < month.end or first * MS_OF_DAY > now_ms:
+        raise InvalidValue("day", "give a day such as 2026-10-31 that has begun")
+    return Month(name, first, first + 1)
 
 
 def month_at(day: int) -> Month:

@@ -52,6 +52,44 @@ class Posting(msgspec.Struct, frozen=True):
     proof: Proof | None
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What one credit of the wallet paid of a charge; `kind` says how it came there."""
+
+    lot: str
+    kind: str
+    amount_nusd: int
+
+
+def drawn(
+    transaction: Transaction, org: bytes, posting: Posting, charged: int
+) -> tuple[Drawn, ...]:
+    """Return the credits that paid a charge: those of its batch, drawn in the order of its places.
+
+    Empty where the books hold the sums of its day alone, or nothing was charged.
+    """
+    batch = (posting.desk, posting.batch)
+    lots = transaction.rows(
+        "SELECT lot, kind, amount FROM charge JOIN lot ON lot.id = charge.lot"
+        " WHERE desk = ? AND batch = ? AND dr = ? ORDER BY n",
+        (*batch, books.wallet_purse(org)),
+        tuple[bytes, str, int],
+    )
+    if len(lots) > 1 and posting.proof is None:
+        return ()  # who came before in the batch is not known any more
+    start = transaction.number(
+        "SELECT CAST(coalesce(sum(charged), 0) AS bigint) FROM usage"
+        " WHERE desk = ? AND batch = ? AND place < ? AND org = ?",
+        (*batch, posting.place, org),
+    )
+    found, end = [], start + charged
+    for lot, kind, amount in lots:
+        part = min(end, amount) - max(start, 0)
+        if part > 0:
+            found.append(Drawn(lot.hex(), kind, part))
+        start, end = start - amount, end - amount
+    return tuple(found)
+
+
 def proved(transaction: Transaction, batch: tuple[int, int], place: int) -> Posting | None:
     """Return the posting at a place of a batch (desk and number), None when there is none."""
     head = transaction.row(

@@ -1,16 +1,20 @@
 """Receipts: one request explained to the nano-dollar, from its row and the prices of its day."""
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from troth.catalog.explain import ChargeLine, explained, summed
 from troth.catalog.price import Sheet, TierMode
-from troth.control.usage.postings import Posting, proved
-from troth.control.usage.record import ShownAttempt
+from troth.control.usage.months import Month
+from troth.control.usage.postings import Drawn, Posting, drawn, proved
+from troth.control.usage.record import MS_OF_DAY, ShownAttempt
+from troth.control.usage.retention import POSTED_DAYS, TIME_BYTES
 from troth.kernel import ids
+from troth.kernel.clock import iso
 from troth.kernel.money import usd
-from troth.kernel.quantities import Quantities, tokens_in
+from troth.kernel.quantities import Quantities, tokens_in, tokens_out
 from troth.store.transaction import Transaction
 
 
@@ -48,6 +52,9 @@ SELECT request, org, api_key, endpoint, model_asked, model_served, provider, ups
   price_set, started_at, first_byte_ms, latency_ms, status, outcome, streamed, usage_source,
   quantities, reserved, charged, cost, clamped, attempts, desk, batch, place
 FROM usage"""
+_POSTED: Final = f"""{_SELECT} WHERE org = ? AND request > ? AND EXISTS (
+  SELECT 1 FROM batch WHERE batch.desk = usage.desk AND batch.n = usage.batch AND batch.day >= ?
+  AND batch.day < ?) ORDER BY request LIMIT ?"""  # noqa: S608 - of constants
 _ROWS: Final = list[_Stored]
 _QUANTITIES: Final = msgspec.json.Decoder(Quantities)
 _ATTEMPTS: Final = msgspec.json.Decoder(tuple[ShownAttempt, ...])
@@ -96,8 +103,8 @@ class Receipt(msgspec.Struct, frozen=True):
     Money in nano-USD, and as dollars in a string; times in unix milliseconds, durations in
     milliseconds. `clamped` is the most tokens that the wallet could pay, 0 when it set no limit.
     `unit_prices` is the whole price list of the model, `price` what of it applied. `posting` says
-    where the charge stands in the books and proves it. `corrections` are credits that gave part of
-    the charge back.
+    where the charge stands in the books and proves it. `paid_from` are the wallet's credits
+    that paid it, `corrections` credits that gave part of it back.
     """
 
     id: str
@@ -128,6 +135,7 @@ class Receipt(msgspec.Struct, frozen=True):
     attempts: tuple[ShownAttempt, ...]
     posting: Posting | None = None
     price: Price | None = None
+    paid_from: tuple[Drawn, ...] = ()
     corrections: tuple[Corrected, ...] = ()
 
 
@@ -146,8 +154,12 @@ def find(transaction: Transaction, org: str, key: str, request: str) -> Receipt 
     if not is_own:
         return None
     posting = proved(transaction, (stored.desk, stored.batch), stored.place)
-    corrections = _corrections(transaction, stored.request)
-    return msgspec.structs.replace(found, posting=posting, corrections=corrections)
+    return msgspec.structs.replace(
+        found,
+        posting=posting,
+        paid_from=drawn(transaction, stored.org, posting, stored.charged) if posting else (),
+        corrections=_corrections(transaction, stored.request),
+    )
 
 
 def _corrections(transaction: Transaction, request: bytes) -> tuple[Corrected, ...]:
@@ -180,6 +192,39 @@ def of_key(
     params = (*owner, limit) if end is None else (*owner, end, limit)
     statement = f"{_SELECT} WHERE org = ? AND api_key = ?{narrowed} ORDER BY request DESC LIMIT ?"
     return [_receipt(row) for row in msgspec.convert(transaction.rows(statement, params), _ROWS)]
+
+
+def posted(
+    transaction: Transaction, org_raw: bytes, days: Month, after: str, *, limit: int
+) -> list[Receipt]:
+    """Return an organization's receipts that were posted on some days, in the order of their ids.
+
+    `after` is the last one that was seen. Without unit prices and proofs.
+    """
+    first = max(0, (days.first - POSTED_DAYS) * MS_OF_DAY).to_bytes(TIME_BYTES, "big")
+    begin = max(ids.raw_of("req", after) or b"", first)
+    rows = transaction.rows(_POSTED, (org_raw, begin, days.first, days.end, limit))
+    return [_receipt(row) for row in msgspec.convert(rows, _ROWS)]
+
+
+_COLUMNS: Final = (
+    "receipt", "started_at", "key", "endpoint", "model_asked", "model_served", "provider",
+    "outcome", "counted_by", "tokens_in", "tokens_cached", "tokens_out", "images", "audio_ms",
+    "characters", "price_set", "charged_nusd", "charged_usd",
+)  # fmt: skip
+
+
+def as_rows(found: Sequence[Receipt]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the names of a table's columns, then a row a receipt."""
+    yield _COLUMNS
+    for each in found:
+        used = each.quantities
+        yield (
+            each.id, iso(each.started_at_ms), each.key, each.endpoint, each.model_asked,
+            each.model_served, each.provider, each.outcome, each.usage_source, tokens_in(used),
+            used.cache_read, tokens_out(used), used.images, used.audio_ms, used.characters,
+            each.price_set, each.charged_nusd, each.charged_usd,
+        )  # fmt: skip
 
 
 def document(receipt: Receipt, sheet: Sheet | None, since_ms: int = 0) -> bytes:

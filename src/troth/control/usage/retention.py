@@ -6,12 +6,14 @@ alike, whoever asks and whether there was such a request or not.
 
 from typing import Final
 
+from troth.control.usage.months import Month
 from troth.control.usage.record import HOURS_OF_DAY, MS_OF_DAY
 from troth.kernel.ids import RAW_BYTES, made_at_ms, raw_of
 from troth.store.transaction import Transaction
 
-_TIME_BYTES: Final = 6
-_GUARDED_DAYS: Final = 9
+TIME_BYTES: Final = 6
+"""Of a request's id, the milliseconds that it begins with."""
+POSTED_DAYS: Final = 9
 """A row is posted this many days after its request at the latest; its day must be closed."""
 
 
@@ -19,6 +21,11 @@ def is_over(request: str, days: int, now_ms: int) -> bool:
     """Tell whether a request is so old that its row is kept no more; 0 `days` for never."""
     raw = raw_of("req", request)
     return raw is not None and days > 0 and made_at_ms(raw) < _first_ms(days, now_ms)
+
+
+def has_ended(wanted: Month, days: int, now_ms: int) -> bool:
+    """Tell whether rows of some days may have gone already; 0 `days` for never."""
+    return days > 0 and wanted.first * MS_OF_DAY < _first_ms(days, now_ms)
 
 
 def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
@@ -29,10 +36,10 @@ def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
     opened = transaction.row("SELECT day FROM open_day WHERE id = 1", (), tuple[int])
     if opened is None or days <= 0:
         return 0
-    first_ms = min(_first_ms(days, now_ms), (opened[0] - _GUARDED_DAYS) * MS_OF_DAY)
+    first_ms = min(_first_ms(days, now_ms), (opened[0] - POSTED_DAYS) * MS_OF_DAY)
     if first_ms <= 0:
         return 0
-    first = first_ms.to_bytes(_TIME_BYTES, "big") + bytes(RAW_BYTES - _TIME_BYTES)
+    first = first_ms.to_bytes(TIME_BYTES, "big") + bytes(RAW_BYTES - TIME_BYTES)
     transaction.execute("DELETE FROM correction_part WHERE request < ?", (first,))
     return transaction.execute(
         "DELETE FROM usage WHERE request IN"
