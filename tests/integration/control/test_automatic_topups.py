@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests.builders.paying_office import TERMS, PayingOffice
 from tests.builders.payment_company import CAREFUL_CARD, DECLINED_CARD, GOOD_CARD
 from troth.control import accounts, billing, budgets
-from troth.control.billing import NUSD_PER_CENT, Rule, Standing, Topup, TopupKind
+from troth.control.billing import NUSD_PER_CENT, Asked, Rule, Standing, Topup, TopupKind
 from troth.control.budgets import AlertKind
 from troth.kernel import ids
 from troth.kernel.clock import ManualClock
@@ -14,7 +14,7 @@ from troth.kernel.errors import InvalidValue
 from troth.kernel.payment_errors import PaymentsDown
 from troth.server.alerting import tell_endings
 from troth.server.office import Office
-from troth.server.payments import incoming
+from troth.server.payments import incoming, outgoing
 from troth.store.transaction import Conflict
 
 HOUR = 3_600_000
@@ -277,3 +277,41 @@ def test_the_contact_is_told_once_what_its_card_did(
         (told,) = budgets.on_list(tx, 9)
     assert (told.kind, told.organization) == (kind, ids.text("org", acme))
     assert told.used_nusd == 1_000 * NUSD_PER_CENT
+
+
+def test_a_refund_below_the_threshold_is_not_charged_again(paying: PayingOffice) -> None:
+    acme = set_up(paying)
+    paying.buy("acme", 700)
+    set_rule(paying, RULE)
+    for cents, is_on in ((100, True), (600, False)):
+        outgoing.start_refund(paying.office, paying.actor, "acme", Asked(cents))
+        incoming.charge_due(paying.office)
+        assert standing(paying).is_on is is_on
+    assert paying.cents(acme) == 400
+    assert charges(paying) == 0
+
+
+def test_a_disputed_card_is_not_charged_again(paying: PayingOffice) -> None:
+    acme = set_up(paying)
+    (intent,) = paying.company.intents
+    paying.company.dispute_opened(intent)
+    paying.hear()
+    with paying.office.store.write() as tx:
+        accounts.thaw(tx, paying.actor, ids.text("org", acme))
+    incoming.charge_due(paying.office)
+    assert not standing(paying).is_on
+    assert charges(paying) == 0
+
+
+def test_where_taxes_are_added_nothing_is_charged_without_them(
+    office: Office, paying: PayingOffice
+) -> None:
+    set_up(paying)
+    taxed = PayingOffice(office, replace(TERMS, tax_part="ch"), paying.company)
+    with pytest.raises(InvalidValue) as refused:
+        set_rule(taxed, RULE)
+    assert refused.value.param == "organization"
+    incoming.charge_due(taxed.office)
+    assert charges(taxed) == 0
+    assert not standing(taxed).is_on
+    assert taxed.kinds() == ["automatic_off"]

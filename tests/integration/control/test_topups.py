@@ -317,6 +317,9 @@ def test_a_refund_made_at_the_company_is_put_before_a_person_each_once(
     assert found == {("refunded_elsewhere", org, 300), ("refunded_elsewhere", org, 200)}
     assert len(paying.items()) == 2
     assert all(item.subject.startswith("top_") for item in paying.items())
+    paying.company.refund_failed(next(iter(paying.company.refunds)))
+    paying.hear()
+    assert [item.cents for item in paying.items()] == [200]
     assert paying.cents(acme) == 1_000
 
 

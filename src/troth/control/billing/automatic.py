@@ -1,5 +1,6 @@
 """Saved cards and automatic top-up: below a threshold, within a month's cap, one at a time."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -97,9 +98,12 @@ def set_rule(tx: Transaction, till: Till, actor: Actor, owner: Organization, *, 
     """Switch automatic top-up on, or change it.
 
     Raises:
-        InvalidValue: an amount that cannot be, no saved card, or an organization that may not.
+        InvalidValue: an amount that cannot be, no saved card, an organization that may not, or
+            taxes, which only the company's page can ask for.
     """
     refuse_stopped(tx, owner)
+    if till.terms.tax_part:
+        raise InvalidValue("organization", "taxes are added on the payment page only: top up there")
     _check(rule, till.terms)
     if saved_card(tx, till, owner.raw)[1] is None:
         raise InvalidValue("organization", "it has no saved card: top up once with --save-card")
@@ -130,6 +134,12 @@ def switch_off(tx: Transaction, actor: Actor, owner: Organization) -> None:
     """Switch automatic top-up off; off stays off."""
     tx.execute("UPDATE automatic_topup SET is_on = 0 WHERE org = ?", (owner.raw,))
     append(tx, actor, Action.AUTOMATIC_TOPUP_OFF, owner.ref)
+
+
+def stop_automatic(tx: Transaction, actor: Actor, owner: Organization) -> None:
+    """Switch automatic top-up off where it is on: money that goes back is not charged again."""
+    if tx.execute("UPDATE automatic_topup SET is_on = 0 WHERE org = ? AND is_on = 1", (owner.raw,)):
+        append(tx, actor, Action.AUTOMATIC_TOPUP_OFF, owner.ref)
 
 
 def standing(tx: Transaction, till: Till, owner: Organization, now_ms: int) -> Standing:
@@ -171,11 +181,12 @@ def due(tx: Transaction, now_ms: int, limit: int) -> list[bytes]:
         (now_ms,),
         tuple[bytes],
     )
-    below = [org for (org,) in found if _is_below(tx, org)]
+    below = [org for (org,) in found if is_below(tx, org)]
     return below[:limit]
 
 
-def _is_below(tx: Transaction, org: bytes) -> bool:
+def is_below(tx: Transaction, org: bytes) -> bool:
+    """Tell whether less is free in a wallet than the threshold of its rule."""
     found = tx.row(
         "SELECT 1 FROM book JOIN automatic_topup AS a ON a.org = ? WHERE book.id = ?"
         " AND posted - held < a.threshold",
@@ -196,11 +207,11 @@ def begin_automatic(tx: Transaction, till: Till, org: bytes, now_ms: int) -> Top
         return None
     owner = find(tx, ids.text("org", org))
     wanted = Wanted(found[0], kind=TopupKind.AUTOMATIC)
-    try:
-        return begin_topup(tx, till, automatic(now_ms), owner, wanted=wanted)
-    except InvalidValue:  # the operator's limits have changed since it was set
-        _give_up(tx, org, f"{owner.ref} {now_ms}", found[0], now_ms=now_ms)
-        return None
+    if not till.terms.tax_part:
+        with suppress(InvalidValue):  # the operator's limits have changed since it was set
+            return begin_topup(tx, till, automatic(now_ms), owner, wanted=wanted)
+    _give_up(tx, org, f"{owner.ref} {now_ms}", found[0], now_ms=now_ms)
+    return None
 
 
 def _wait(tx: Transaction, org: bytes, until_ms: int) -> None:

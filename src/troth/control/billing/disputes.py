@@ -11,6 +11,7 @@ import msgspec
 from troth.control import accounts
 from troth.control.audit import Action, append
 from troth.control.billing import ports
+from troth.control.billing.automatic import stop_automatic
 from troth.control.billing.queue import ItemKind, raise_item, settle_item
 from troth.control.billing.terms import NUSD_PER_CENT, Till, automatic, lock_wallet
 from troth.control.billing.topups import Topup, read_topups, topup_of
@@ -131,6 +132,7 @@ def _open(tx: Transaction, till: Till, told: ports.Dispute, topup: Topup, *, now
     books.transfer(tx, [books.Transfer(Kind.DISPUTE, raw.hex(), amount)], till.desk, now_ms)
     ref = ids.text("dsp", raw)
     append(tx, actor, Action.DISPUTE_OPEN, ref, other=owner.ref, amount_nusd=amount)
+    stop_automatic(tx, actor, owner)
     kind, org = ItemKind.DISPUTE, topup.org
     raise_item(tx, kind, ref, org=org, cents=told.cents, now_ms=now_ms)
     reserve_more(tx, till, topup.org, now_ms)

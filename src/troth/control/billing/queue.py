@@ -27,7 +27,7 @@ class ItemKind(Code):
     CARD_NEEDS_OWNER = "card_needs_owner"
     """The bank wants the card's owner to confirm an automatic top-up."""
     AUTOMATIC_OFF = "automatic_off"
-    """Automatic top-up was switched off, after declines or because its amount may not be."""
+    """Automatic top-up was switched off, after declines or because the terms no longer allow it."""
     REFUND_FAILED = "refund_failed"
     """A refund did not arrive; its credit is back in the wallet."""
     REFUND_NEEDS_OWNER = "refund_needs_owner"

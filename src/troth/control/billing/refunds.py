@@ -12,8 +12,9 @@ import msgspec
 from troth.control.accounts import Organization, is_closed
 from troth.control.audit import Action, Actor, append
 from troth.control.billing import ports
+from troth.control.billing.automatic import is_below, stop_automatic
 from troth.control.billing.disputes import DisputeState, disputed, reserve_more
-from troth.control.billing.queue import ItemKind, raise_item
+from troth.control.billing.queue import ItemKind, raise_item, settle_item
 from troth.control.billing.terms import (
     MS_OF_DAY,
     MS_OF_HOUR,
@@ -176,6 +177,8 @@ def begin_refund(
         if part:
             begun.append(_take(tx, till, actor, (owner, asked), part=(lot, topup, part)))
             left -= begun[-1].cents
+    if begun and is_below(tx, owner.raw):
+        stop_automatic(tx, actor, owner)
     return begun
 
 
@@ -298,13 +301,16 @@ def apply_refund(tx: Transaction, till: Till, told: ports.Refund, now_ms: int) -
 def note_elsewhere(tx: Transaction, till: Till, told: ports.Refund, now_ms: int) -> None:
     """Tell a person of a refund that was made at the company, not here: its credit is still there.
 
-    Once a refund; one of a payment that is none of ours is none of ours.
+    Once a refund, unless it fails; one of a payment that is none of ours is none of ours.
     """
     mark = till.sealer.mark(told.intent)
     for topup in read_topups(tx, "WHERE intent_mark = ?", (mark,)):
         subject = f"{topup.ref} {till.sealer.mark(told.ref).hex()[:_MARK_LETTERS]}"
         kind, org = ItemKind.REFUNDED_ELSEWHERE, topup.org
-        raise_item(tx, kind, subject, org=org, cents=told.cents, now_ms=now_ms)
+        if told.status is ports.RefundStatus.FAILED:
+            settle_item(tx, kind, subject, automatic(now_ms))
+        else:
+            raise_item(tx, kind, subject, org=org, cents=told.cents, now_ms=now_ms)
 
 
 def _end(tx: Transaction, refund: Refund, state: RefundState, now_ms: int) -> None:

@@ -88,7 +88,7 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
             AlertKind.AUTOMATIC_OFF: _Letter(
                 "Automatic top-up is off",
                 "Automatic top-up was switched off: the card was declined three times, or the "
-                "amount is outside the limits.\n\n"
+                "operator's terms no longer allow it.\n\n"
                 "Organization: {organization}\n"
                 "Amount: {used} USD\n"
                 "As of: {at} UTC\n\n"
@@ -170,7 +170,7 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
             AlertKind.AUTOMATIC_OFF: _Letter(
                 "Automatische Aufladung ist aus",
                 "Die automatische Aufladung wurde ausgeschaltet: Die Karte wurde dreimal "
-                "abgelehnt, oder der Betrag liegt außerhalb der Grenzen.\n\n"
+                "abgelehnt, oder die Bedingungen des Betreibers lassen sie nicht mehr zu.\n\n"
                 "Organisation: {organization}\n"
                 "Betrag: {used} USD\n"
                 "Stand: {at} UTC\n\n"
@@ -251,7 +251,7 @@ _SENTENCES: Final[Mapping[Language, _Sentences]] = {
             AlertKind.AUTOMATIC_OFF: _Letter(
                 "La recharge automatique est désactivée",
                 "La recharge automatique a été désactivée : la carte a été refusée trois fois, ou "
-                "le montant est hors des limites.\n\n"
+                "les conditions de l'opérateur ne la permettent plus.\n\n"
                 "Organisation : {organization}\n"
                 "Montant : {used} USD\n"
                 "État : {at} UTC\n\n"
