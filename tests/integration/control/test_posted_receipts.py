@@ -135,6 +135,16 @@ def test_a_receipt_names_the_credits_that_paid_it(world: PostedWorld) -> None:
     assert drawn == {lot.id.hex(): lot.spent for lot in lots}
 
 
+def test_no_cell_of_exported_receipts_is_a_formula(world: PostedWorld) -> None:
+    org = world.organization(USD)
+    request = ask(world.gateway(), org, 7, model="=1+1")
+    world.pump()
+    head, row = usage.as_rows([receipt(world, request)])
+    told = dict(zip(head, row, strict=True))
+    assert (told["model_asked"], told["model_served"]) == ("'=1+1", "'=1+1")
+    assert (told["receipt"], told["charged_nusd"]) == (request, 7)
+
+
 def test_a_receipt_beside_expired_ones_names_its_batch_without_a_proof(world: PostedWorld) -> None:
     org = world.organization(USD)
     gateway = world.gateway()

@@ -7,6 +7,7 @@ import msgspec
 
 from troth.catalog.explain import ChargeLine, explained, summed
 from troth.catalog.price import Sheet, TierMode
+from troth.control.usage.cells import inert
 from troth.control.usage.months import Month
 from troth.control.usage.postings import Drawn, Posting, drawn, proved
 from troth.control.usage.record import MS_OF_DAY, ShownAttempt
@@ -215,15 +216,15 @@ _COLUMNS: Final = (
 
 
 def as_rows(found: Sequence[Receipt]) -> Iterator[tuple[str | int, ...]]:
-    """Yield the names of a table's columns, then a row a receipt."""
+    """Yield the names of a table's columns, then a row a receipt; no cell is a formula."""
     yield _COLUMNS
     for each in found:
         used = each.quantities
         yield (
-            each.id, iso(each.started_at_ms), each.key, each.endpoint, each.model_asked,
-            each.model_served, each.provider, each.outcome, each.usage_source, tokens_in(used),
-            used.cache_read, tokens_out(used), used.images, used.audio_ms, used.characters,
-            each.price_set, each.charged_nusd, each.charged_usd,
+            each.id, iso(each.started_at_ms), each.key, each.endpoint, inert(each.model_asked),
+            inert(each.model_served), each.provider, each.outcome, each.usage_source,
+            tokens_in(used), used.cache_read, tokens_out(used), used.images, used.audio_ms,
+            used.characters, each.price_set, each.charged_nusd, each.charged_usd,
         )  # fmt: skip
 
 

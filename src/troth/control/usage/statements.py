@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from troth.control.usage.cells import inert
 from troth.control.usage.months import Month, date_of
 from troth.control.usage.record import HOURS_OF_DAY
 from troth.kernel import ids
@@ -170,7 +171,6 @@ def _movements(transaction: Transaction, org_raw: bytes, month: Month) -> list[M
     return [Movement(entry.hex(), date_of(day), kind, amount) for entry, day, kind, amount in rows]
 
 
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: Final = (
     "kind", "day", "key", "project", "model", "requests", "failed", "tokens_in", "tokens_cached",
     "tokens_out", "images", "audio_ms", "characters", "amount_nusd", "amount_usd",
@@ -191,10 +191,6 @@ def as_csv(found: Statement) -> str:
         writer.writerow([each.kind, each.day, *blanks, amount, usd(amount)])
     for line in found.lines:
         *told, charged = msgspec.structs.astuple(line)
-        cells = (_inert(each) if isinstance(each, str) else each for each in told)
+        cells = (inert(each) if isinstance(each, str) else each for each in told)
         writer.writerow(["usage", *cells, -charged, usd(-charged)])
     return text.getvalue()
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULAS) else text
