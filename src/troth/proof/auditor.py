@@ -43,7 +43,7 @@ class Audit:
         self._closes: dict[tuple[int, bytes], Sums] = {}
         self._days: set[int] = set()
         self._gone: set[int] = set()
-        self._kept_days: set[int] = set()
+        self._begun: set[int] = set()
         self._moved: defaultdict[tuple[int, bytes], Sums] = defaultdict(lambda: [0, 0, 0])
         self._replayed: defaultdict[bytes, int] = defaultdict(int)
         self._drawn: defaultdict[bytes, int] = defaultdict(int)
@@ -166,8 +166,10 @@ class Audit:
         self._chains[desk] = (n, found)
         self._compare(desk, n, found)
         root = _raw(batch, "charges_root")
-        if not charges and root != EMPTY and day in self._days:
-            self._gone.add(day)  # kept no longer than their class; the day's close stands for them
+        if charges:
+            self._begun.add(desk)
+        if desk not in self._begun and root != EMPTY and day in self._days:
+            self._gone.add(day)  # the oldest are kept no longer; the day's close stands for them
         elif _root(_charge(row) for row in charges) != root:
             self._say(f"charges of batch {desk}/{n} were changed")
         keys = sorted(_raw(row, "id") for row in entries)
@@ -193,7 +195,6 @@ class Audit:
         if row["t"] == "entry":
             self._give_back(row, dr, amount)
             return
-        self._kept_days.add(day)
         if row["lot"] is not None:
             self._drawn[_raw(row, "lot")] += amount
 
@@ -211,8 +212,6 @@ class Audit:
         self._finish_heads()
 
     def _finish_days(self) -> None:
-        for day in self._gone & self._kept_days:
-            self._say(f"some charges of day {day} are gone: they go all together or not at all")
         for (day, book), told in self._closes.items():
             moved = list(self._moved.get((day, book), [0, 0, 0]))
             if day in self._gone:

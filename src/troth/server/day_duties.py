@@ -49,7 +49,7 @@ def forget_usage(office: Office) -> None:
             gone = usage.forget(tx, office.usage_days, office.clock.now_ms(), _ROWS_A_STEP)
     now_ms = office.clock.now_ms()
     gone = office.usage_days
-    while gone:
+    while gone and not office.exports.are_read(office.clock):
         with office.store.write() as tx:
             first = documents.unwritten_since(tx)
             gone = usage.forget_day(tx, office.usage_days, now_ms, first)

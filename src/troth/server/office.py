@@ -16,6 +16,7 @@ from troth.server.settings import KeySettings
 from troth.server.shelf import Stock
 from troth.store.engine import Store
 
+_PAGES_NS: Final = 60_000_000_000
 DESK: Final = 0
 """The stripe of the operator's books that management writes to."""
 
@@ -86,6 +87,24 @@ class NoGateways:
         return Told()
 
 
+class Exports:
+    """Who reads the ledger page by page: until he is through, nothing may be dropped of it."""
+
+    __slots__ = ("_last_ns",)
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+
+    def note(self, clock: Clock) -> None:
+        """A page is read."""
+        self._last_ns = clock.monotonic_ns()
+
+    def are_read(self, clock: Clock) -> bool:
+        """Tell whether a page was read lately, so that others may follow."""
+        last_ns = self._last_ns
+        return last_ns is not None and clock.monotonic_ns() - last_ns < _PAGES_NS
+
+
 class Office(msgspec.Struct, frozen=True):
     """All of it in one place. `is_serving` tells whether gateways run beside.
 
@@ -111,3 +130,4 @@ class Office(msgspec.Struct, frozen=True):
     alerts: AlertTerms = AlertTerms()
     usage_days: int = 0
     documents: DocumentTerms = DocumentTerms()
+    exports: Exports = msgspec.field(default_factory=Exports)

@@ -12,6 +12,8 @@ from troth.kernel.ids import made_at_ms
 from troth.kernel.receipt_errors import ReceiptExpired
 from troth.ledger import books
 from troth.server.day_duties import close_days, forget_usage
+from troth.server.document_duties import issue_months
+from troth.server.management.reporting import export_batches, export_closes, export_opening
 from troth.server.management.reports import show_receipt
 from troth.server.management.statements import list_posted
 from troth.server.office import Office
@@ -107,6 +109,43 @@ def test_rows_stay_until_their_day_is_closed(office: Office, clock: ManualClock)
     close_days(here)
     forget_usage(here)
     assert kept(here) == 0
+
+
+def charges(office: Office) -> int:
+    with office.store.read() as tx:
+        return tx.number("SELECT count(*) FROM charge")
+
+
+def test_no_charge_leaves_while_the_ledger_is_exported(office: Office, clock: ManualClock) -> None:
+    here = keeping(office)
+    open_day(here, clock)
+    with here.store.write() as tx:
+        day = tx.number("SELECT day FROM open_day")
+        tx.execute(
+            "INSERT INTO charge (desk, batch, n, dr, cr, amount, count, day)"
+            " VALUES (0, 1, 0, ?, ?, 1, 1, ?)",
+            (b"w" + b"o" * 16, b"=promo_expense/00", day),
+        )
+        tx.execute("UPDATE book SET posted = posted - 1 WHERE floor0 = 1")
+        tx.execute(
+            "INSERT INTO book (id, kind, floor0, posted) VALUES (?, 'promo_expense', 0, 1)",
+            (b"=promo_expense/00",),
+        )
+    clock.advance(200 * DAY_MS)
+    close_days(here)
+    issue_months(here)
+    export_opening(here)
+    forget_usage(here)
+    clock.advance(59_000)
+    export_closes(here, -1, 1)
+    clock.advance(59_000)
+    export_batches(here, 0, 0, 1)
+    clock.advance(59_999)
+    forget_usage(here)
+    assert charges(here) == 1
+    clock.advance(1)
+    forget_usage(here)
+    assert charges(here) == 0
 
 
 @pytest.mark.parametrize("request_id", ["", "req_x", "nonsense", "key_" + "0" * 32])

@@ -13,6 +13,10 @@ from troth.store.transaction import Transaction
 
 TIME_BYTES: Final = 6
 """Of a request's id, the milliseconds that it begins with."""
+_BATCHES_A_STEP: Final = 20
+_OLDEST: Final = (
+    "SELECT desk, (SELECT min(batch) FROM charge WHERE charge.desk = chain.desk) FROM chain"
+)
 POSTED_DAYS: Final = 9
 """A row is posted this many days after its request at the latest; its day must be closed."""
 
@@ -49,7 +53,9 @@ def forget(transaction: Transaction, days: int, now_ms: int, limit: int) -> int:
 
 
 def forget_day(transaction: Transaction, days: int, now_ms: int, before_day: int) -> int:
-    """Drop what else is kept of usage, of the oldest day whose time is over; return how much.
+    """Drop what else is kept of usage whose time is over, the oldest of it; return how much.
+
+    Call it until it returns 0: each step is short, for what is posted waits for it.
 
     That are charges, which the day's close stands for, sums by the hour, which those of the day
     stand for, and orphans. Days from `before_day` on stay: their month is not written yet.
@@ -58,8 +64,13 @@ def forget_day(transaction: Transaction, days: int, now_ms: int, before_day: int
     end = min(now_ms // MS_OF_DAY - days, opened, before_day)
     if days <= 0:
         return 0
-    charges = transaction.execute(
-        "DELETE FROM charge WHERE day = (SELECT min(day) FROM charge) AND day < ?", (end,)
+    charges = sum(
+        transaction.execute(
+            "DELETE FROM charge WHERE desk = ? AND batch >= ? AND batch < ? AND day < ?",
+            (desk, first, first + _BATCHES_A_STEP, end),
+        )
+        for desk, first in transaction.rows(_OLDEST, (), tuple[int, int | None])
+        if first is not None
     )
     hours = transaction.execute(
         "DELETE FROM rollup_hour WHERE hour / 24 = (SELECT min(hour) / 24 FROM rollup_hour)"

@@ -77,6 +77,7 @@ def verify(tx: Transaction) -> Report:
 
 def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
     before: dict[int, tuple[int, bytes]] = {}
+    has_begun = False
     for head, rows in tx.packed(
         "SELECT desk, n AS batch, prev_hash, charges_root, receipts_root, entries_root, count, day,"
         " at, hash FROM batch",
@@ -90,10 +91,11 @@ def _batches(tx: Transaction, report: Report, sums: _Sums) -> None:
             report.problems.append(_BATCH.format(batch.desk, batch.n))
         before[batch.desk] = (batch.n, stored)
         report.batches += 1
-        if rows or batch.charges_root == EMPTY_ROOT or batch.day not in sums.sealed:
+        has_begun = bool(rows) or (has_begun and n > 0)
+        if has_begun or batch.charges_root == EMPTY_ROOT or batch.day not in sums.sealed:
             _charges(batch, rows, report, sums)
-        else:
-            sums.has_gone = True  # class usage: gone with its day; the day's close stands for it
+        else:  # class usage: the oldest go first, and the closes of their days stand for them
+            sums.has_gone = True
     rows_and_odd = f"SELECT count(*) + count(CASE WHEN {_ODD} THEN 1 END) FROM charge"  # noqa: S608
     if report.charges != tx.number(rows_and_odd, _OF_ODD):
         strays = tx.rows(

@@ -59,11 +59,8 @@ class Leases:
             purse.available += offer
             need = 0 if purse.is_unsure else purse.need or purse.bound
             recent = purse.recent + purse.recent_before
-            asks.append(
-                LeaseAsk(
-                    purse.op, purse.id, purse.epoch, offer, need, purse.least, purse.bound, recent
-                )
-            )
+            which = purse.op, purse.id, purse.epoch
+            asks.append(LeaseAsk(*which, offer, need, purse.least, purse.bound, recent))
             purse.need = purse.least = purse.bound = 0
             purse.is_unsure = False
         return asks

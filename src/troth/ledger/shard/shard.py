@@ -283,6 +283,5 @@ class Shard:
         """Tell whether a reservation is open here or its settlement is not yet posted."""
         return reservation in self._open or any(
             records.settlement(body).reservation == reservation
-            for queue in (self._sent, self._unsent)
-            for _, body in queue
+            for _, body in (*self._sent, *self._unsent)
         )

@@ -166,6 +166,7 @@ def accept_corrections(body: NewCorrections, office: Here, by: By, key: Key) -> 
 @ROUTER.get("/ledger/export")
 def export_opening(office: Here) -> Response:
     """Give the first lines of the ledger: how far it goes, books and lots as they stand."""
+    office.exports.note(office.clock)
     with office.store.read() as tx:
         return Response(reports.opening(tx, office.clock.now_ms()), media_type=LINES)
 
@@ -173,6 +174,7 @@ def export_opening(office: Here) -> Response:
 @ROUTER.get("/ledger/export/closes")
 def export_closes(office: Here, after_day: int, until_day: int) -> Response:
     """Give some closed days; empty when there are no more."""
+    office.exports.note(office.clock)
     with office.store.read() as tx:
         return Response(reports.closes(tx, after_day, until_day, _DAYS), media_type=LINES)
 
@@ -185,6 +187,7 @@ def export_batches(
     until: Annotated[int, Query(ge=0)],
 ) -> Response:
     """Give some batches of a desk with their rows; empty when there are no more."""
+    office.exports.note(office.clock)
     with office.store.read() as tx:
         return Response(
             reports.batches(tx, desk, after, min(until, after + _BATCHES)), media_type=LINES
