@@ -186,6 +186,18 @@ def test_a_margin_is_that_after_corrections(shop: Shop) -> None:
     assert (by_organization.charged_nusd, by_organization.cost_nusd) == (50, 60)
 
 
+def test_a_provider_may_give_back_more_than_it_asked_for(shop: Shop) -> None:
+    org = shop.owner("ada", (LotKind.PAID, 10_000, None))
+    shop.ask(org, 100, cost=60, source=UsageSource.REPORTED)
+    told = Told(shop.close(), "simulated", -5, 1)
+    assert shop.accept(shop.propose(told)) == Accepted(1, -65, 0)
+    assert shop.balance(OperatorBook.PROVIDER_PAYABLE, "simulated") == -5
+    with shop.store.read() as tx:
+        found = reports.reconcile(tx, WHOSE, [told])
+    assert [(each.state, each.difference_nusd) for each in found.lines] == [(State.AGREES, 0)]
+    shop.verify()
+
+
 def test_two_who_accept_the_same_bill_at_once_post_it_once(shop: Shop) -> None:
     org = shop.owner("ada", (LotKind.PAID, 10_000, None))
     shop.ask(org, 100, cost=60)

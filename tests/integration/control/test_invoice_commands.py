@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.builders.command_line import CommandLine
+from troth.control import audit
 from troth.control.documents import Details, Document, LegalHold, Listed, Paid, receipt_for_topup
 from troth.kernel.clock import SystemClock
 from troth.kernel.ids import IdMaker, system_entropy
@@ -98,6 +99,9 @@ def test_a_document_is_credited(troth: CommandLine) -> None:
     note = troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1")
     assert (note.gross_cents, note.tax_cents) == (-5_000, -375)
     assert troth.ask(Document, "invoices", "credit", NUMBER, "50", "--reference", "r 1") == note
+    with closing(engine.open("sqlite:///troth-data/troth.db")) as store, store.read() as tx:
+        told = [each.action for each in audit.recent(tx, 99)]
+    assert told.count("document.credit") == 1
     wrong = [("50.01", "r 2"), ("0.001", "r 2"), ("0", "r 2"), ("1", " "), ("1", "r" * 65)]
     for amount, reference in wrong:
         said = troth.run("invoices", "credit", NUMBER, amount, "--reference", reference)

@@ -240,6 +240,16 @@ def test_another_currency_is_refused(form: str) -> None:
     assert "its currency is not USD" in refused.value.message
 
 
+def test_one_page_of_several_is_no_bill() -> None:
+    first = {**OPENAI, "has_more": True, "next_page": "p2"}
+    for pages in (first, [OPENAI, first]):
+        with pytest.raises(InvalidValue) as refused:
+            read_export(form_of("openai"), msgspec.json.encode(pages))
+        assert "there are more" in refused.value.message
+    both = read_export(form_of("openai"), msgspec.json.encode([first, OPENAI]))
+    assert both[0].cost_nusd == 120_000_300
+
+
 def test_an_unknown_form_names_those_there_are() -> None:
     with pytest.raises(InvalidValue) as refused:
         form_of("../secrets")

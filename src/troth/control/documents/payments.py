@@ -53,6 +53,11 @@ class Returned(msgspec.Struct, frozen=True):
     reference: str
     about: bytes | None = None
 
+    @property
+    def subject(self) -> str:
+        """What a credit note of it is about."""
+        return f"return:{self.reference}"
+
 
 def receipt_for_topup(
     tx: Transaction, terms: Terms, paid: Paid, now_ms: int, *, sealer: Sealer
@@ -169,9 +174,7 @@ def credit_note(
             notes=(Note.MIRRORS,),
         )
 
-    subject = f"return:{returned.reference}"
-    kind = Kind.CREDIT_NOTE
-    about = returned.about
+    kind, subject, about = Kind.CREDIT_NOTE, returned.subject, returned.about
     wanted = Wanted(terms.series, kind, subject, owner.raw, terms.keep, now_ms, about)
     frozen = _frozen(tx, wanted, compose, sealer)
     made = frozen.document

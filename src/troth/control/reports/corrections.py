@@ -118,7 +118,7 @@ def accept(tx: Transaction, actor: audit.Actor, proposal: Proposal, desk: int) -
             raise InvalidValue(f"rows[{place}].day", "wait until this day is closed")
         ours = counted(tx, whose, row.day, last).get((row.day, row.model), Ours())
         is_same = (ours.cost, row.theirs_nusd - ours.cost) == (row.ours_nusd, row.cost_nusd)
-        if not is_same or row.theirs_nusd < 0 or not row.cost_nusd:
+        if not is_same or not row.cost_nusd:
             reason = "the books say otherwise now: compare the bill again"
             raise InvalidValue(f"rows[{place}].ours_nusd", reason)
         found = _shares(tx, whose, (row.day, row.model, row.cost_nusd), actor.at_ms)

@@ -169,7 +169,12 @@ def _json_rows(form: Form, body: bytes) -> Iterator[Flat]:
     except msgspec.MsgspecError:
         raise InvalidValue("export", "it is not one JSON document") from None
     are_many = isinstance(whole, list)
-    for page in whole if isinstance(whole, list) else [whole]:
+    pages = whole if isinstance(whole, list) else [whole]
+    last = pages[-1] if pages else None
+    if isinstance(last, dict) and last.get("has_more") is True:
+        reason = "its last page says that there are more: fetch them all, and give a list of them"
+        raise InvalidValue("export", reason)
+    for page in pages:
         is_whole = not are_many or (isinstance(page, dict) and form.rows[0] in page)
         yield from _within(page, form.rows if is_whole else form.rows[1:], {})
 

@@ -200,7 +200,8 @@ def _line(
 ) -> Line:
     here, there = ours or Ours(), theirs or (0, 0)
     difference = there[0] - here.cost
-    is_within = abs(difference) * _WHOLE <= tolerance_bp * max(here.cost, there[0])
+    larger = max(abs(here.cost), abs(there[0]))  # a provider may give back more than it asked for
+    is_within = abs(difference) * _WHOLE <= tolerance_bp * larger
     if is_within:
         state = State.AGREES
     elif theirs is None:

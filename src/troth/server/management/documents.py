@@ -165,9 +165,11 @@ def credit_document(number: str, body: NewReturn, office: Here, by: By) -> Respo
         raise InvalidValue("reference", reason)
     returned = documents.Returned(number, amount // _NUSD_PER_CENT, reference)
     with office.store.write() as tx:
+        before = documents.of_subject(tx, returned.subject, office.sealer)
         made = documents.credit_note(tx, office.documents, returned, by.at_ms, sealer=office.sealer)
-        action = audit.Action.DOCUMENT_CREDIT
-        audit.append(tx, by, action, number, other=made.number, amount_nusd=amount)
+        if before is None:
+            action = audit.Action.DOCUMENT_CREDIT
+            audit.append(tx, by, action, number, other=made.number, amount_nusd=amount)
     return Response(made.body, 201, media_type=JSON)
 
 

@@ -18,6 +18,7 @@ _BATCHES: Final = 2_000
 _DAYS: Final = 31
 _MS_OF_DAY: Final = 86_400_000
 _CORRECTIONS: Final = "corrections"
+Amount = Annotated[int, Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)]
 Count = Annotated[int, Field(ge=0, le=reports.AMOUNT_MAX)]
 ROUTER: Final = APIRouter()
 
@@ -27,8 +28,8 @@ class NewTold(Body):
 
     day: int = Field(ge=0, le=reports.DAY_MAX)
     model: str = Field(min_length=1, max_length=200)
-    cost_nusd: int = Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)
-    requests: int = Field(default=0, ge=0, le=reports.AMOUNT_MAX)
+    cost_nusd: Amount
+    requests: Count = 0
 
 
 class NewExport(Body):
@@ -58,9 +59,9 @@ class NewCorrection(Body):
 
     day: int = Field(ge=0, le=reports.DAY_MAX)
     model: str = Field(min_length=1, max_length=200)
-    ours_nusd: Count
-    theirs_nusd: Count
-    cost_nusd: int = Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)
+    ours_nusd: Amount
+    theirs_nusd: Amount
+    cost_nusd: Amount
     overcharges: list[NewOvercharge] = Field(default_factory=list, max_length=100_000)
 
 
