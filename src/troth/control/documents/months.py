@@ -43,9 +43,10 @@ LEFT JOIN topup ON topup.lot = coalesce(correction.lot, lot.id)
 LEFT JOIN document ON document.about = topup.id"""
 """From a lot to the document of the payment that it came from, also where it is a correction."""
 _DRAWN: Final = f"""
-SELECT charge.dr, lot.kind, coalesce(document.number, ''), sum(charge.amount)
-FROM charge {_PAPER.format("charge.lot")}
-WHERE charge.day BETWEEN ? AND ? GROUP BY 1, 2, 3"""  # noqa: S608 - of constants
+SELECT drawn.dr, lot.kind, coalesce(document.number, ''), sum(drawn.amount)
+FROM (SELECT dr, lot, sum(amount) AS amount FROM charge WHERE day BETWEEN ? AND ? GROUP BY dr, lot)
+  AS drawn {_PAPER.format("drawn.lot")}
+GROUP BY 1, 2, 3"""  # noqa: S608 - of constants
 _CORRECTED: Final = f"""
 SELECT entry.cr, lot.kind, coalesce(document.number, ''), sum(entry.amount)
 FROM entry {_PAPER.format("entry.id")}
