@@ -206,6 +206,24 @@ def test_what_gifts_paid_is_not_invoiced(town: Town) -> None:
     assert invoice.gross_cents == 200
 
 
+def test_a_month_in_which_nothing_bought_was_used_is_no_invoice(town: Town) -> None:
+    ada = town.owner("Ada")
+    town.go_to(2027, 2, 3)
+    town.credit(ada.raw, 5 * USD)
+    town.go_to(2027, 3, 1)
+    town.credit(ada.raw, USD, LotKind.PROMO)
+    town.use(ada, USD)
+    town.go_to(2027, 4, 1)
+    town.use(ada, USD)
+    town.go_to(2027, 5, 1)
+    invoice, *early = town.documents(AT_USAGE, ada)
+    assert [(each.kind, each.tax.treatment) for each in early] == [
+        (Kind.STATEMENT, Treatment.LATER)
+    ] * 2
+    assert (invoice.kind, invoice.number[-6:]) == (Kind.INVOICE, "000001")
+    assert (invoice.period, invoice.gross_cents) == (("2027-04-01", "2027-04-30"), 100)
+
+
 def test_a_month_whose_charges_are_gone_is_not_invoiced(town: Town) -> None:
     ada = town.owner("Ada")
     town.go_to(2027, 2, 3)

@@ -235,7 +235,7 @@ def issue(
     split = _split(tx, terms, sums, sealer)
     is_invoice = split is not None
     gross_cents = _invoiced(split) // NUSD_PER_CENT if split else 0
-    tax = tax_of(terms, party, span.last) if is_invoice else _untaxed(terms)
+    tax = tax_of(terms, party, span.last) if is_invoice else _untaxed(terms, sums)
     tax_cents = within(gross_cents, tax.rate_bp)
     kind = Kind.INVOICE if is_invoice else Kind.STATEMENT
 
@@ -270,8 +270,11 @@ def issue(
     return frozen
 
 
-def _untaxed(terms: Terms) -> Tax:
-    return Tax(Treatment.NONE if terms.engine is Engine.NONE else Treatment.EARLIER)
+def _untaxed(terms: Terms, sums: Sums) -> Tax:
+    if terms.engine is Engine.NONE:
+        return Tax(Treatment.NONE)
+    is_unused = terms.point is Point.USAGE and not sums.bought
+    return Tax(Treatment.LATER if is_unused else Treatment.EARLIER)
 
 
 def _lines(sums: Sums) -> Iterator[Used]:
@@ -294,8 +297,9 @@ def _balance(sums: Sums) -> Iterator[Balance]:
 def _split(tx: Transaction, terms: Terms, sums: Sums, sealer: Sealer) -> Split | None:
     """Cut a month's paid usage into whole cents and a rest that the next month takes on.
 
-    Where more was corrected than used, all of that is the rest. None where nothing is invoiced:
-    VAT is due once, as the document of a payment promised, whatever is asked for since.
+    Where more was corrected than used, all of that is the rest. None where nothing is invoiced, for
+    nothing bought was used, or its VAT is dealt with: it is due once, as the document of a payment
+    promised, whatever is asked for since.
     """
     if terms.engine is Engine.NONE:
         return None
@@ -304,11 +308,12 @@ def _split(tx: Transaction, terms: Terms, sums: Sums, sealer: Sealer) -> Split |
         for number in sums.bought.keys() | sums.corrected.keys()
         if _is_due(tx, terms, number, sealer)
     }
-    if terms.point is not Point.USAGE and not due:
-        return None
     bought = sum(sums.bought.values())
-    whole = sums.gifts + bought
-    invariant(whole == sums.charged, "a month is invoiced while its charges are there")
+    if due or terms.point is Point.USAGE:
+        whole = sums.gifts + bought
+        invariant(whole == sums.charged, "a month is invoiced while its charges are there")
+    if not due:
+        return None
     taxed = sum(amount for number, amount in sums.bought.items() if number in due)
     corrected = sum(amount for number, amount in sums.corrected.items() if number in due)
     before = tx.row(
