@@ -205,7 +205,7 @@ class Model(Shape, frozen=True):
     name: str  # this and what follows: as OpenRouter has it
     context_length: Whole
     architecture: dict[str, list[str]]
-    pricing: dict[str, object]
+    pricing: Ours
     top_provider: dict[str, int | None]
     supported_parameters: list[str]
     x_troth: Ours
