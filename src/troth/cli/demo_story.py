@@ -1,9 +1,11 @@
 """What `troth demo` shows: official clients, real tokens as they come, the receipt, the balance."""
 
 import http.client
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shutil import which
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -169,11 +171,12 @@ def _show_receipt(receipt: Receipt) -> None:
 def _show_books(management: Client, story: Story) -> None:
     wallet = read(management.get("organizations", ORGANIZATION, "wallet"), ShownWallet)
     config = story.settings.folder / "troth.toml"
+    troth = "troth" if which("troth") else sys.argv[0]
     _table(
         "Wallet",
         ("balance", f"{wallet.posted_usd} USD"),
-        ("command", f"troth wallet show {ORGANIZATION} --config {config}"),
-        ("top-up", f"troth wallet topup {ORGANIZATION} 25 --config {config}"),
+        ("command", f"{troth} wallet show {ORGANIZATION} --config {config}"),
+        ("top-up", f"{troth} wallet topup {ORGANIZATION} 25 --config {config}"),
     )
     _table(
         "Addresses",

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from click import ClickException
 
-from troth.cli.client import Client
+from troth.cli.running import state_of
 from troth.kernel.clock import SystemClock
 from troth.kernel.errors import Misconfigured
 from troth.server import database
@@ -226,9 +226,11 @@ def _management(settings: Settings) -> Iterator[Finding]:
     """Open the database as a start would, unless a running installation has it open."""
     if _is_running(settings):
         try:
-            Client(settings.run_folder / "control.sock").get("state")
+            state = state_of(settings)
         except ClickException as error:
             yield Finding("management does not answer", error.message, "troth serve")
+        else:
+            yield from map(_refused, state.refusing)
         return
     if not database.is_made(settings):
         yield from _unreached(settings)
@@ -241,6 +243,16 @@ def _management(settings: Settings) -> Iterator[Finding]:
         yield Finding("management is silent", cause, f"lsof {settings.run_folder / 'lock'}")
     except Misconfigured as error:
         yield Finding("the installation cannot start", error.problem, "troth config check")
+
+
+def _refused(pair: tuple[str, str]) -> Finding:
+    """Say that an upstream refuses the operator, as its callers cannot."""
+    upstream, model = pair
+    return Finding(
+        f"'{upstream}' refuses what is asked for '{model}'",
+        "our key, our account or the model's name is wrong there",
+        f"set 'providers.{upstream}.api_key' or the model anew, then: troth reload",
+    )
 
 
 def _unreached(settings: Settings) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ control_bind = "127.0.0.1:8081"  # health and metrics
 gateways = 1                     # about one for each core
 
 [data]
-folder = "{folder}"
+folder = {folder}
 
 # The books are SQLite in the data folder, or PostgreSQL by an address in a file of its own:
 # [store]
@@ -67,7 +67,8 @@ def init(session: Session) -> None:
     is_new = not file.exists()
     if is_new:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_TEMPLATE.format(folder=session.data or "troth-data"), "utf-8")
+        folder = msgspec.json.encode(session.data or "troth-data").decode()
+        file.write_text(_TEMPLATE.format(folder=folder), "utf-8")
         file.chmod(0o600)
     settings = msgspec.structs.replace(session, config=str(file)).reading().settings
     prepare(settings)

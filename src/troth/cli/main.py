@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from troth import __version__
 from troth.cli.lazy import LazyGroup
 
 OK: Final = 0
@@ -66,6 +67,7 @@ class Commands(LazyGroup):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="troth %(version)s")
 def troth() -> None:
     """Troth, the LLM gateway that keeps its word, not yours.
 
@@ -101,7 +103,10 @@ def _failed(error: Exception) -> int:
 
     if isinstance(error, Misconfigured):
         click.echo(f"Error: {error.problem}", err=True)
-        click.echo("Next: 'troth config check' reads the settings again.", err=True)
+        return USAGE
+    if isinstance(error, OSError) and error.strerror:  # of this machine, not of Troth
+        about = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {about}{error.strerror}.", err=True)
         return USAGE
     if isinstance(error, OSError) and error.filename and error.strerror:
         click.echo(f"Error: {error.filename}: {error.strerror}", err=True)

@@ -43,7 +43,15 @@ class Histogram(msgspec.Struct, gc=False):
 class Counters:
     """Running totals since the start of the process; the desk adds them up."""
 
-    __slots__ = ("above_bound", "charged_nusd", "events", "first_byte", "requests", "tokens")
+    __slots__ = (
+        "above_bound",
+        "charged_nusd",
+        "events",
+        "first_byte",
+        "refusing",
+        "requests",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self.requests: dict[Series, int] = {}
@@ -53,6 +61,8 @@ class Counters:
         self.events: dict[str, int] = {}
         self.above_bound: dict[str, int] = {}
         """By model, the most tokens that an upstream counted above the request's bound."""
+        self.refusing: set[tuple[str, str]] = set()
+        """Upstreams and models whose last word was that they refuse us, not the caller."""
 
     def request(self, series: Series) -> None:
         """Count one answered request."""

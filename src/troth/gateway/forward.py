@@ -100,9 +100,12 @@ def _note(flight: Flight, journey: Journey, began_ns: int, world: World) -> None
     if error is None:
         if not flight.has_client_left:
             breaker.succeeded()
+        if world.counters.refusing:
+            world.counters.refusing.discard((upstream, outlet.offering.model.name))
     elif refuses_us(error):
         breaker.rests(now_ns, _REFUSED_REST_NS)
         world.counters.event("credential_refused")
+        world.counters.refusing.add((upstream, outlet.offering.model.name))
     elif isinstance(error, RateLimited):
         breaker.rests(now_ns, retry_after_ms(error) * _MS, is_limited=True)
     elif is_retriable(error):

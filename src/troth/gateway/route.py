@@ -18,6 +18,11 @@ from troth.providers.data_terms import can_keep
 
 _UNIT_OF = {"audio_input": "input_audio", "audio_output": "output_audio"}
 _PARAM_OF = {"audio_input": "messages", "audio_output": "modalities"}
+_WHY = {
+    "input": "This model takes texts, not lists of tokens. Send texts, or choose another model.",
+    "messages": "This model does not take the images, the audio or the files that are in here, or "
+    "not by their address. Leave them out, or choose another model.",
+}
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -59,7 +64,8 @@ def _fitting(ask: Ask, offered: Sequence[Offering]) -> tuple[Offering, ...]:
             raise NoEligibleProvider("provider")
     fitting = tuple([offering for offering in keeping if unsupported(ask, offering) is None])
     if not fitting:
-        raise UnsupportedParameter(unsupported(ask, keeping[0]))
+        param = unsupported(ask, keeping[0])
+        raise UnsupportedParameter(param, _WHY.get(param or "", ""))
     return fitting
 
 

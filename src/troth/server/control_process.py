@@ -30,7 +30,7 @@ from troth.server.duties import DUTIES, SLOW_DUTIES, Duties, Duty
 from troth.server.faults import where
 from troth.server.handover import Alive, ControlHandover, Failed, Ready, take, tell
 from troth.server.hardening import forbid_dumps
-from troth.server.log_lines import DutyName, ProcessFailed
+from troth.server.log_lines import DutyName, ProcessFailed, UpstreamRefuses
 from troth.server.management_loading import load, open_management
 from troth.server.metrics import CONTENT_TYPE, Metrics
 from troth.server.office import Office
@@ -75,11 +75,11 @@ def run(line: socket.socket) -> int:
     except Misconfigured as wrong:
         tell(line, Failed(wrong.problem))
         return _CANNOT_START
-    metrics = Metrics()
+    metrics = Metrics(lambda slot: log.write(UpstreamRefuses(slot)))
     desk = _desk(store, handover, (clock, log, metrics), deployment=deployment, sealer=seals[0])
     desk.sell(stock)
     desk.serve(socket.socket(fileno=handover.desk))
-    office = _office(store, handover, clock, desk, seals=seals)
+    office = _office(store, handover, (clock, metrics), desk, seals=seals)
     meter = UptimeMeter(metrics.pulse)
     port = ControlPort(
         lambda: desk.is_ready, metrics.render, CONTENT_TYPE, clock, status=lambda: meter.page
@@ -157,11 +157,12 @@ def _duties(office: Office, log: Log, meter: UptimeMeter, books_check: BooksChec
 def _office(
     store: engine.Store,
     handover: ControlHandover,
-    clock: Clock,
+    tools: tuple[Clock, Metrics],
     desk: Desk,
     *,
     seals: tuple[Sealer, Cashier | None],
 ) -> Office:
+    clock, metrics = tools
     sealer, cashier = seals
     return Office(
         store=store,
@@ -180,6 +181,7 @@ def _office(
         usage_days=handover.usage_days,
         cashier=cashier,
         documents=document_terms(handover.documents),
+        refusing=metrics.refusing,
     )
 
 

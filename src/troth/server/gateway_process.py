@@ -295,6 +295,7 @@ class Gateway:
                 reservations=purses.open_count,
                 unposted=purses.unposted_count,
                 is_ready=is_ready,
+                refusing=sorted(counters.refusing),
             )
         )
 

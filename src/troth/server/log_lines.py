@@ -123,6 +123,12 @@ class SheddingChanged(Event, frozen=True):
     is_on: Flag
 
 
+class UpstreamRefuses(Event, frozen=True):
+    """An upstream refuses our key, our account or its model's name: `troth doctor` says which."""
+
+    slot: Count
+
+
 class RequestFailed(Event, frozen=True):
     """A request met a fault of ours: the plane and line of our code, the kind of error."""
 

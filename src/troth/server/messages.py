@@ -234,7 +234,7 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     `first_byte` counts by the bounds of `gateway.counters`, with the sum in milliseconds;
     `events` are by codes of ours, `above_bound` are tokens by model; `is_ready` is what
-    `/readyz` says.
+    `/readyz` says; `refusing` are upstreams with models at which they refuse us.
     """
 
     requests: list[SeriesCount]
@@ -250,6 +250,7 @@ class Counters(msgspec.Struct, frozen=True, array_like=True, tag=True):
     unposted: int
     above_bound: dict[str, int] = {}
     is_ready: bool = True
+    refusing: list[tuple[str, str]] = []
 
 
 Up = (

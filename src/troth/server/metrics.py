@@ -5,7 +5,7 @@ kept, so a total never falls.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from threading import Lock
 from typing import Final
@@ -89,10 +89,16 @@ class Life:
         self.is_linked = True
 
 
+def _untold(_slot: int) -> None:
+    """Tell nobody."""
+
+
 class Metrics(Collector):
     """Takes the gateways' reports; shows them as one. A place may have two for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_refused: Callable[[int], None] = _untold) -> None:
+        """`on_refused` is called with a slot where an upstream has begun to refuse us."""
+        self._on_refused = on_refused
         self._lock = Lock()
         self._past = Totals()
         self._lives: dict[bytes, Life] = {}
@@ -107,13 +113,25 @@ class Metrics(Collector):
         with self._lock:
             self._beats += report.is_ready
             known = self._lives.get(life)
+            before = known.report.refusing if known is not None else []
             if known is not None:
                 known.report, known.is_linked = report, True
-                return
-            self._restarts += slot in self._slots
-            self._slots.add(slot)
-            self._lives[life] = Life(slot, report)
-            self._forget_oldest()
+            else:
+                self._restarts += slot in self._slots
+                self._slots.add(slot)
+                self._lives[life] = Life(slot, report)
+                self._forget_oldest()
+        if not set(report.refusing) <= set(before):
+            self._on_refused(slot)
+
+    def refusing(self) -> list[tuple[str, str]]:
+        """Return the upstreams, with the models, whose last word to some gateway was a refusal."""
+        with self._lock:
+            return self._refusing()
+
+    def _refusing(self) -> list[tuple[str, str]]:
+        present = (life.report.refusing for life in self._lives.values() if life.is_linked)
+        return sorted({each for some in present for each in some})
 
     def left(self, life: bytes) -> None:
         """Take note that a process is gone, perhaps for a moment: its totals stay."""
@@ -158,7 +176,16 @@ class Metrics(Collector):
             totals = self._totals()
             present = [(life.slot, life.report) for life in self._lives.values() if life.is_linked]
             restarts = self._restarts
+            refusing = self._refusing()
         yield from _counted(totals)
+        refused = GaugeMetricFamily(
+            "troth_upstream_refuses",
+            "1 where an upstream refuses our key, our account or its model's name; unset is right.",
+            labels=("upstream", "model"),
+        )
+        for labels in refusing:
+            refused.add_metric(labels, 1)
+        yield refused
         lives = CounterMetricFamily("troth_gateway_restarts", "Gateway processes replaced.")
         lives.add_metric((), restarts)
         yield lives

@@ -1,6 +1,6 @@
 """What management works with: the store, the clock, the catalog, and word to the gateways."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -111,7 +111,8 @@ class Office(msgspec.Struct, frozen=True):
     `warnings` say what of the settings is not served, and why. `catalog` is what is configured;
     what was accepted since is in the database. `notice_days` is how long before a rise is known.
     `usage_days` is how long the rows of single requests are kept, 0 for always.
-    `cashier` takes payments, if anybody does. `sealer` seals what names a person.
+    `cashier` takes payments, if anybody does. `sealer` seals what names a person. `refusing` tells
+    upstreams and models at which they refuse us.
     """
 
     store: Store
@@ -131,3 +132,4 @@ class Office(msgspec.Struct, frozen=True):
     usage_days: int = 0
     documents: DocumentTerms = DocumentTerms()
     exports: Exports = msgspec.field(default_factory=Exports)
+    refusing: Callable[[], list[tuple[str, str]]] = list

@@ -13,7 +13,10 @@ from troth.server.status_page import StatusPage
 
 
 class State(msgspec.Struct, frozen=True):
-    """What answers: version, whether gateways run beside, how much there is."""
+    """What answers: version, whether gateways run beside, how much there is.
+
+    `refusing` are upstreams, each with a model, that refuse the operator's key or account.
+    """
 
     version: str
     is_serving: bool
@@ -22,6 +25,7 @@ class State(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     price_set: str
     warnings: tuple[str, ...]
+    refusing: tuple[tuple[str, str], ...] = ()
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.command_line import CommandLine
+from troth import __version__
 from troth.control.accounts import Organization
 
 MAIN = "from troth.cli.main import main; main()"
@@ -115,3 +116,45 @@ def test_commands_are_completed() -> None:
         check=False,
     )
     assert done.stdout.split() == ["plain,keys"]
+
+
+def test_the_version_is_told_as_everywhere() -> None:
+    for flag in ("--version", "-V"):
+        said = program(flag)
+        assert (said.returncode, said.stdout) == (0, f"troth {__version__}\n")
+
+
+def program(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `troth` as a program of its own."""
+    command = [sys.executable, "-c", MAIN, *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_what_the_machine_refuses_is_no_fault_of_troth(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = program("init", "--config", "file/troth.toml", folder=tmp_path)
+    assert said.returncode == 2
+    assert said.stderr == "Error: file: File exists.\n"
+
+
+def test_init_writes_any_name_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = "a\"b\\c{d}'é"
+    line = CommandLine(tmp_path, capsys)
+    assert line.run("init", "--data", odd).code == 0
+    assert (tmp_path / odd / "run").is_dir()
+    assert line.run("org", "create", "Ada").code == 0
+
+
+def test_a_wrong_word_names_those_that_may_stand(troth: CommandLine) -> None:
+    said = troth.run("config", "check", "--profile", "one")
+    assert said.code == 0
+    (troth.folder / "one" / "troth.toml").write_text('[providers.x]\nkind = "openia"\n', "utf-8")
+    said = troth.run("config", "check", "--profile", "one")
+    assert said.code == 2
+    assert "must be one of: anthropic, deepinfra, " in said.err
+    assert "Did you mean 'openai'?" in said.err

@@ -125,6 +125,35 @@ async def test_a_wait_that_is_too_long_is_left_to_the_client() -> None:
     assert (await stage.ask(ASK)).status == 429
 
 
+async def test_an_upstream_refuses_us_until_it_answers() -> None:
+    refusal = answers(401, b"{}")
+    stage = scene(
+        refusal, answers(200, WHOLE), offerings=[offering("up", "u1"), offering("m", "u2")]
+    )
+    assert (await stage.ask(ASK.replace(b'"m"', b'"up"'))).status == 502
+    assert stage.world.counters.refusing == {("u1", "up")}
+    assert stage.world.counters.events["credential_refused"] == 1
+    assert (await stage.ask(ASK)).status == 200
+    assert stage.world.counters.refusing == {("u1", "up")}
+    stage.clock.advance(60_001)
+    assert (await stage.ask(ASK.replace(b'"m"', b'"up"'))).status == 200
+    assert stage.world.counters.refusing == set()
+
+
+@pytest.mark.parametrize(
+    ("part", "word"),
+    [
+        (b'{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}', "images"),
+        (b'{"type":"file","file":{"file_data":"AA=="}}', "files"),
+    ],
+)
+async def test_what_a_model_cannot_see_is_said_and_not_only_where(part: bytes, word: str) -> None:
+    reply = await scene().ask(ASK.replace(b'"Say a word."', b"[" + part + b"]"))
+    assert (reply.status, reply.error["code"]) == (400, "unsupported_parameter")
+    assert reply.error["param"] == "messages"
+    assert word in str(reply.error["message"])
+
+
 async def test_one_attempt_means_one() -> None:
     stage = scene(answers(503, b"{}"))
     stage.world.limits = Limits(attempts=1)

@@ -106,3 +106,23 @@ def test_the_most_tokens_above_a_bound_are_kept_by_model() -> None:
     shown = lines(metrics)
     assert shown['troth_bound_exceeded_tokens{model="m"}'] == 7
     assert shown['troth_bound_exceeded_tokens{model="n"}'] == 3
+
+
+def test_who_refuses_us_is_told_once_and_shown_until_they_answer() -> None:
+    told: list[int] = []
+    metrics = Metrics(told.append)
+    refused = replace(REPORT, refusing=[("u1", "m")])
+    metrics.take(1, b"a", refused)
+    metrics.take(1, b"a", refused)
+    metrics.take(0, b"b", REPORT)
+    assert told == [1]
+    assert metrics.refusing() == [("u1", "m")]
+    assert lines(metrics)['troth_upstream_refuses{model="m",upstream="u1"}'] == 1
+    metrics.take(1, b"a", replace(REPORT, refusing=[("u1", "m"), ("u2", "m")]))
+    assert told == [1, 1]
+    metrics.take(1, b"a", REPORT)
+    assert metrics.refusing() == []
+    metrics.take(1, b"a", refused)
+    assert told == [1, 1, 1]
+    metrics.left(b"a")
+    assert metrics.refusing() == []

@@ -108,7 +108,7 @@ def test_the_control_process_is_handed_the_terms(tmp_path: Path) -> None:
         (TEST_KEY + 'topup_min_usd = "0.001"', "'payments.topup_min_usd' must be US dollars and"),
         (TEST_KEY + 'topup_min_usd = "0.49"', "must be at least 0.50"),
         (TEST_KEY + 'topup_min_usd = "9"\ntopup_max_usd = "8"', "'payments.topup_max_usd' must be"),
-        (TEST_KEY + 'currency = "eur"', "'payments.currency': invalid enum value"),
+        (TEST_KEY + 'currency = "eur"', "'payments.currency' must be one of: usd."),
         (TEST_KEY + 'webhook_secert = "x"', "Did you mean 'payments.webhook_secret'?"),
     ],
 )

@@ -105,7 +105,16 @@ def test_paths_of_a_file_start_where_it_lies(folder: Path) -> None:
         ("[server]\nstale_seconds = 61\n", "'server.stale_seconds' must be from 2 to 60."),
         ('[server]\nbind = "here"\n', "troth.toml:2: 'server.bind' must be like"),
         ('[server]\ntls_key = "k"\n', "'server.tls_certificate' and 'server.tls_key' go together"),
-        ('[server]\ntls_floor = "1.1"\n', "troth.toml:2: 'server.tls_floor': invalid enum value"),
+        (
+            '[server]\ntls_floor = "1.1"\n',
+            "troth.toml:2: 'server.tls_floor' must be one of: 1.2, 1.3.",
+        ),
+        (
+            '[providers.x]\nkind = "openia"\n',
+            "must be one of: anthropic, deepinfra, groq, llamacpp,",
+        ),
+        ('[providers.x]\nkind = "openia"\n', "Did you mean 'openai'?"),
+        ('[providers.x]\nkind = "vllm"\nzdr = "maybe"\n', "'providers.x.zdr'"),
         ('[providers.x]\nurl = "http://a/"\n', "'providers.x.kind' is missing. Add it."),
         ('[providers.x]\nkind = "vllm"\n', "troth.toml:2: 'providers.x.url' is missing"),
         ('[providers.x]\nkind = "groq"\napi_key = 3\n', "troth.toml:3: 'providers.x.api_key'"),

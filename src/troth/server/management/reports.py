@@ -33,6 +33,7 @@ def state(office: Here) -> Response:
             tuple(catalog.offerings),
             catalog.price_set,
             office.warnings,
+            tuple(office.refusing()),
         )
     )
 
