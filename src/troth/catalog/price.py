@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from troth.kernel.errors import Misconfigured
+from troth.kernel.money import NANO
 from troth.kernel.quantities import (
     CLASSES,
     INPUT_CLASSES,
@@ -31,6 +32,9 @@ FALLBACKS: Final[Mapping[str, str]] = {
 }
 """Classes that are charged as another where they have no price of their own."""
 _PRICED_CLASSES: Final = frozenset(CLASSES)
+UNIT_MAX_NUSD: Final = 100 * NANO
+"""What one token, image or call may cost at most: what the longest request costs then still fits
+the books' 64 bits."""
 
 
 class PriceLine(msgspec.Struct, frozen=True):
@@ -214,8 +218,9 @@ def compile_sheet(sheet_id: str, lines: Iterable[PriceLine], mode: TierMode = "w
     cache reads and writes as input; any other class is free and only reachable by an answer.
 
     Raises:
-        Misconfigured: no line at all, an unknown class, a negative amount, a zero denominator, two
-            prices of a class in one tier, a marginal tier that starts at its first unit.
+        Misconfigured: no line at all, an unknown class, a negative amount or one above
+            `UNIT_MAX_NUSD`, a zero denominator, two prices of a class in one tier, a marginal tier
+            that starts at its first unit.
     """
     kept = tuple(lines)
     if not kept:
@@ -239,6 +244,8 @@ def _check(line: PriceLine) -> None:
         raise Misconfigured(f"'{line.unit}' is no class of the usage vector")
     if line.amount_nusd < 0 or line.per <= 0 or line.tier_start < 0 or line.min_quantity < 0:
         raise Misconfigured(f"the price of '{line.unit}' must be >= 0 per a count > 0")
+    if line.amount_nusd > line.per * UNIT_MAX_NUSD:
+        raise Misconfigured(f"the price of '{line.unit}' is above 100 US dollars for a single one")
 
 
 def _least(lines: tuple[PriceLine, ...]) -> tuple[int, ...]:

@@ -126,6 +126,12 @@ def test_a_generation_has_its_published_names(
     assert (data["native_tokens_cached"], data["native_tokens_reasoning"]) == (5, 2)
     assert (data["latency"], data["generation_time"], data["streamed"]) == (5, 9, True)
     assert data["upstream_inference_cost"] is None
+    assert (data["native_tokens_completion_images"], data["num_search_results"]) == (None, None)
+    assert data["cancelled"] is False
+    for outcome in (Outcome.CLIENT_LEFT, Outcome.DRAINED):
+        request = used(office, key, 1, outcome=outcome)
+        data = within(asked(office, key, Reading.GENERATION, request), "data")
+        assert (data["cancelled"], data["finish_reason"]) == (True, None)
 
 
 def test_receipts_come_in_pages_and_are_the_key_s_own(

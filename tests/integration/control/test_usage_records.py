@@ -62,10 +62,15 @@ def test_sums_are_kept_by_the_hour(office: Office) -> None:
 
 
 def test_a_failed_request_is_counted_as_such(office: Office) -> None:
+    """Who leaves gets what was asked, as long as it stays: nothing failed, heard out or not."""
     with office.store.write() as tx:
         usage.write(tx, [record(1, outcome=Outcome.UPSTREAM_CUT), record(2)])
         (total,) = usage.totals(tx, usage.Period(START_MS, START_MS + 1), "day")
-    assert (total.count, total.failed) == (2, 1)
+        assert (total.count, total.failed) == (2, 1)
+        left = (Outcome.CLIENT_LEFT, Outcome.DRAINED, Outcome.LENGTH)
+        usage.write(tx, [record(3 + at, outcome=one) for at, one in enumerate(left)])
+        (total,) = usage.totals(tx, usage.Period(START_MS, START_MS + 1), "day")
+    assert (total.count, total.failed) == (5, 1)
 
 
 def test_a_receipt_explains_its_charge(office: Office) -> None:

@@ -184,6 +184,7 @@ def test_prices_in_strings_are_read_and_what_varies_is_left_out() -> None:
         ("openrouter", b'"0.00001"', b'"0,1"', r"$.data[0].pricing.completion"),
         ("openrouter", b'"data"', b'"rows"', "$"),
         ("openrouter", b"}]}", b"}]", "$"),
+        ("openrouter", b'"0.00001"', b'"100.1"', r"$.data[0].pricing.completion"),
         ("openrouter", b"}]}", b"}," + b"[" * 9_000 + b"]" * 9_000 + b"]}", "$"),
         ("litellm", b"{", b'{"deep":' + b"[" * 9_000 + b"]" * 9_000 + b",", "$"),
     ],

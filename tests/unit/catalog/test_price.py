@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troth.catalog.price import MOST_TOKENS, PriceLine, Sheet, TierMode, compile_sheet
+from troth.catalog.price import (
+    MOST_TOKENS,
+    UNIT_MAX_NUSD,
+    PriceLine,
+    Sheet,
+    TierMode,
+    compile_sheet,
+)
 from troth.kernel.errors import Misconfigured
 from troth.kernel.quantities import CLASSES, Quantities, tokens_in
 
@@ -152,6 +159,14 @@ def test_what_cannot_charge_is_not_sound() -> None:
         assert not msgspec.structs.replace(sheet, tiers=wrong).is_sound
 
 
+def test_the_dearest_price_of_the_longest_request_fits_the_books() -> None:
+    """Amounts are 64 bits on the link, in the journal and in both databases."""
+    context = 10_000_000
+    dearest = compile_sheet("set", [PriceLine(unit, UNIT_MAX_NUSD, 1) for unit in CLASSES])
+    [bound] = dearest.bounds(context, (context,), asks_cache=True, asks_media=True)
+    assert bound < 2**63
+
+
 def test_a_free_model_affords_any_length() -> None:
     sheet = compile_sheet("set", [PriceLine("input", 0), PriceLine("output", 0)])
     assert sheet.affordable_output(0, 10_000, asks_cache=True) == MOST_TOKENS
@@ -175,6 +190,7 @@ def test_a_class_without_a_price_is_not_priced_but_falls_back() -> None:
         [PriceLine("input", 1, 1, -1)],
         [PriceLine("input", 1, 1, 0, -1)],
         [PriceLine("input", 1), PriceLine("input", 2)],
+        [PriceLine("output", 1), PriceLine("input", 10**17 + 1)],
         [PriceLine("input", 1), PriceLine("input", 1, tier_start=9), PriceLine("input", 2, 7, 9)],
     ],
 )

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from troth.catalog.load import PER, PER_MILLION
-from troth.catalog.price import PriceLine
+from troth.catalog.price import UNIT_MAX_NUSD, PriceLine
 from troth.kernel.errors import InvalidValue
-from troth.kernel.money import MAX_NUSD, NANO
+from troth.kernel.money import NANO
 
 Shape = TypeVar("Shape")
 
@@ -65,8 +65,10 @@ class Lines:
         per = PER.get(unit, PER_MILLION)
         exact = usd * NANO * per / units
         amount = int(exact + Fraction(1, 2))
-        if usd < 0 or amount > MAX_NUSD:
-            raise InvalidValue(path, "this must be a price that is not negative")
+        if usd < 0 or amount > per * UNIT_MAX_NUSD:
+            raise InvalidValue(
+                path, "this must be a price from 0 to 100 US dollars for a single one"
+            )
         if abs(amount - exact) > exact * _MOVED:
             self._moved[unit] = None
         start = above + 1 if above else 0

@@ -15,7 +15,7 @@ from troth.store.transaction import Row, Transaction
 MS_OF_HOUR: Final = 3_600_000
 HOURS_OF_DAY: Final = 24
 MS_OF_DAY: Final = HOURS_OF_DAY * MS_OF_HOUR
-_DELIVERED: Final = frozenset({Outcome.DONE, Outcome.LENGTH, Outcome.CLIENT_LEFT})
+_DELIVERED: Final = frozenset({Outcome.DONE, Outcome.LENGTH, Outcome.CLIENT_LEFT, Outcome.DRAINED})
 _ENCODER: Final = msgspec.json.Encoder()
 
 _USAGE: Final = """

@@ -41,7 +41,7 @@ SELECT DISTINCT day FROM (
 
 
 class Period(msgspec.Struct, frozen=True):
-    """From `start_ms` up to but not including `end_ms`; both are cut down to whole hours."""
+    """From the hour of `start_ms` to that of `end_ms`, which is left out where it only begins."""
 
     start_ms: int
     end_ms: int
