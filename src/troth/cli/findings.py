@@ -153,9 +153,19 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _offer(settings: Settings) -> Iterator[Finding]:
-    for warning in offer_of(settings).warnings:
+    for warning in _unserved(settings):
         what, _, fix = warning.partition(". ")
         yield Finding(what, "the settings leave it out", fix)
+
+
+def _unserved(settings: Settings) -> tuple[str, ...]:
+    """Say what is not offered, by the word of what runs: it may know keys that we do not."""
+    if not _is_running(settings):
+        return offer_of(settings).warnings
+    try:
+        return state_of(settings).warnings
+    except ClickException:  # told by another check
+        return ()
 
 
 def _payments(settings: Settings) -> Iterator[Finding]:

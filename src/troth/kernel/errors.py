@@ -140,7 +140,7 @@ class InvalidKey(Refused):
 
     code = "invalid_api_key"
     sentence = (
-        "The API key is not valid. Send a current key as 'Authorization: Bearer sk-troth-...' "
+        "Incorrect API key provided. Send a current key as 'Authorization: Bearer sk-troth-...' "
         "or in 'x-api-key'; make one in the console or with 'troth keys create'."
     )
 
@@ -234,7 +234,7 @@ class UnknownUrl(Missing):
     """No endpoint has this path."""
 
     code = "unknown_url"
-    sentence = "There is no endpoint at this path. The API lives under '/v1'."
+    sentence = "Not served. Try /v1/chat/completions, /v1/messages, /v1/embeddings or /v1/models."
 
 
 class ReceiptNotPosted(Missing):

@@ -15,7 +15,7 @@ Lines = Sequence[Header] | bytes
 STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
-}
+} | {529: b"HTTP/1.1 529 Overloaded\r\n"}
 JOINED_BYTES = 32 * 1024  # copying so much costs less than a second vector
 LAST_CHUNK = b"0\r\n\r\n"
 CLOSE = b"connection: close\r\n"

@@ -18,6 +18,7 @@ from tests.builders.command_line import CommandLine
 from troth.cli.serve import Addresses
 from troth.control.usage import Receipt, Total, date_of
 from troth.kernel.clock import SystemClock
+from troth.proof.twin import upstream
 from troth.server.shown import ShownKey, ShownStatus, ShownWallet, Verified
 from troth.server.status_page import StatusPage
 
@@ -42,12 +43,14 @@ class Running:
         assert said, (folder / "log").read_text("utf-8")
         self.addresses = msgspec.json.decode(said, type=Addresses)
 
-    def ask(self, key: str, path: str = "/v1/chat/completions") -> tuple[int, str]:
+    def ask(
+        self, key: str, path: str = "/v1/chat/completions", body: bytes = ASK
+    ) -> tuple[int, str]:
         """Send a request; return status and request id."""
         where = urlsplit(self.addresses.api)
         connection = http.client.HTTPConnection(where.netloc, timeout=20)
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-        connection.request("POST", path, ASK, headers)
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         response.read()
         connection.close()
@@ -198,3 +201,28 @@ def test_a_reload_of_nothing_says_so(troth: CommandLine) -> None:
     said = troth.run("reload")
     assert said.code == 3
     assert "nothing serves out of" in said.err
+
+
+def test_doctor_knows_what_the_running_installation_knows(
+    troth: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with upstream.running(SystemClock()) as provider:
+        settings = f'[providers.openai]\nkind = "openai"\nurl = "{provider}/v1"\n'
+        (troth.folder / "troth.toml").write_text(settings, "utf-8")
+        monkeypatch.setenv("OPENAI_API_KEY", "bad-key")
+        running = Running(troth.folder)
+        monkeypatch.delenv("OPENAI_API_KEY")
+        try:
+            assert troth.run("doctor").code == 0
+            first = running.addresses.first
+            assert first is not None
+            body = ASK.replace(b"simulated", first.model.encode())
+            assert running.ask(first.key, body=body)[0] == 502
+            clock = SystemClock()
+            until = clock.now_ms() + 10_000
+            while not (said := troth.run("doctor").out):  # counts come each second
+                assert clock.now_ms() < until
+            assert f"'openai' refuses what is asked for '{first.model}'" in said
+            assert "providers.openai.api_key" in said
+        finally:
+            running.stop()

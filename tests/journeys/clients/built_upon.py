@@ -61,6 +61,12 @@ def through_litellm(address: str, key: str, empty: str) -> None:
         parts = litellm.completion(**settings, max_tokens=90, stream=True)
         text = "".join(part.choices[0].delta.content or "" for part in parts)
         assert text == SAID, model
+        settings["api_key"] = "sk-troth-of-nobody"
+        try:
+            litellm.completion(**settings, max_tokens=90)
+            raise AssertionError("a wrong key was taken")
+        except litellm.exceptions.AuthenticationError:
+            pass
     vectors = litellm.embedding(
         model="openai/embed", input=["one"], api_base=f"{address}/v1", api_key=key
     )

@@ -87,7 +87,9 @@ async def test_some_statuses_have_no_body() -> None:
         sink.finish()
 
     assert await sent_by(act) == b"HTTP/1.1 304 Not Modified\r\n\r\n"
-    assert (await sent_by(lambda sink: sink.answer(529, []))).startswith(b"HTTP/1.1 529 ")
+    assert (await sent_by(lambda sink: sink.answer(529, []))).startswith(
+        b"HTTP/1.1 529 Overloaded\r\n"
+    )
 
 
 async def test_an_abort_is_no_end() -> None:
