@@ -147,6 +147,15 @@ def test_amounts_and_dates_are_written_as_people_there_do(
     assert found == written
 
 
+def test_switzerland_has_a_word_of_its_own_in_german() -> None:
+    view = documents.view_of(paper(Kind.INVOICE), HASH, "de")
+    assert "MWST-Nr. CHE-107.787.577 IVA" in view.seller.lines
+    assert "USt-IdNr. FR40303265045" in view.buyer.lines
+    assert view.totals[1][0] == "MWST 8,1\u00a0% (CH)"
+    french = documents.view_of(paper(Kind.INVOICE, tax=Tax(Treatment.STANDARD, "FR", 2_000)), HASH)
+    assert french.totals[1][0] == "VAT 20% (FR)"
+
+
 def test_why_there_is_no_vat_is_said() -> None:
     for treatment in set(Treatment) - {Treatment.STANDARD}:
         document = paper(Kind.INVOICE, tax=Tax(treatment), net_cents=10_000, tax_cents=0)

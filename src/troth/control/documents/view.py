@@ -98,7 +98,7 @@ def _box(label: str, party: Party, words: Words) -> Box:
     if party.country:
         lines.append(party.country)
     if party.vat_id:
-        lines.append(f"{words('vat_id')} {party.vat_id}")
+        lines.append(f"{words.of('vat_id', party.country)} {party.vat_id}")
     if party.registration:
         lines.append(f"{words('registration')} {party.registration}")
     if party.email:
@@ -174,7 +174,7 @@ def _totals(document: Document, words: Words) -> tuple[tuple[str, str], ...]:
     where = f" ({tax.country})" if tax.country else ""
     return (
         (words("net"), words.cents(document.net_cents)),
-        (f"{words('vat')}{rate}{where}", words.cents(document.tax_cents)),
+        (f"{words.of('vat', tax.country)}{rate}{where}", words.cents(document.tax_cents)),
         (words("gross"), words.cents(document.gross_cents)),
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from troth.control.documents.vat_ids import territory
+
 LANGUAGES: Final = ("en", "de", "fr")
 
 _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -23,6 +25,7 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     "seller": ("From", "Von", "De"),
     "buyer": ("To", "An", "À"),
     "vat_id": ("VAT number", "USt-IdNr.", "N° de TVA"),
+    "vat_id.CH": ("VAT number", "MWST-Nr.", "N° de TVA"),
     "registration": ("Registration", "Register", "Immatriculation"),
     "page": ("Page", "Seite", "Page"),
     # Cash
@@ -42,6 +45,7 @@ _TABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     "item.refund": ("Amount returned", "Erstatteter Betrag", "Montant remboursé"),
     "net": ("Net", "Netto", "Total HT"),
     "vat": ("VAT", "USt.", "TVA"),
+    "vat.CH": ("VAT", "MWST", "TVA"),
     "gross": ("Total", "Gesamtbetrag", "Total TTC"),
     "gross.untaxed": ("Total", "Gesamtbetrag", "Total"),
     # Usage
@@ -203,6 +207,11 @@ class Words:
     def __call__(self, key: str) -> str:
         """Return the words of a key."""
         return _TABLE[key][self._at]
+
+    def of(self, key: str, country: str) -> str:
+        """Return the words of a key as a country has them, else as most do."""
+        own = f"{key}.{territory(country)}"
+        return self(own if own in _TABLE else key)
 
     def date(self, iso: str) -> str:
         """Return an ISO date as it is written."""
