@@ -102,3 +102,9 @@ def test_a_folder_that_is_not_there_is_told_as_such(troth: CommandLine) -> None:
     said = troth.run("ledger", "export", file)
     assert (said.code, "No such file or directory" in said.err) == (2, True)
     assert "fault of Troth" not in said.err
+
+
+def test_a_head_that_no_chain_can_have_is_refused(troth: CommandLine) -> None:
+    for head in (f"{10**20}:1", f"0:{10**20}"):
+        said = troth.run("ledger", "verify", "--expect-head", f"{head}:{'0' * 64}")
+        assert (said.code, "less than or equal to" in said.err) == (2, True)

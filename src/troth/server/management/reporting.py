@@ -20,6 +20,8 @@ _MS_OF_DAY: Final = 86_400_000
 _CORRECTIONS: Final = "corrections"
 Amount = Annotated[int, Field(ge=-reports.AMOUNT_MAX, le=reports.AMOUNT_MAX)]
 Count = Annotated[int, Field(ge=0, le=reports.AMOUNT_MAX)]
+Day = Annotated[int, Field(ge=-1, le=reports.DAY_MAX)]
+Place = Annotated[int, Field(ge=0, le=reports.AMOUNT_MAX)]
 ROUTER: Final = APIRouter()
 
 
@@ -173,7 +175,7 @@ def export_opening(office: Here) -> Response:
 
 
 @ROUTER.get("/ledger/export/closes")
-def export_closes(office: Here, after_day: int, until_day: int) -> Response:
+def export_closes(office: Here, after_day: Day, until_day: Day) -> Response:
     """Give some closed days; empty when there are no more."""
     office.exports.note(office.clock)
     with office.store.read() as tx:
@@ -181,12 +183,7 @@ def export_closes(office: Here, after_day: int, until_day: int) -> Response:
 
 
 @ROUTER.get("/ledger/export/batches")
-def export_batches(
-    office: Here,
-    desk: int,
-    after: Annotated[int, Query(ge=0)],
-    until: Annotated[int, Query(ge=0)],
-) -> Response:
+def export_batches(office: Here, desk: Place, after: Place, until: Place) -> Response:
     """Give some batches of a desk with their rows; empty when there are no more."""
     office.exports.note(office.clock)
     with office.store.read() as tx:
@@ -196,7 +193,7 @@ def export_batches(
 
 
 @ROUTER.get("/ledger/batches/{desk}/{number}")
-def show_batch(desk: int, number: int, office: Here) -> Response:
+def show_batch(desk: Place, number: Place, office: Here) -> Response:
     """Give number and hash of one batch in a list; an empty list where there is none."""
     with office.store.read() as tx:
         return answer(list(reports.batch(tx, desk, number)))
