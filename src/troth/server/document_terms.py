@@ -31,17 +31,24 @@ def document_settings(settings: Settings) -> DocumentSettings:
     """
     wanted = DocumentSettings(settings.seller, settings.vat, settings.invoices)
     document_terms(wanted)
-    faults = _missing(wanted) if settings.payments.is_on else ()
-    for name, fault in faults:
-        raise Misconfigured(f"payments are on, and '{name}' is missing: {fault}")
+    faults = _selling_faults(wanted, settings.payments.tax_part) if settings.payments.is_on else ()
+    for fault in faults:
+        raise Misconfigured(f"payments are on, and {fault}")
     return wanted
 
 
-def _missing(wanted: DocumentSettings) -> Iterator[tuple[str, str]]:
-    if not wanted.vat.engine:
-        yield "vat.engine", 'say "none", "table" or "stripe_tax"; ask who does your taxes'
+def _selling_faults(wanted: DocumentSettings, tax_part: str) -> Iterator[str]:
+    """Yield what is wrong where somebody can pay; who asks for VAT and who writes it must agree."""
+    engine = wanted.vat.engine
+    if not engine:
+        say = 'say "none", "table" or "stripe_tax"; ask who does your taxes'
+        yield f"'vat.engine' is missing: {say}"
     if not wanted.seller.name:
-        yield "seller.name", "it stands on every receipt"
+        yield "'seller.name' is missing: it stands on every receipt"
+    if engine == "stripe_tax" and not tax_part:
+        yield "'payments.tax_part' is missing: without it Stripe is not asked to compute VAT"
+    if engine != "stripe_tax" and tax_part:
+        yield "'payments.tax_part' has Stripe add VAT beside 'vat.engine'; set one of them anew"
 
 
 def document_terms(wanted: DocumentSettings) -> documents.Terms:

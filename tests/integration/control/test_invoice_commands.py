@@ -195,6 +195,20 @@ def test_nobody_can_pay_before_it_is_said_who_sells_and_how(
     assert (said.code, f"'{missing}' is missing" in said.err) == (2, True)
 
 
+def test_who_asks_for_vat_and_who_writes_it_must_agree(troth: CommandLine) -> None:
+    payments = 'kind = "stripe"\napi_key = "sk_test_1"\nreturn_url = "https://e.example"\n'
+    file = troth.folder / "troth.toml"
+    vat = SETTINGS.replace('"table"', '"stripe_tax"')
+    for text, part, said in (
+        (vat, "", "'payments.tax_part' is missing"),
+        (SETTINGS, 'tax_part = "ch"\n', "'payments.tax_part' has Stripe add VAT"),
+        (vat, 'tax_part = "ch"\n', ""),
+    ):
+        file.write_text(f"[payments]\n{payments}{part}{text}", "utf-8")
+        found = troth.run("invoices", "list")
+        assert (found.code, said in found.err) == (2 if said else 0, True), found.err
+
+
 def test_rates_are_listed_with_who_said_so(troth: CommandLine) -> None:
     every = troth.run("invoices", "rates", "--json")
     assert every.code == 0
