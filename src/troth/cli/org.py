@@ -123,7 +123,7 @@ def _show_closing(session: Session, body: bytes) -> int:
         {
             "organization": found.organization,
             "state": found.state or "open",
-            "closes on": moment(found.closes_at_ms) or "no day",
+            **({} if found.state else {"closes on": moment(found.closes_at_ms) or "no day"}),
             "bought": f"{found.bought_usd} USD",
             "given": f"{found.given_usd} USD",
             "charged": f"{found.charged_usd} USD",

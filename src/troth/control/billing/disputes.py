@@ -13,12 +13,15 @@ from troth.control.audit import Action, append
 from troth.control.billing import ports
 from troth.control.billing.automatic import stop_automatic
 from troth.control.billing.queue import ItemKind, raise_item, settle_item
-from troth.control.billing.terms import NUSD_PER_CENT, Till, automatic, lock_wallet
+from troth.control.billing.terms import MS_OF_DAY, NUSD_PER_CENT, Till, automatic, lock_wallet
 from troth.control.billing.topups import Topup, read_topups, topup_of
 from troth.kernel import ids
 from troth.ledger import books
 from troth.ledger.books import Kind
 from troth.store.transaction import Transaction, Value
+
+_LOANS_BACK_MS: Final = 7 * MS_OF_DAY
+"""So long after a dispute was lost is looked for loans that come back."""
 
 
 class DisputeState(Enum):
@@ -153,9 +156,13 @@ def reserve_more(tx: Transaction, till: Till, org: bytes, now_ms: int) -> None:
         _reserve(tx, till, dispute, now_ms)
 
 
-def short_disputes(tx: Transaction) -> list[bytes]:
+def short_disputes(tx: Transaction, now_ms: int) -> list[bytes]:
     """Return the organizations whose wallets have, free again, what a dispute still lacks."""
-    disputes = read_disputes(tx, "WHERE state <> 'won' ORDER BY org", ())
+    disputes = read_disputes(
+        tx,
+        "WHERE state = 'open' OR (state = 'lost' AND ended_at > ?)",
+        (now_ms - _LOANS_BACK_MS,),
+    )
     return sorted({each.org for each in disputes if _is_fillable(tx, each)})
 
 

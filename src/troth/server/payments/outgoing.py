@@ -115,12 +115,12 @@ def _told(cashier: Cashier, refund: Refund, topup: Topup) -> Told | None:
 
 def reserve_disputed(office: Office) -> None:
     """Set aside for disputes what was on loan when they were heard of, and has come back."""
-    cashier = cashier_of(office)
+    cashier, now_ms = cashier_of(office), office.clock.now_ms()
     with office.store.read() as tx:
-        orgs = billing.short_disputes(tx)
+        orgs = billing.short_disputes(tx, now_ms)
     for org in orgs:
         with office.store.write() as tx:
-            billing.reserve_more(tx, cashier.till, org, office.clock.now_ms())
+            billing.reserve_more(tx, cashier.till, org, now_ms)
 
 
 def start_closing(office: Office, actor: Actor, name: str) -> Statement:
