@@ -47,7 +47,8 @@ request. Where it is worth to try again there is `retry-after`, and `x-should-re
 is not. An empty wallet is 402, never 429: client libraries repeat a 429 by themselves.
 
 A stream that has begun cannot change its status. It ends with an event that holds the error and
-without `[DONE]` or `message_stop`, so that a broken answer never looks whole.
+without `[DONE]` or `message_stop`, so that a broken answer never looks whole. What of it was
+charged is in the error's `x_troth`: `receipt` and `cost_nusd`.
 """
 
 

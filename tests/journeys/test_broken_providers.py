@@ -192,3 +192,22 @@ def test_an_operator_hears_who_refuses_them(house: House, key: Key) -> None:
     assert isinstance(told, list)
     assert ["twin", "err-403"] in told
     assert b'"event":"UpstreamRefuses"' in house.shown()["log"]
+
+
+@pytest.mark.parametrize("model", ["cut-4", "claude-cut-4", "claude-overload-4", "stop-4", "cut-0"])
+def test_the_bill_of_a_broken_stream_is_that_of_its_receipt(
+    house: House, key: Key, model: str
+) -> None:
+    for ask, path in ((hello, "/v1/chat/completions"), (hello_claude, "/v1/messages")):
+        reply = post(house.address, key.text, ask(model, stream=True), path)
+        if reply.status != 200:  # it broke before it began: nothing to bill
+            assert model == "cut-0"
+            continue
+        last = events(reply)[-1]
+        assert isinstance(last, dict)
+        error = last["error"]
+        assert isinstance(error, dict)
+        receipt = reply.headers["x-request-id"]
+        charged = house.receipt(key, receipt)["charged_nusd"]
+        assert error["x_troth"] == {"receipt": receipt, "cost_nusd": charged}
+        assert charged != 0

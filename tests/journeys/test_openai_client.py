@@ -224,5 +224,9 @@ def test_a_limited_provider_says_when_to_come_back(openai_client: openai.OpenAI)
 @pytest.mark.parametrize("model", ["cut-4", "stop-4", "overload-4", "claude-cut-4"])
 def test_a_broken_stream_raises(openai_client: openai.OpenAI, model: str) -> None:
     stream = openai_client.chat.completions.create(model=model, messages=HELLO, stream=True)
-    with pytest.raises(openai.APIError):
+    with pytest.raises(openai.APIError) as caught:
         list(stream)
+    body = caught.value.body
+    assert isinstance(body, dict)
+    assert body["x_troth"]["receipt"] == stream.response.headers["x-request-id"]
+    assert body["x_troth"]["cost_nusd"] > 0
