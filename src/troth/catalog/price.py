@@ -190,6 +190,9 @@ _OUTPUT_AT_ALL: Final = tuple(CLASSES.index(name) for name in OUTPUT_CLASSES)
 
 def weigh(used: Quantities, weights: tuple[int, ...]) -> int:
     """Return the sum of quantities times weights: nano-USD times the tier's denominator."""
+    text_in, text_out = used.input, used.output
+    if used == Quantities(text_in, output=text_out):  # and nothing else, as a rule
+        return text_in * weights[INPUT_AT] + text_out * weights[OUTPUT_AT]
     return sum(map(mul, msgspec.structs.astuple(used), weights))
 
 

@@ -14,6 +14,7 @@ from troth.gateway.settle import Charge
 from troth.kernel.ids import made_at_ms
 from troth.kernel.usage_record import UsageSource
 
+_ESTIMATED: Final = UsageSource.ESTIMATED
 _STREAM: Final = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-store, no-cache\r\n"
     b"x-accel-buffering: no\r\nx-content-type-options: nosniff\r\nx-request-id: "
@@ -47,7 +48,7 @@ def of_answer(journey: Journey, flight: Flight) -> bytes:
 
 def of_cost(charge: Charge) -> bytes:
     """Return the header lines that tell a whole answer's cost."""
-    estimated = b"x-troth-estimated: true\r\n" if charge.source is UsageSource.ESTIMATED else b""
+    estimated = b"x-troth-estimated: true\r\n" if charge.source is _ESTIMATED else b""
     return b"x-troth-cost-nusd: %d\r\n%b" % (charge.charged_nusd, estimated)
 
 

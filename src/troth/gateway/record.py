@@ -13,6 +13,7 @@ from troth.kernel.ids import made_at_ms
 from troth.kernel.usage_record import RECORD_BYTES_MAX, Attempt, Outcome, UsageRecord, encode
 
 _MS: Final = 1_000_000
+_FAILED: Final = Outcome.UPSTREAM_FAILED
 _CLIENT_LEFT: Final = 499
 _ROWS: Final = 4
 """Attempts that a record shows one by one: it must fit the room that the journal sets aside."""
@@ -88,6 +89,6 @@ def _in_one(attempts: list[Attempt]) -> Attempt:
 
 def _status(flight: Flight, charge: Charge) -> int:
     """Return the status that the client saw; 499 where it did not stay to see one."""
-    if charge.outcome is Outcome.UPSTREAM_FAILED:
+    if charge.outcome is _FAILED:
         return 500 if flight.error is None else status_of(flight.error)
     return _CLIENT_LEFT if flight.has_client_left else 200

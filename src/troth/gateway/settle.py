@@ -40,6 +40,8 @@ class Charge(msgspec.Struct, frozen=True):
     overrun_nusd: int = 0
 
 
+_DONE: Final = Outcome.DONE
+_REPORTED: Final = UsageSource.REPORTED
 FAILED: Final = Charge(NOTHING, UsageSource.NONE, 0, 0, Outcome.UPSTREAM_FAILED)
 
 
@@ -98,7 +100,7 @@ def _outcome(flight: Flight) -> Outcome:
         return Outcome.DRAINED if flight.is_whole else Outcome.CLIENT_LEFT
     if flight.is_cut:
         return _outcome_of_cut(flight)
-    return Outcome.LENGTH if flight.rendering.hit_length else Outcome.DONE
+    return Outcome.LENGTH if flight.rendering.hit_length else _DONE
 
 
 def _outcome_of_cut(flight: Flight) -> Outcome:
@@ -127,7 +129,7 @@ def _count(flight: Flight, journey: Journey, world: World) -> tuple[Quantities, 
             if isinstance(told, Uneven):
                 world.counters.event("usage_anomaly")
                 return joined(told, told), UsageSource.ANOMALY, tokens
-            return told, UsageSource.REPORTED, tokens
+            return told, _REPORTED, tokens
     if given is None:
         read = max(1, world.ratios.tokens(model, sent) + size.tokens)
         given = Quantities(input=min(reservation.most_input, read))

@@ -14,8 +14,8 @@ MAX_NUSD: Final = 2**63 - 1
 def usd(nusd: int) -> str:
     """Return dollars with all nine decimals, such as `0.000123456`; exact, without a float."""
     sign = "-" if nusd < 0 else ""
-    whole, rest = divmod(abs(nusd), NANO)
-    return f"{sign}{whole}.{rest:09d}"
+    digits = str(abs(nusd)).zfill(DECIMALS + 1)
+    return f"{sign}{digits[:-DECIMALS]}.{digits[-DECIMALS:]}"
 
 
 def _is_digits(text: str) -> bool:
