@@ -2,6 +2,8 @@
 
 import datetime as dt
 import os
+import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -93,6 +95,27 @@ def test_documents_are_listed_shown_and_checked(troth: CommandLine) -> None:
     assert troth.run("invoices", "check", "--expect-end", "x:1:y").code == 2
     assert troth.run("invoices", "issue").code == 0
     assert troth.run("invoices", "show", "ACME-I1999-000001").code == 2
+
+
+def test_a_copy_is_read_back_with_what_was_kept(troth: CommandLine) -> None:
+    (before,) = troth.ask(CheckedDocuments, "invoices", "check").ends
+    copy = troth.folder / "copy"
+    copy.mkdir()
+    source = sqlite3.connect(troth.folder / "troth-data" / "troth.db")
+    with closing(source), closing(sqlite3.connect(copy / "troth.db")) as target:
+        source.backup(target)
+    for name in ("people.key", "deployment"):
+        shutil.copy(troth.folder / "troth-data" / name, copy)
+    _pay(troth.folder / "troth.toml")
+    (after,) = troth.ask(CheckedDocuments, "invoices", "check").ends
+    for end, code in ((before, 0), (after, 1)):
+        kept = f"{end.series}:{end.n}:{end.sha256}"
+        assert troth.run("invoices", "check", "--expect-end", kept).code == 0
+        said = troth.run("invoices", "check", "--data", str(copy), "--expect-end", kept)
+        assert (said.code, "is not here" in said.err) == (code, code == 1)
+    (copy / "people.key").write_bytes(b"another key of thirty-two bytes!")
+    said = troth.run("invoices", "check", "--data", str(copy))
+    assert (said.code, "it cannot be read" in said.err) == (1, True)
 
 
 def test_a_document_is_credited(troth: CommandLine) -> None:
