@@ -280,7 +280,7 @@ def _session(found: "stripe.checkout.Session") -> Session:
         ref=found.id,
         topup=_note(found.metadata, TOPUP),  # whoever opens a payment link may choose the reference
         is_paid=found.payment_status == "paid",
-        is_open=found.status == "open",
+        is_open=found.payment_status != "paid" and found.status != "expired",
         intent=_ref(found.payment_intent),
         cents=found.amount_total or 0,
         tax_cents=0 if totals is None else totals.amount_tax,

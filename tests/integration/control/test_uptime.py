@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from tests.builders.posted_world import PostedWorld, ask
-from troth.control import audit, availability, usage
+from troth.control import accounts, audit, availability, billing, promotions, usage
 from troth.control.audit import Actor
 from troth.control.availability import State, Sum, Terms
+from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue, Missing
 from troth.server import uptime_credits
@@ -328,3 +329,15 @@ def test_a_month_of_which_nothing_was_measured_owes_nothing_by_itself(
     with office.store.read() as tx, pytest.raises(InvalidValue) as refused:
         uptime_credits.downtime_of(tx, served, month)
     assert "say its downtime" in refused.value.message
+
+
+def test_a_closed_account_is_owed_nothing_more(
+    world: PostedWorld, office: Office, actor: Actor
+) -> None:
+    org, month = spent_month(world, office)
+    terms = ((99_500_000_000, 10),)
+    with office.store.write() as tx:
+        (owed,) = promotions.owed(tx, month, 10 * HOUR, terms)
+        assert owed.amount_nusd == CHARGE // 10
+        billing.begin_closing(tx, actor, accounts.find(tx, ids.text("org", org)))
+        assert promotions.owed(tx, month, 10 * HOUR, terms) == []

@@ -343,6 +343,14 @@ def test_a_long_story_is_told_whole_and_from_its_beginning(world: StripeWorld) -
     assert [each.event for each in world.payments.notices(0)] == [each.id for each in many]
 
 
+def test_a_page_whose_bank_takes_days_has_not_ended(world: StripeWorld) -> None:
+    page = world.payments.checkout(ASK)
+    slow = world.company.world.sessions[page.session]  # as with a bank's debit
+    slow.status = "complete"
+    found = world.payments.session(page.session)
+    assert (found.is_open, found.is_paid) == (True, False)
+
+
 def test_a_reference_that_a_payer_chose_is_not_ours(world: StripeWorld) -> None:
     page = world.payments.checkout(ASK)
     link = world.company.world.sessions[page.session]  # as of a payment link with `?client_...`

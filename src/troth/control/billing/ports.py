@@ -39,7 +39,8 @@ class CheckoutPage(Struct, frozen=True):
 class Session(Struct, frozen=True):
     """A page as it stands. `cents` is what is asked in all, `tax_cents` the part that is tax.
 
-    `is_open` while it can still be paid; neither open nor paid when it ended or is being settled.
+    `is_open` while it can still be paid, or the bank is still to say; neither open nor paid when it
+    ended.
     """
 
     ref: str
