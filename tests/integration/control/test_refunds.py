@@ -11,6 +11,7 @@ from tests.builders.payment_company import GONE_CARD, fee_of
 from troth.control import accounts, billing
 from troth.control.billing import NUSD_PER_CENT, Asked, Refund, RefundState
 from troth.control.billing.ports import RefundStatus
+from troth.kernel import ids
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.kernel.payment_errors import PaymentsDown
@@ -239,13 +240,21 @@ def test_a_refund_of_somebody_elses_is_left_alone(paying: PayingOffice) -> None:
     paying.buy("acme", 1_000)
     elsewhere = paying.company.charge_elsewhere(900)
     paying.company.refund_done(paying.company.refunded_elsewhere(elsewhere.ref).ref)
-    refund(paying)
-    ours = next(ref for ref, each in paying.company.refunds.items() if each.refund)
-    stranger = replace(paying.company.refunds[ours], refund="rfd_" + "0" * 32)
-    paying.company.refunds[ours] = stranger
-    paying.company.refund_done(ours)
     paying.hear()
     assert paying.kinds() == []
+
+
+def test_a_refund_that_restored_books_do_not_have_is_told(paying: PayingOffice) -> None:
+    acme = paying.organization("acme")
+    paying.buy("acme", 1_000)
+    refund(paying)
+    (ours,) = paying.company.refunds
+    later = replace(paying.company.refunds[ours], refund="rfd_" + "0" * 32)
+    paying.company.refunds[ours] = later
+    paying.company.refund_done(ours)
+    paying.hear()
+    (item,) = paying.items()
+    assert (item.kind, item.org) == ("refunded_elsewhere", ids.text("org", acme))
 
 
 def test_credit_without_a_payment_is_given_back_by_hand(paying: PayingOffice) -> None:

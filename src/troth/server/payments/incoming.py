@@ -285,11 +285,10 @@ def _apply(tx: Transaction, cashier: Cashier, found: _Found, now_ms: int) -> str
 
 
 def _apply_refund(tx: Transaction, cashier: Cashier, refund: Refund, now_ms: int) -> None:
-    if not refund.refund:
-        billing.note_elsewhere(tx, cashier.till, refund, now_ms)
-        return
-    with suppress(Missing):  # somebody else's: the comparison of books will say so
+    try:
         billing.apply_refund(tx, cashier.till, refund, now_ms)
+    except Missing:  # made in the dashboard, or after the copy that these books were restored from
+        billing.note_elsewhere(tx, cashier.till, refund, now_ms)
 
 
 def _apply_unpaid(tx: Transaction, intent: Intent, now_ms: int) -> None:
