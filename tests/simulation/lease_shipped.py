@@ -96,7 +96,6 @@ class Shipped:
         purse = self.purse(at)
         giving = {key: each for key, each in shard._leases._giving.items() if each is not purse}
         shard._leases._giving = {purse.id: purse}
-        shard._leases._scanned_at_ms = self.money.clock.now_ms()  # what is idle is our choice
         (self.up[at],) = shard.idle()
         shard._leases._giving = giving
 

@@ -171,8 +171,8 @@ def grant_in_another_epoch(patch: Patch) -> None:
 
 
 def return_before_lowering(patch: Patch) -> None:
-    def returns(self: Leases, now_ms: int) -> list[LeaseReturn]:
-        given = real(self, now_ms)
+    def returns(self: Leases) -> list[LeaseReturn]:
+        given = real(self)
         for each in given:
             purse = self.purse(each.purse)
             purse.free += each.amount

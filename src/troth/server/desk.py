@@ -175,8 +175,9 @@ class Desk:
             self._log.write(MoneyStopped(number_of(broken.rule)))
         finally:
             with self._money:
-                self._teller.left(link.owner)
-                self._links.pop(link.owner, None)
+                if self._links.get(link.owner, link) is link:  # else another took its place
+                    self._teller.left(link.owner)
+                    self._links.pop(link.owner, None)
             self._metrics.left(link.owner)
             self._attending.discard(link)
             link.cut()
@@ -278,10 +279,7 @@ class Desk:
         """Tell one gateway of a key, in order with what is told to all."""
         with self._tables, self._store.read() as transaction:
             found = snapshot.introduction(
-                transaction,
-                public_id,
-                generation=self._generation,
-                now_ms=self._clock.now_ms(),
+                transaction, public_id, generation=self._generation, now_ms=self._clock.now_ms()
             )
             link.send([found])
 

@@ -184,6 +184,21 @@ def test_a_period_can_be_looked_at_before_it_has_begun(world: MoneyWorld) -> Non
     assert (found.spent, found.limit_nusd) == (300, 5_000)
 
 
+def test_a_limit_below_what_is_spent_leaves_nothing_and_not_less(world: MoneyWorld) -> None:
+    _, purses = limited(world, 50_000)
+    gateway = world.gateway()
+    gateway.spend(purses, 20_000, 20_000)
+    world.pump()
+    with world.store.write() as tx:
+        rule = Rule(KEY, Period.TOTAL, "Europe/Zurich", Mode.HARD, 10_000)
+        set_rule(tx, rule, world.clock.now_ms())
+    for _ in range(3):
+        world.wait(11_000)
+    refused = gateway.admit(purses, 3_000)
+    assert isinstance(refused, Short)
+    assert (refused.kind, refused.purse, refused.available) == (ShortKind.BROKE, KEY, 0)
+
+
 def test_what_costs_nothing_is_posted_though_no_lease_was_ever_asked_for(world: MoneyWorld) -> None:
     org, purses = limited(world, 50_000)
     gateway = world.gateway()

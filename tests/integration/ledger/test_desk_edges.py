@@ -188,6 +188,26 @@ def test_an_operation_is_done_once(world: MoneyWorld) -> None:
         assert world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms()) == []
 
 
+def test_an_ask_that_a_broken_link_still_brought_is_given_nothing_once_its_seat_asks_anew(
+    world: MoneyWorld,
+) -> None:
+    org = world.organization(1_000)
+    purse = wallet_purse(org)
+    first, second = world.gateway(0), world.gateway(1)
+    assert not isinstance(first.admit((purse,), 600, 600), Short)
+    asked_ms = world.clock.now_ms()
+    with world.store.write() as tx:
+        ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
+        world.teller.receive(tx, second.seat, ask, asked_ms)
+        ask = LeaseAsk(71, purse, 0, 0, 0, 0, 0, 0)
+        sent = world.teller.receive(tx, second.seat, ask, asked_ms)
+    assert sent == [(second.seat, Lease(71, purse, 0, 0))]
+    world.clock.advance(50)
+    with world.store.write() as tx:
+        assert world.teller.tick(tx, world.clock.now_ms()) == []
+    assert (due(world), world.wallet(org).held) == (None, 600)
+
+
 class Undone(TrothError):
     """The database did not commit."""
 

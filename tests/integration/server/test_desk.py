@@ -269,6 +269,19 @@ def test_a_gateway_that_lost_its_link_keeps_its_lease(office: Office) -> None:
         assert after.hear(money.Lease).granted == granted
 
 
+def test_a_link_that_ends_late_leaves_the_one_that_took_its_place(office: Office) -> None:
+    with closing(Caller(office.path)) as before, closing(Caller(office.path)) as after:
+        seat = seated(before)
+        seated(after, seat)
+        after.say(ask(office, 1, 1_000))
+        granted = after.hear(money.Lease).granted
+        before.close()
+        while len(office.desk._attending) > 1:
+            after.hear(Beat)
+        after.say(ask(office, 2, 0))
+        assert after.hear(money.Lease).granted == granted
+
+
 def test_a_desk_takes_leave_and_cuts_off_who_does_not_hang_up(
     office: Office, caller: Caller
 ) -> None:

@@ -336,6 +336,34 @@ def test_an_idle_lease_goes_back_after_ten_seconds_and_not_before(desk: Desk, se
     assert {each.purse: each.amount for each in returned} == {WALLET: 9_990, KEY: 9_990}
 
 
+def test_only_what_is_lent_is_looked_at_and_a_new_lease_has_its_ten_seconds(desk: Desk) -> None:
+    shard = desk.ready(10_000)
+
+    def given_after(seconds: int) -> list[tuple[bytes, int]]:
+        found: list[tuple[bytes, int]] = []
+        for _ in range(seconds):
+            desk.clock.advance(1_000)
+            shard.beat(desk.clock.monotonic_ns())
+            returns = shard.idle()
+            for each in returns:
+                left = shard._leases.purse(each.purse).granted
+                shard.apply(Returned(each.op, each.purse, each.epoch, left))
+            found += [(each.purse, each.amount) for each in returns]
+        return found
+
+    assert sorted(given_after(12)) == [(KEY, 10_000), (WALLET, 10_000)]
+    assert shard._leases._lent == {}
+    assert isinstance(shard.admit(reservation(1), (WALLET,), 500, 500), Short)
+    told(desk, WALLET, 2_000)
+    assert shard.admit(reservation(1), (WALLET,), 500, 500) == 500
+    assert given_after(10) == []
+    assert given_after(1) == [(WALLET, 1_500)]
+    assert given_after(30) == []
+    shard.settle(reservation(1), 200, b"")
+    assert given_after(10) == []
+    assert given_after(1) == [(WALLET, 300)]
+
+
 def test_more_is_asked_for_before_a_lease_runs_dry(desk: Desk) -> None:
     shard = desk.ready(10_000)
     assert shard.admit(reservation(1), (WALLET,), 7_500, 1) == 7_500

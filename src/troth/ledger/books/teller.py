@@ -96,11 +96,11 @@ class Teller:
         for purse in [*self._queues]:
             self._passed(purse, owner)
 
-    def _passed(self, purse: bytes, owner: bytes) -> None:
-        """A seat has given back what it can, or is gone: only others wait, and not for it."""
+    def _passed(self, purse: bytes, owner: bytes, *, has_given: bool = True) -> None:
+        """A seat asks anew or is gone: only others wait, nor for it if it gave back what it can."""
         kept = deque(each for each in self._queues.pop(purse, ()) if each.seat != owner)
         for each in kept:
-            if each.recalled is not None:
+            if has_given and each.recalled is not None:
                 each.recalled.discard(owner)
         if kept:
             self._queues[purse] = kept
@@ -147,9 +147,9 @@ class Teller:
     ) -> list[Outgoing]:
         if not lease.offer(tx, owner, ask):
             return []
+        self._passed(ask.purse, owner, has_given=ask.need > 0)  # it offers all that is idle
         if ask.need == 0:
             return [(owner, lease.sync(tx, owner, ask))]
-        self._passed(ask.purse, owner)  # it has offered all that is idle
         waiting = _Waiting(owner, ask, now_ms + self._terms.recall_ms)
         self._queues.setdefault(ask.purse, deque()).append(waiting)
         return self._serve(tx, ask.purse, now_ms)

@@ -8,7 +8,6 @@ from troth.ledger.shard.purse import Purse, ShardTerms
 
 _MS: Final = 1_000_000
 _LOW_PART: Final = 4
-_SCAN_MS: Final = 1_000
 
 
 class Leases:
@@ -17,11 +16,11 @@ class Leases:
     def __init__(self, terms: ShardTerms) -> None:
         self._terms = terms
         self._purses: dict[bytes, Purse] = {}
+        self._lent: dict[bytes, Purse] = {}
         self._op = 0
         self._wanting: dict[bytes, Purse] = {}
         self._giving: dict[bytes, Purse] = {}
         self._recalled: set[bytes] = set()
-        self._scanned_at_ms = 0
 
     def purse(self, purse: bytes) -> Purse:
         """Return a purse; unknown ones start with nothing."""
@@ -65,14 +64,8 @@ class Leases:
             purse.is_unsure = False
         return asks
 
-    def returns(self, now_ms: int) -> list[LeaseReturn]:
-        """Return what to give back now; a recall is answered even with nothing.
-
-        `now_ms` is monotonic: a wall clock that is set back must not keep idle money lent.
-        """
-        if now_ms - self._scanned_at_ms >= _SCAN_MS:
-            self._scanned_at_ms = now_ms
-            self._find_idle(now_ms)
+    def returns(self) -> list[LeaseReturn]:
+        """Return what to give back now; a recall is answered even with nothing."""
         returns = []
         for purse in [purse for purse in self._giving.values() if purse.op == 0]:
             del self._giving[purse.id]
@@ -86,13 +79,6 @@ class Leases:
                 purse.low = 0
                 returns.append(LeaseReturn(purse.op, purse.id, purse.epoch, amount))
         return returns
-
-    def _find_idle(self, now_ms: int) -> None:
-        for purse in self._purses.values():
-            if purse.recent or purse.recent_before or purse.used_at_ms == 0:
-                purse.used_at_ms = now_ms
-            elif purse.free and now_ms - purse.used_at_ms >= self._terms.idle_ms:
-                self.give(purse)
 
     def apply(self, message: OfPurse, now_ns: int) -> bytes:
         """Take the desk's answer; return the purse it was about when somebody may wait for it."""
@@ -113,6 +99,8 @@ class Leases:
         invariant(purse.free >= 0, "I3 free not below zero")
         if isinstance(message, Returned):
             return b""
+        self._lent[purse.id] = purse
+        purse.used_at_ms = 0
         purse.is_direct = message.is_direct
         purse.ends_at_ms = message.ends_at_ms
         purse.available = message.available
@@ -122,11 +110,20 @@ class Leases:
         purse.short_until_ns = now_ns + (self._terms.short_ms * _MS if message.is_short else 0)
         return purse.id
 
-    def tick(self, now_ms: int) -> None:
-        """Move the buckets of recent spending, and end the budgets whose period is over."""
-        for purse in self._purses.values():
-            if purse.recent or purse.recent_before:
-                purse.recent_before, purse.recent = purse.recent, 0
+    def tick(self, now_ms: int, monotonic_ms: int) -> None:
+        """Move the buckets of recent spending; give back what is idle or of a period that is over.
+
+        Whether something is idle the monotonic clock tells: no wall clock that is set back keeps
+        it lent. Purses that nothing is lent of are not looked at.
+        """
+        for purse in [*self._lent.values()]:
+            if purse.recent or not purse.used_at_ms:
+                purse.used_at_ms = monotonic_ms
+            elif purse.granted == purse.spent and not purse.op:
+                del self._lent[purse.id]
+            elif monotonic_ms - purse.used_at_ms >= self._terms.idle_ms:
+                self.give(purse)
+            purse.recent_before, purse.recent = purse.recent, 0
             if purse.ends_at_ms and now_ms >= purse.ends_at_ms:
                 purse.ends_at_ms = 0
                 self.give(purse)

@@ -113,7 +113,7 @@ class Shard:
             return amount
         available = poorest.free + poorest.available
         kind = ShortKind.IN_FLIGHT if available + in_flight >= least else ShortKind.BROKE
-        return Short(kind, poorest.id, least, available, in_flight)
+        return Short(kind, poorest.id, least, max(0, available), in_flight)
 
     def free(self, purses: PurseIds) -> int:
         """Return what every one of these purses has free here."""
@@ -222,7 +222,7 @@ class Shard:
 
     def idle(self) -> list[messages.LeaseReturn]:
         """Return what to give back now: recalled, freed in a small wallet, or unused for long."""
-        return self._leases.returns(self._clock.monotonic_ns() // _MS)
+        return self._leases.returns()
 
     def apply(self, message: messages.Down) -> bytes:
         """Take the desk's word; return the purse whose waiters should try again, or b""."""
@@ -238,11 +238,11 @@ class Shard:
     def beat(self, at_ns: int) -> None:
         """The desk was alive at `at_ns` of the machine's monotonic clock: leases stay valid.
 
-        Also moves the clock of recent spending: call it each half second.
+        Also moves the clock of recent spending and of idle leases: call it each half second.
         """
         until = at_ns + (self._terms.valid_ms - self._terms.skew_ms) * _MS
         self._valid_until_ns = max(self._valid_until_ns, until)
-        self._leases.tick(self._clock.now_ms())
+        self._leases.tick(self._clock.now_ms(), self._clock.monotonic_ns() // _MS)
 
     def lost(self) -> None:
         """The link broke: what was outstanding is asked again, what was sent is sent again."""
