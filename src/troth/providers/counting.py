@@ -112,12 +112,16 @@ def anthropic_merged(known: AnthropicUsage, usage: bytes) -> AnthropicUsage:
 
     A 0 replaces nothing, for some upstreams send it for what they do not repeat; but where an event
     is the first to tell of the cache, an input of 0 says that the cache held all of the prompt.
-    An event whose usage is not believable makes the totals unknown.
+    An event whose usage cannot be read makes the output unknown, unless that side of it can.
     """
     try:
         new = _ANTHROPIC(usage)
     except _FAULTS:
-        return msgspec.structs.replace(known, output_tokens=None)
+        known = begun(known)
+        try:
+            new = _read(_ANTHROPIC, usage, _ANTHROPIC_MADE)
+        except _FAULTS:
+            return known
     told = {
         name: value
         for name in new.__struct_fields__
