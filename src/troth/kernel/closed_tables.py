@@ -194,26 +194,14 @@ def _explained(shape: type[Shape], sentence: str, path: Path, where: Callable[[P
     if missing := _MISSING.match(sentence):
         whole = (*path, missing.group(1))
         return f"{where(path)}: '{dotted(whole)}' is missing. Add it."
-    if odd := _ODD_WORD.match(sentence):
-        words = _words(node_at(shape, path))
+    node = node_at(shape, path)
+    if (odd := _ODD_WORD.match(sentence)) and isinstance(node, msgspec.inspect.LiteralType):
+        words = [str(value) for value in node.values if value]
         near = get_close_matches(odd.group(1), words, n=1, cutoff=0.5)
         fix = f" Did you mean '{near[0]}'?" if near else ""
         return f"{where(path)}: '{dotted(path)}' must be one of: {', '.join(words)}.{fix}"
     fault = sentence[:1].lower() + sentence[1:]
     return f"{where(path)}: '{dotted(path)}': {fault}. Correct the value."
-
-
-def _words(node: msgspec.inspect.Type | None) -> list[str]:
-    """Return the words that may stand where only some may; the empty one says nothing."""
-    match node:
-        case msgspec.inspect.LiteralType():
-            return [str(value) for value in node.values if value]
-        case msgspec.inspect.EnumType():
-            return [str(each.value) for each in node.cls]
-        case msgspec.inspect.UnionType():
-            return [word for kind in node.types for word in _words(kind)]
-        case _:
-            return []
 
 
 def dotted(path: Path) -> str:

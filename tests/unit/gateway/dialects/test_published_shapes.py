@@ -31,13 +31,17 @@ TOKEN = {
     "bytes": [97],
     "top_logprobs": [{"id": 5, "token": "a", "logprob": -0.5, "bytes": [97]}],
 }
-LOGPROBS: list[object] = [
+FIT: list[object] = [
     {"content": [TOKEN]},
     {"content": [TOKEN], "refusal": None},
     {"content": [{"token": "a", "logprob": -1}]},
     {"content": None},
+]
+UNFIT: list[object] = [
     {},
     {"tokens": ["a"], "token_logprobs": [-0.5]},
+    {"content": "none"},
+    {"content": [{"token": 5}]},
     "none",
     [],
 ]
@@ -94,7 +98,7 @@ def held(body: bytes, **fields: object) -> shapes.Completion:
     return msgspec.json.decode(told, type=shapes.Completion)
 
 
-@pytest.mark.parametrize("logprobs", LOGPROBS)
+@pytest.mark.parametrize("logprobs", FIT + UNFIT)
 def test_log_probabilities_come_out_as_published_or_not_at_all(logprobs: object) -> None:
     told = held(whole({"logprobs": logprobs}), logprobs=True)
     data = chunk({"content": "a"}) + chunk({}, "stop")
@@ -102,9 +106,8 @@ def test_log_probabilities_come_out_as_published_or_not_at_all(logprobs: object)
     odd = b"data: " + msgspec.json.encode({"choices": [step]}) + b"\n\n"
     stream = ended(shown(chat(stream=True, logprobs=True), at("openai")), odd + data + DONE)
     check_chat_stream(stream, has_usage=False)
-    known = logprobs if isinstance(logprobs, dict) else {}
-    assert (told.choices[0].logprobs is not None) is ("content" in known)
-    assert (b'"top_logprobs"' in stream) is bool(known.get("content"))
+    assert (told.choices[0].logprobs is not None) is (logprobs in FIT)
+    assert (b'"top_logprobs"' in stream) is (logprobs in FIT[:-1])
 
 
 @pytest.mark.parametrize("calls", CALLS)
