@@ -158,3 +158,13 @@ def test_a_model_is_asked_for_by_a_name_with_a_slash(anthropic_client: anthropic
     with pytest.raises(anthropic.NotFoundError) as refused:
         anthropic_client.models.retrieve("maker/none")
     assert refused.value.response.headers["request-id"].startswith("req_")
+
+
+@EITHER
+def test_the_system_speaks_between_turns(anthropic_client: anthropic.Anthropic, model: str) -> None:
+    turns: list[anthropic.types.MessageParam] = [
+        *HELLO,
+        {"role": "system", "content": "be brief"},
+    ]
+    answer = anthropic_client.messages.create(model=model, max_tokens=50, messages=turns)
+    assert answer.usage.output_tokens == 9

@@ -52,18 +52,22 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def conversation_of(fields: Fields) -> Conversation:
-    """Return what a checked messages request says."""
-    system = fields.get("system")
+    """Return what a checked messages request says; system turns join the system's words."""
+    system = [*_parts(fields.get("system"))]
     turns: list[Turn] = []
     for item in items(fields.get("messages")):
         message = fields_of(item)
+        said = tuple(_parts(message.get("content")))
+        if message.get("role") == "system":
+            system.extend(said)
+            continue
         role: Role = "assistant" if message.get("role") == "assistant" else "user"
-        turns.append(Turn(role, tuple(_parts(message.get("content")))))
+        turns.append(Turn(role, said))
     choice = fields_of(fields.get("tool_choice"))
     single = choice.get("disable_parallel_tool_use")
     top_k = fields.get("top_k")
     return Conversation(
-        system=tuple(part for part in _parts(system) if isinstance(part, Text)),
+        system=tuple(part for part in system if isinstance(part, Text)),
         turns=merged(turns),
         tools=tuple(map(_tool, items(fields.get("tools")))),
         choice=_choice(choice),

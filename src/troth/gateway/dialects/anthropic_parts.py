@@ -21,7 +21,7 @@ MAX_MESSAGES: Final = 10_000
 MAX_BLOCKS: Final = 10_000
 
 _LEVELS_LEFT: Final = MAX_DEPTH - 5
-_ROLES: Final = frozenset({"user", "assistant"})
+_ROLES: Final = ("user", "assistant", "system")
 _TURN: Final = frozenset({"role", "content"})
 _BLOCKS: Final = {
     "user": frozenset({"text", "image", "document", "tool_result", "search_result"}),
@@ -69,7 +69,7 @@ def _turn(path: str, value: Json, tally: Tally) -> Json:
     turn = required_mapping(path, value)
     role = required_text(f"{path}.role", turn, "role")
     if role not in _ROLES:
-        raise InvalidValue(f"{path}.role", "This must be one of: user, assistant.")
+        raise InvalidValue(f"{path}.role", f"This must be one of: {', '.join(_ROLES)}.")
     content = turn.get("content")
     if type(content) is str:
         tally.text_bytes += utf8_bytes(content)

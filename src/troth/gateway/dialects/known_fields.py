@@ -94,6 +94,7 @@ TOLD: Final = frozenset(
         "provider",
         "user_profile_id",
         "web_search_options",
+        "workspace_id",
     }
 )
 """Known fields without effect here; the answer names them. Of `provider`, two have one."""

@@ -265,3 +265,15 @@ def test_cache_marks_of_tools_go_where_caches_are_marked() -> None:
         assert marks(ask, at("anthropic", "anthropic")) == [True]
         assert marks(ask, at("openai", "openrouter")) == [True]
         assert marks(ask, at("openai")) == [False]
+
+
+def test_a_system_turn_goes_on_as_it_is_or_joins_the_system_s_words() -> None:
+    hello, brief = {"role": "user", "content": "hello"}, {"role": "system", "content": "be brief"}
+    ask = messages(system="be kind", messages=[hello, brief])
+    assert sent(ask, at("anthropic", "anthropic"))["messages"] == [hello, brief]
+    there = msgspec.convert(sent(ask, at("openai"))["messages"], list[dict[str, object]])
+    assert [(one["role"], one["content"]) for one in there] == [
+        ("system", "be kind"),
+        ("system", "be brief"),
+        ("user", "hello"),
+    ]

@@ -117,7 +117,7 @@ def test_hosted_tools_have_no_effect_and_are_told() -> None:
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
         ({"output_format": {"type": "xml"}}, "output_format.type"),
-        ({"messages": [{"role": "system", "content": "a"}]}, "messages[0].role"),
+        ({"messages": [{"role": "god", "content": "a"}]}, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": user({"type": "tool_use"})}, "messages[0].content[0].type"),
         ({"messages": user({"type": "text"})}, "messages[0].content[0].text"),
@@ -201,3 +201,16 @@ def test_a_kind_of_tool_that_nobody_knows_is_refused(kind: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read(tools=[{"type": kind, "name": "f", "input_schema": {}}])
     assert caught.value.param == "tools[0].type"
+
+
+def test_a_system_turn_is_words_alone() -> None:
+    ask = read(messages=[HELLO, {"role": "system", "content": "be brief"}, HELLO])
+    assert ask.size.messages == 3
+    assert ask.size.text_bytes == 5 + 8 + 5
+    texts = [{"type": "text", "text": "be brief"}]
+    assert read(messages=[HELLO, {"role": "system", "content": texts}]).size.text_bytes == 5 + 8
+    image = {"type": "image", "source": PIXEL}
+    for wrong in ({"role": "system", "content": [image]}, {"role": "god", "content": "a"}):
+        with pytest.raises(BadRequest) as caught:
+            read(messages=[HELLO, wrong])
+        assert str(caught.value.param).startswith("messages[1].")
