@@ -23,6 +23,11 @@ from troth.ledger.shard.messages import Down, Up  # noqa: TC001
 from troth.store.engine import Store
 
 _SLOTS = 3
+_CALENDARS = (
+    (Period.DAY, "Europe/Zurich"),
+    (Period.WEEK, "America/New_York"),
+    (Period.MONTH, "Australia/Lord_Howe"),
+)
 _LIMIT = 60_000
 _SEGMENT_BYTES = (4_096, 8_192, 32_768)
 
@@ -94,7 +99,8 @@ class Oracle:
 class Simulation:
     """Draws one step after another."""
 
-    def __init__(self, store: Store, folder: Path, seed: int) -> None:
+    def __init__(self, store: Store, folder: Path, seed: int, *, has_years: bool = False) -> None:
+        """With `has_years` weeks go by at a time, calendars have zones, and clocks are set."""
         self.disk = FragileDisk()
         self.random = randomness.Random(seed)  # noqa: S311
         segment_bytes = self.random.choice(_SEGMENT_BYTES)
@@ -109,8 +115,10 @@ class Simulation:
             org = self.world.organization()
             self.credit(wallet_purse(org), amount)
             key = b"k" + number.to_bytes(16, "big")
-            period = Period.DAY if number % 2 else Period.TOTAL
-            rule = Rule(key, period, "UTC", Mode.HARD, _LIMIT)
+            period, zone = Period.DAY if number % 2 else Period.TOTAL, "UTC"
+            if has_years:
+                period, zone = _CALENDARS[number]
+            rule = Rule(key, period, zone, Mode.HARD, _LIMIT)
             with store.write() as tx:
                 set_rule(tx, rule, self.world.clock.now_ms())
             self.purses += [(wallet_purse(org),), (wallet_purse(org), key)]
@@ -123,6 +131,8 @@ class Simulation:
             (2, self.restart_desk), (20, self.haunt), (60, self.keep), (2, self.cut_power),
             (3, self.fill_disk), (20, self.free_disk), (10, self.outlive),
         ]  # fmt: skip
+        if has_years:
+            self.steps += [(10, self.pass_weeks), (20, self.set_clock)]
 
     def run(self, count: int) -> None:
         """Draw steps, then come to rest and ask the oracle."""
@@ -376,6 +386,19 @@ class Simulation:
         self.world.clock.advance(self.random.choice((0, 86_400_000)))
         with self.world.store.write() as tx:
             close_day(tx, self.world.clock.now_ms())
+
+    def pass_weeks(self) -> None:
+        """Nobody does anything for a while; each day is closed."""
+        days = self.random.randrange(1, 40)
+        self.seen["days"] += days
+        self.advance(days * MS_OF_DAY)
+        with self.world.store.write() as tx:
+            while close_day(tx, self.world.clock.now_ms()) is not None:
+                pass
+
+    def set_clock(self) -> None:
+        """Somebody sets the clock of the wall, forward or back; what takes long is not changed."""
+        self.world.clock.step(self.random.choice((-7_200_000, -3_600_000, -900, 60_000, 3_600_000)))
 
     def hear_out(self) -> None:
         """Everybody says and hears what there is: whoever asked has an answer, or no link."""

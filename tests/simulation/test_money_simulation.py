@@ -15,14 +15,15 @@ STEPS = 1_500
 MANY_SEEDS = 2_000
 PARTS = 10
 STEPS_OF_MANY = 500
+DAYS_OF_YEAR = 365
 SEEN = ("settled", "killed", "powerless", "torn", "lost", "late", "turned", "full")
 
 
-def simulate(folder: Path, seed: int, steps: int) -> Counter[str]:
+def simulate(folder: Path, seed: int, steps: int, *, has_years: bool = False) -> Counter[str]:
     """Run a seed; return what it came across."""
     folder.mkdir(exist_ok=True)
     store = engine.open(f"sqlite:///{folder}/books.db")
-    simulation = Simulation(store, folder, seed)
+    simulation = Simulation(store, folder, seed, has_years=has_years)
     simulation.run(steps)
     for line in simulation.lines:
         line.process.journal.close()
@@ -72,3 +73,22 @@ def test_long_lives_agree_with_the_oracle(
     seed: int, quick_path: Path, figures: Callable[[str], None]
 ) -> None:
     figures(f"a life of {20 * STEPS:,} steps: {told(simulate(quick_path, seed, 20 * STEPS))}")
+
+
+@pytest.mark.parametrize("seed", range(40, 43))
+def test_a_year_of_calendars_and_clocks_that_are_set_agrees_with_the_oracle(
+    seed: int, quick_path: Path
+) -> None:
+    seen = simulate(quick_path / "world", seed, 2 * STEPS, has_years=True)
+    assert seen["days"] > DAYS_OF_YEAR / 2
+    assert seen["settled"] > 50
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(3_000_000, 3_000_003))
+def test_ten_years_agree_with_the_oracle(
+    seed: int, quick_path: Path, figures: Callable[[str], None]
+) -> None:
+    seen = simulate(quick_path, seed, 36 * STEPS, has_years=True)
+    assert seen["days"] > 10 * DAYS_OF_YEAR
+    figures(f"{seen['days'] / DAYS_OF_YEAR:.0f} years: {told(seen)}")
