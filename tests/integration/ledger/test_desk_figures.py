@@ -270,6 +270,24 @@ def test_a_late_charge_counts_for_the_period_it_was_reserved_in(world: MoneyWorl
     assert spent == [(700,), (700,), (700,)]
 
 
+def test_a_period_of_which_nothing_was_lent_has_no_late_charge(world: MoneyWorld) -> None:
+    org = world.organization(USD)
+    limited(world, 0, Period.DAY)
+    (seat,) = opened(world)
+    told(world, seat, asked(KEY, 1, 1_000))
+    world.clock.advance(DAY_MS)
+    limited(world, 10_000, Period.DAY)
+    ((_, lent),) = told(world, seat, asked(KEY, 2, 1_000))
+    assert isinstance(lent, Lease)
+    with world.store.write() as tx:
+        world.teller.reclaim(tx, world.clock.now_ms() + 40_000)
+    batch = [settled(1, 700, (wallet_purse(org), 1), (KEY, lent.epoch))]
+    told(world, seat, Posting(seat, 1, 1, batch))
+    with world.store.read() as tx:
+        spent = tx.rows("SELECT spent FROM budget ORDER BY starts_at", (), tuple[int])
+    assert spent == [(0,), (700,)]
+
+
 def test_a_budget_that_moves_to_another_zone_ends_by_its_calendar(world: MoneyWorld) -> None:
     limited(world, 1_000, Period.MONTH, "Africa/Algiers")
     with world.store.write() as tx:

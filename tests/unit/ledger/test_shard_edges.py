@@ -175,6 +175,22 @@ def test_an_extension_that_one_purse_cannot_pay_asks_no_other(desk: Desk) -> Non
     assert desk.shard.wanted() == []
 
 
+def test_what_running_requests_have_is_in_flight_as_far_as_it_goes(desk: Desk) -> None:
+    told(desk, WALLET, 500)
+    assert desk.shard.admit(reservation(1), (WALLET,), 300, 300) == 300
+    for least, kind in ((500, ShortKind.IN_FLIGHT), (501, ShortKind.BROKE)):
+        found = desk.shard.admit(reservation(2), (WALLET,), least, least)
+        assert found == Short(kind, WALLET, least, 200, 300)
+
+
+def test_a_lease_may_have_ended_when_its_answer_comes(desk: Desk) -> None:
+    shard = desk.lent(wallet=500, key=500)
+    assert isinstance(shard.admit(reservation(1), (WALLET,), 900, 900), Short)
+    (ask,) = shard.wanted()
+    assert shard.apply(lease(ask, 0, epoch=0, is_short=True)) == WALLET
+    assert shard.free((WALLET,)) == 0
+
+
 def test_a_need_that_was_met_may_be_followed_by_another_at_once(desk: Desk) -> None:
     shard = desk.lent(wallet=500, key=500)
     found = shard.admit(reservation(1), (WALLET,), 900, 900)
