@@ -14,12 +14,13 @@ KEY = b"p" * 32
 
 
 def main(url: str, organization: str) -> None:
-    """Freeze a receipt after the other; say once that it began."""
+    """Say that the database is open; once told so, freeze a receipt after the other."""
     clock = SystemClock()
     maker, sealer = IdMaker(clock), Sealer(KEY, system_entropy, "people")
     with closing(engine.open(url)) as store:
         sys.stdout.write("begun\n")
         sys.stdout.flush()
+        sys.stdin.readline()
         while True:
             paid = documents.Paid(maker.new("top"), organization, 100, 0, clock.now_ms())
             with suppress(Locked), store.write() as tx:

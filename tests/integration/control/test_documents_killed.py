@@ -23,11 +23,16 @@ SEALER = Sealer(freezing_child.KEY, system_entropy, "people")
 def freezing(url: str, organization: str) -> Iterator[None]:
     """Let two processes freeze documents; kill them at the end, wherever they are."""
     command = [sys.executable, "-m", freezing_child.__name__, url, organization]
-    children = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(2)]
     try:
         for child in children:
             assert child.stdout
             assert child.stdout.readline() == b"begun\n"
+        for child in children:
+            assert child.stdin
+            child.stdin.write(b"go\n")
+            child.stdin.flush()
         yield
     finally:
         for child in children:
