@@ -50,6 +50,8 @@ def terms(home: str, *registered: str) -> Terms:
         ("CH", (), "NO", "x", (REVERSE, 0)),
         ("CH", (), "NO", "", (OUTSIDE, 0)),
         ("CH", ("NO",), "NO", "", (STANDARD, 2_500)),
+        ("CH", ("MC",), "FR", "", (STANDARD, 2_000)),
+        ("DE", ("LI",), "CH", "", (STANDARD, 810)),
         ("CH", ("NO",), "NO", "x", (REVERSE, 0)),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Final
 
 from troth.control.documents.shape import Party, Tax, Treatment
 from troth.control.documents.terms import Engine, Terms
-from troth.control.documents.vat_ids import ONE_STOP_SHOP, UNION, territory
+from troth.control.documents.vat_ids import UNION, taxed_in, territory
 
 _WHOLE: Final = 10_000
 _REVERSING: Final = UNION | {"GB", "NO"}
@@ -28,7 +28,7 @@ def tax_of(terms: Terms, buyer: Party, day: int) -> Tax:
         return _standard(terms, home, day)
     if buyer.vat_id and there in _REVERSING:
         return Tax(Treatment.REVERSE_CHARGE, there)
-    if there in terms.registered or (there in UNION and ONE_STOP_SHOP in terms.registered):
+    if there in taxed_in(terms.registered):
         return _standard(terms, there, day)
     if home in UNION and there in UNION:  # below the Union's threshold for sales across borders
         return _standard(terms, home, day)
