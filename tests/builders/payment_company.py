@@ -112,6 +112,11 @@ class PaymentCompany:
                 raise PaymentsDown
             return _known(self.sessions, ref)
 
+    def end_page(self, session: str) -> None:
+        with _Call(self, "end_page"):
+            if self.sessions[session].is_open:
+                self.expire(session)
+
     def charge_saved(self, ask: SavedCharge) -> Intent:
         with _Call(self, "charge_saved"):
             if ask.card == "card_forgotten":

@@ -1,6 +1,7 @@
 """`troth org`: organizations."""
 
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,14 +10,19 @@ from troth.cli.output import moment
 from troth.cli.session import Session, with_session
 from troth.cli.sure import asks
 
+if TYPE_CHECKING:
+    from troth.control.accounts import Organization
+
 
 @click.group()
 def org() -> None:
     """Organizations own keys and a wallet. Name one by its name or its reference."""
 
 
-def _state(frozen_at_ms: int) -> str:
-    return f"frozen since {moment(frozen_at_ms)}" if frozen_at_ms else "active"
+def _state(found: "Organization") -> str:
+    if found.closed_at_ms:
+        return f"closed since {moment(found.closed_at_ms)}"
+    return f"frozen since {moment(found.frozen_at_ms)}" if found.frozen_at_ms else "active"
 
 
 @org.command()
@@ -42,7 +48,7 @@ def list_(session: Session) -> None:
     with session.management() as client:
         body = client.get("organizations")
     rows = [
-        (each.name, each.ref, moment(each.created_at_ms), _state(each.frozen_at_ms))
+        (each.name, each.ref, moment(each.created_at_ms), _state(each))
         for each in read(body, list[Organization])
     ]
     session.output.table(body, ("name", "reference", "created", "state"), rows)

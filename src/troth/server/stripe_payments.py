@@ -5,7 +5,7 @@ of no known object is `Missing`, a card's refusal is a status, everything else i
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from typing_extensions import override
@@ -118,6 +118,11 @@ class StripePayments:
         """Return a page as it stands now."""
         with _asking():
             return _session(self._api.checkout.sessions.retrieve(checked(ref)))
+
+    def end_page(self, session: str) -> None:
+        """Let a page be paid no more; one that cannot be ended is paid, or has ended."""
+        with _asking(), suppress(stripe.InvalidRequestError):
+            self._api.checkout.sessions.expire(checked(session))
 
     def charge_saved(self, ask: SavedCharge) -> Intent:
         """Charge a saved card. One that was made before is found, however old its key is."""

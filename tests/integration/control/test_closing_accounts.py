@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests.builders.paying_office import PayingOffice
 from tests.builders.payment_company import GONE_CARD
 from troth.control import accounts, audit, billing, keys, promotions
-from troth.control.billing import NUSD_PER_CENT, Asked, Rule, Statement
+from troth.control.billing import NUSD_PER_CENT, Asked, Rule, Statement, TopupState
 from troth.kernel.clock import ManualClock
 from troth.kernel.errors import InvalidValue
 from troth.ledger import books
@@ -99,8 +99,9 @@ def test_a_closed_account_takes_no_more(paying: PayingOffice) -> None:
 def test_what_is_paid_after_all_is_sent_back(paying: PayingOffice) -> None:
     acme = paying.organization("acme")
     ref, session = paying.page("acme", 1_000)
-    assert close(paying).state == "closed"
-    paying.company.pay(session)
+    paying.company.down = 1
+    assert close(paying).state == "recalling"
+    paying.company.pay(session)  # before anybody could end the page
     incoming.look_after(paying.office, ref)
     outgoing.close_accounts(paying.office)
     arrive(paying)
@@ -231,3 +232,13 @@ def test_a_closed_account_gets_nothing_by_any_door(paying: PayingOffice) -> None
             door(tx)
         assert refused.value.param == "organization"
     assert paying.wallet(owner.raw) == 0
+
+
+def test_a_page_that_is_open_is_ended_with_its_account(paying: PayingOffice) -> None:
+    paying.organization("acme")
+    ref, session = paying.page("acme", 1_000)
+    assert close(paying).state == "closed"
+    assert not paying.company.sessions[session].is_open
+    assert paying.topup(ref).state is TopupState.EXPIRED
+    close(paying)
+    assert paying.company.calls.count("end_page") == 1

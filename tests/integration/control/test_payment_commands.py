@@ -117,6 +117,8 @@ def test_an_account_is_closed_and_asked_about(troth: CommandLine, paying: Paying
         "10.000000000",
         "0.000000000",
     )
+    assert "closes on" not in troth.run("org", "close", "acme", "--yes").out
+    assert "closed since" in troth.run("org", "list").out
 
 
 def test_the_queue_lists_and_resolves(troth: CommandLine, paying: PayingOffice) -> None:

@@ -68,6 +68,8 @@ def world() -> StripeWorld:
     payments.refund(RefundAsk("k7", "ref_2", failing.ref, 500))
     payments.dispute(world.company.dispute(first.ref))
     world.clock.advance(5 * 86_400_000)
+    payments.end_page(payments.checkout(replace(ASK, key="k8", topup="top_7")).session)
+    world.company.fail_payout(next(iter(world.company.world.payouts)))
     payments.notices(0)
     payments.movements(0, world.now_s)
     payments.payouts(0)

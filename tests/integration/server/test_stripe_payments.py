@@ -372,3 +372,13 @@ def test_a_payout_may_come_back(world: StripeWorld) -> None:
         if each.kind is MovementKind.PAYOUT_REVERSAL
     ]
     assert (back.about, back.cents) == (payout.ref, payout.cents)
+
+
+def test_a_page_is_ended_unless_it_is_paid(world: StripeWorld) -> None:
+    page = world.payments.checkout(ASK)
+    for _ in range(2):
+        world.payments.end_page(page.session)
+    assert not world.payments.session(page.session).is_open
+    paid = world.paid("top_2")
+    world.payments.end_page(paid.ref)
+    assert world.payments.session(paid.ref).is_paid

@@ -18,7 +18,8 @@ NAME_LENGTH_MAX: Final = 100
 class Organization(msgspec.Struct, frozen=True):
     """An organization; `frozen_at_ms` is 0 while it may make requests.
 
-    `zone` is the time zone in which the periods of its budgets begin and end.
+    `zone` is the time zone in which the periods of its budgets begin and end, `closed_at_ms` when
+    its account began to be closed, 0 for one that is not.
     """
 
     ref: str
@@ -26,6 +27,7 @@ class Organization(msgspec.Struct, frozen=True):
     created_at_ms: int
     frozen_at_ms: int
     zone: str = "UTC"
+    closed_at_ms: int = 0
 
     @property
     def raw(self) -> bytes:
@@ -33,11 +35,14 @@ class Organization(msgspec.Struct, frozen=True):
         return bytes.fromhex(self.ref.partition("_")[2])
 
 
-_COLUMNS: Final = "SELECT ref, name, created_at, coalesce(frozen_at, 0), zone FROM organization"
+_COLUMNS: Final = (
+    "SELECT ref, name, created_at, coalesce(frozen_at, 0), zone, coalesce((SELECT began_at"
+    " FROM closing WHERE closing.org = organization.ref), 0) FROM organization"
+)
 
 
 def _rows(transaction: Transaction, rest: str, params: Sequence[Value] = ()) -> list[Organization]:
-    rows = transaction.rows(f"{_COLUMNS} {rest}", params, tuple[bytes, str, int, int, str])
+    rows = transaction.rows(f"{_COLUMNS} {rest}", params, tuple[bytes, str, int, int, str, int])
     return [Organization(ids.text("org", row[0]), *row[1:]) for row in rows]
 
 

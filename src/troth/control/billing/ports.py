@@ -225,6 +225,10 @@ class Payments(Protocol):
         """Return a page as it stands now."""
         ...
 
+    def end_page(self, session: str) -> None:
+        """Let a page be paid no more; one that is paid or has ended stays as it is."""
+        ...
+
     def charge_saved(self, ask: SavedCharge) -> Intent:
         """Charge a saved card, once for a key however old; a decline is an answer, no error."""
         ...

@@ -185,6 +185,13 @@ def refuse_stopped(tx: Transaction, owner: Organization) -> None:
         raise InvalidValue("organization", "it is frozen; thaw it first")
 
 
+def open_pages(tx: Transaction, org: bytes) -> list[Topup]:
+    """Return the top-ups whose pages may still be paid."""
+    return read_topups(
+        tx, "WHERE org = ? AND state = 'open' AND session_sealed IS NOT NULL", (org,)
+    )
+
+
 def without_fee(tx: Transaction, org: bytes) -> list[Topup]:
     """Return an organization's payments of which we do not know what the company kept."""
     return read_topups(tx, "WHERE org = ? AND state = 'paid' AND fee_cents IS NULL", (org,))

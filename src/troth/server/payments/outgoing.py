@@ -6,7 +6,15 @@ from typing import Final
 
 from troth.control import accounts, billing, deeds
 from troth.control.audit import Actor
-from troth.control.billing import Asked, ClosingState, Refund, RefundState, Statement, Topup
+from troth.control.billing import (
+    Asked,
+    ClosingState,
+    Refund,
+    RefundState,
+    Statement,
+    Topup,
+    TopupState,
+)
 from troth.control.billing.ports import Refund as Told
 from troth.control.billing.ports import RefundAsk, RefundStatus
 from troth.control.deeds import NEVER, Once
@@ -162,12 +170,29 @@ def _close(office: Office, cashier: Cashier, org: bytes) -> None:
     """Go on as far as it goes; while the company does not answer, nothing is given back."""
     _recall(office, org)
     try:
+        _end_pages(office, cashier, org)
         _learn_fees(office, cashier, org)
     except PaymentsDown:
         return
     _go_on(office, cashier, org)
     drive_refunds(office)
     _go_on(office, cashier, org)
+
+
+def _end_pages(office: Office, cashier: Cashier, org: bytes) -> None:
+    """Let nothing more be paid into an account that closes.
+
+    Raises:
+        PaymentsDown: a page may still be open.
+    """
+    with office.store.read() as tx:
+        pages = billing.open_pages(tx, org)
+    for topup in pages:
+        session = cashier.till.opened(topup.session_sealed)
+        if session:
+            cashier.company.end_page(session)
+        with office.store.write() as tx:
+            billing.end_topup(tx, topup.ref, TopupState.EXPIRED)
 
 
 def _go_on(office: Office, cashier: Cashier, org: bytes) -> ClosingState:
