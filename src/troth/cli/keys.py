@@ -91,10 +91,13 @@ def _print_new(session: Session, body: bytes) -> int:
 @with_session
 def list_(session: Session, organization: str) -> None:
     """List the keys of an organization, or all."""
+    from troth.control.accounts import Organization
     from troth.server.shown import ShownKey
 
     with session.management() as client:
         body = client.get("keys", organization=organization)
+        owners = read(client.get("organizations"), list[Organization])
+    names = {each.ref: each.name for each in owners}
     rows = [
         (
             each.name,
@@ -104,7 +107,7 @@ def list_(session: Session, organization: str) -> None:
             moment(each.expires_at_ms),
             limit(each.requests_per_minute),
             limit(each.concurrency),
-            each.organization,
+            names.get(each.organization, each.organization),
         )
         for each in read(body, list[ShownKey])
     ]

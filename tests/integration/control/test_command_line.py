@@ -109,6 +109,7 @@ def test_a_key_is_shown_once(ada: CommandLine) -> None:
     made = ada.ask(ShownKey, "keys", "create", "Ada", "--name", "notebook")
     assert api_keys.public_id_of(made.text) is not None
     (listed,) = ada.ask(list[ShownKey], "keys", "list", "Ada")
+    assert ada.run("keys", "list").out.splitlines()[1].endswith("  Ada")
     assert (listed.ref, listed.name, listed.text) == (made.ref, "notebook", "")
     data = (file.read_bytes() for file in (ada.folder / "troth-data").rglob("*") if file.is_file())
     assert not any(made.text.encode()[21:] in kept for kept in data)
