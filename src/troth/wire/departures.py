@@ -40,13 +40,11 @@ class Departures:
         while waiting:
             transport, parts = waiting.popleft()
             if not transport.is_closing():
-                transport.writelines(parts)
+                try:
+                    transport.writelines(parts)
+                except (OSError, RuntimeError):
+                    transport.abort()  # nobody who writes behind it shall hear of that
 
     def _turn(self) -> None:
         self._is_due = False
-        try:
-            self.go()
-        finally:
-            if self._waiting:  # a connection failed in an unforeseen way: the others go on
-                self._is_due = True
-                asyncio.get_running_loop().call_soon(self._turn)
+        self.go()
