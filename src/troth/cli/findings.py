@@ -123,6 +123,9 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         if not os.access(file, os.R_OK | os.W_OK):
             cause = "what it holds could not be charged after a crash"
             yield Finding(f"{file} cannot be used", cause, f"chown -R $(id -u) {journal}")
+    for file in database.set_aside(settings):
+        cause = "it is damaged, of another installation or a week old: nothing of it was posted"
+        yield Finding(f"{file} was set aside", cause, "see what it holds, and move it away")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

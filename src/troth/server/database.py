@@ -9,7 +9,7 @@ from typing import Final
 
 from troth.kernel.errors import Misconfigured
 from troth.kernel.ids import Entropy
-from troth.ledger.shard import JOURNAL_SUFFIX
+from troth.ledger.shard import ASIDE_SUFFIX, JOURNAL_SUFFIX
 from troth.server.settings import Settings
 from troth.store import deployment as books
 from troth.store import engine
@@ -50,6 +50,11 @@ def reach(settings: Settings) -> None:
     """
     if not settings.store.url.is_empty:
         engine.connect(address(settings)).close()
+
+
+def set_aside(settings: Settings) -> list[Path]:
+    """Return the journals in the data folder that a gateway found and did not post."""
+    return sorted(settings.folder.glob(f"journal/*/*{ASIDE_SUFFIX}"))
 
 
 def deployment(store: Store, folder: Path, entropy: Entropy) -> bytes:

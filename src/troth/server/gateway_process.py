@@ -50,7 +50,13 @@ from troth.server.hardening import SmallBlocks, erases, forbid_dumps
 from troth.server.keeper import AnyKeeper, begun, kept_by
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tell_by_line, tls_of
-from troth.server.log_lines import JournalReplayed, NotErasing, ProcessFailed, SheddingChanged
+from troth.server.log_lines import (
+    JournalReplayed,
+    JournalSetAside,
+    NotErasing,
+    ProcessFailed,
+    SheddingChanged,
+)
 from troth.server.names import LinkedNames
 from troth.server.purses import POSTING_COUNT, Purses
 from troth.server.rates_memory import cells, written_rows
@@ -124,7 +130,7 @@ class Gateway:
         while self._lock is None:
             self._lock = own(folder)
             await asyncio.sleep(0 if self._lock else _LOCK_SECONDS)
-        deployment = await self._settle_the_past()
+        deployment = await self._settle_the_past(folder, self._handover.slot)
         if self._handover.listener == NO_LISTENER:
             return
         await self._open_seat(deployment)
@@ -144,26 +150,22 @@ class Gateway:
         gc.set_threshold(*_GC_THRESHOLDS)
         await self._server.start(socket.socket(fileno=self._handover.listener))
 
-    async def _settle_the_past(self) -> bytes:
+    async def _settle_the_past(self, folder: Path, slot: int) -> bytes:
         """Post what earlier seats of this slot journaled and end them; return the deployment."""
-        folder = Path(self._handover.journal_directory)
         while True:
             deployment = await self.link.welcomed()
             found = recover(folder, deployment, self._clock.now_ms())
+            if found.set_aside:
+                self._log.write(JournalSetAside(slot, len(found.set_aside)))
             with suppress(LinkLost):
                 for old in found.seats:
                     for posting in old.postings(POSTING_COUNT):
                         await self.link.post(posting)
                     await self.link.close_seat(CloseSeat(old.seat, list(old.orphans)))
                     old.discard()
-                self._log.write(
-                    JournalReplayed(
-                        self._handover.slot,
-                        len(found.seats),
-                        sum(len(old.settlements) for old in found.seats),
-                        sum(len(old.orphans) for old in found.seats),
-                    )
-                )
+                settled = sum(len(old.settlements) for old in found.seats)
+                orphans = sum(len(old.orphans) for old in found.seats)
+                self._log.write(JournalReplayed(slot, len(found.seats), settled, orphans))
                 return deployment
 
     async def _open_seat(self, deployment: bytes) -> None:
@@ -333,9 +335,8 @@ async def serve(line: socket.socket, handover: GatewayHandover, clock: Clock, lo
     else:
         starting.cancel()
     await gateway.stop()
-    beating.cancel()
-    overwriting.cancel()
-    watching.cancel()
+    for task in (beating, overwriting, watching):
+        task.cancel()
     loop.remove_reader(line)
     if linked.done():
         await linked  # it never ends by itself: this raises what ended it

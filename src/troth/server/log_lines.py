@@ -110,6 +110,13 @@ class JournalReplayed(Event, frozen=True):
     orphans: Count
 
 
+class JournalSetAside(Event, frozen=True):
+    """Files of another installation, damaged ones or old ones were renamed and not posted: look."""
+
+    slot: Count
+    files: Count
+
+
 class NotErasing(Event, frozen=True):
     """Freed memory is readable although it should be overwritten: the proof must say so."""
 

@@ -84,6 +84,15 @@ def test_a_folder_that_others_can_enter_is_named(settings: Settings) -> None:
     assert f"chmod 700 {settings.folder}" in found(settings)
 
 
+def test_a_journal_that_was_set_aside_is_named(settings: Settings) -> None:
+    slot = settings.folder / "journal" / "0"
+    slot.mkdir(parents=True)
+    (slot / "a-000001.journal").touch()
+    assert findings(settings) == []
+    (slot / "b-000001.aside").touch()
+    assert f"{slot / 'b-000001.aside'} was set aside: it is damaged, of another" in found(settings)
+
+
 def test_memory_that_is_not_erased_would_be_named(settings: Settings) -> None:
     server = msgspec.structs.replace(settings.server, erase_on_free=True)
     assert findings(msgspec.structs.replace(settings, server=server)) == []

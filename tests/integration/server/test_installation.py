@@ -10,6 +10,7 @@ import pytest
 from tests.builders.callers import Load
 from tests.builders.installation import Installed, end, installed
 from tests.journeys.patience import Stopwatch, wait_until
+from troth.ledger.shard import records
 
 CREDIT_NUSD = 5 * 10**9
 
@@ -63,6 +64,20 @@ def test_gateways_share_a_key_s_rates_and_a_restart_forgets_none(house: Installe
     wait_until(lambda: len(house.events("ChildReady")) == 5, 20, "the gateways are back")
     again = [house.ask(key, max_tokens=1).status for _ in range(12)]
     assert again.count(200) < 12
+
+
+def test_a_journal_of_another_installation_is_set_aside_and_told(
+    house: Installed, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = house.organization("acme")
+    assert house.ask(key, max_tokens=1).status == 200
+    slot = min(house.settings.folder.glob("journal/*"))
+    foreign = slot / f"{'ab' * 16}-000001.journal"
+    foreign.write_bytes(records.header(bytes(16), b"\xab" * 16, 1))
+    end(house.supervisor.pids[0])
+    wait_until(lambda: len(house.events("ChildReady")) == 4, 20, "the gateway is back")
+    assert '"event":"JournalSetAside","slot":0,"files":1' in capfd.readouterr().err
+    assert (foreign.exists(), foreign.with_suffix(".aside").exists()) == (False, True)
 
 
 def test_a_killed_gateway_loses_and_doubles_no_charge(house: Installed) -> None:

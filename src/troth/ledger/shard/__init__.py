@@ -9,5 +9,6 @@ from troth.ledger.shard.journal import Journal as Journal
 from troth.ledger.shard.purse import ShardTerms as ShardTerms
 from troth.ledger.shard.purse import Short as Short
 from troth.ledger.shard.purse import ShortKind as ShortKind
+from troth.ledger.shard.replay import ASIDE_SUFFIX as ASIDE_SUFFIX
 from troth.ledger.shard.replay import recover as recover
 from troth.ledger.shard.shard import Shard as Shard

@@ -11,7 +11,7 @@ from troth.ledger.shard.messages import CloseSeat, Orphan, Posting
 
 SEGMENT_AGE_MS_MAX: Final = 7 * 24 * 3_600 * 1_000
 """The books remember settlements for eight days: an older journal could be posted twice."""
-_ASIDE: Final = ".aside"
+ASIDE_SUFFIX: Final = ".aside"
 
 
 class OldSeat(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def recover(folder: Path, deployment: bytes, now_ms: int) -> Recovered:
         if not any(start):
             path.unlink()  # laid out, never begun
         elif head is None or head[0] != deployment or is_old:
-            set_aside.append(path.rename(path.with_suffix(_ASIDE)))
+            set_aside.append(path.rename(path.with_suffix(ASIDE_SUFFIX)))
         else:
             segments.setdefault(head[1], []).append((head[2], path))
     seats = [
