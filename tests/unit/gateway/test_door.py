@@ -196,7 +196,8 @@ async def test_health_answers_one_word() -> None:
 def leaves(kind: type[errors.TrothError]) -> list[type[errors.TrothError]]:
     found = [kind]
     for below in kind.__subclasses__():
-        found += leaves(below)
+        if below.__module__.startswith("troth."):  # other tests have errors of their own
+            found += leaves(below)
     return found
 
 
