@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import msgspec
 import pytest
 
-from troth.control import accounts, documents
+from troth.control import accounts, documents, keys
 from troth.control.audit import Actor
 from troth.control.documents import Details, Engine, Frozen, Keep, Paid, Party, Terms
 from troth.control.documents.terms import WITHOUT_END, date_of
@@ -258,7 +258,10 @@ def test_who_a_closed_account_was_is_forgotten_when_its_days_are_over_and_its_mo
 def test_an_account_that_never_said_who_it_is_loses_its_name_when_it_is_closed(
     office: Office, ada: accounts.Organization, actor: Actor
 ) -> None:
+    minted = keys.mint(office.maker, office.entropy)
     with office.store.write() as tx:
+        keys.issue(tx, actor, minted, (ada, keys.Terms(name="Ada's phone")))
+        accounts.create_project(tx, actor, office.maker.raw(), (ada, "Ada's book"))
         assert not documents.erase(tx, actor, ada)
         credit = books.Credit("first", ada.raw, books.LotKind.PAID, 5)
         books.credit(tx, credit, 0, office.clock.now_ms())
@@ -269,6 +272,10 @@ def test_an_account_that_never_said_who_it_is_loses_its_name_when_it_is_closed(
         assert documents.erase_of_closed(tx, actor, 0) == 1
         assert documents.erase_of_closed(tx, actor, 0) == 0
     assert rows(office, "SELECT name FROM organization") == [(ada.ref,)]
+    assert rows(office, "SELECT name FROM api_key") == [(minted.public_id,)]
+    with office.store.read() as tx:
+        (project,) = accounts.projects_of(tx, ada.raw)
+    assert project.name == project.ref
 
 
 KEPT = [

@@ -169,9 +169,19 @@ def set_zone(transaction: Transaction, actor: Actor, ref: str, zone: str) -> Org
 
 
 def forget_name(transaction: Transaction, owner: Organization) -> bool:
-    """Call an organization by its reference from now on; False where it is called so already."""
+    """Call an organization by its reference from now on; False where it is called so already.
+
+    Its keys are called by their public ids, its projects by their references.
+    """
     statement = "UPDATE organization SET name = ? WHERE ref = ? AND name <> ?"
-    return bool(transaction.execute(statement, (owner.ref, owner.raw, owner.ref)))
+    if not transaction.execute(statement, (owner.ref, owner.raw, owner.ref)):
+        return False
+    transaction.execute("UPDATE api_key SET name = public_id WHERE org = ?", (owner.raw,))
+    projects = "SELECT ref FROM project WHERE org = ?"
+    for (raw,) in transaction.rows(projects, (owner.raw,), tuple[bytes]):
+        name = ids.text("prj", raw)
+        transaction.execute("UPDATE project SET name = ? WHERE ref = ?", (name, raw))
+    return True
 
 
 def _set_frozen(
