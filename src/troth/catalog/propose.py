@@ -13,6 +13,7 @@ from troth.catalog.importers.quote import Quote
 from troth.catalog.load import marked_up
 from troth.catalog.price import PriceLine, Sheet, compile_sheet
 from troth.catalog.versions import below_cost, rises, unit_price
+from troth.kernel.errors import Misconfigured
 from troth.kernel.fields import Code
 from troth.kernel.quantities import CLASSES
 
@@ -91,6 +92,8 @@ class Proposed(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """What a list would change; `unchanged` offerings agree with it, `unknown` are not in it.
 
+    Among the unknown are those of which it says nothing that makes a price list here.
+
     `by_hour` are all, changed or not, whose price there depends on the hour.
     """
 
@@ -118,7 +121,11 @@ def propose(
             continue
         if quote.timed:
             by_hour.append(one.model)
-        cost = _cost(one, quote)
+        try:
+            cost = _cost(one, quote)
+        except Misconfigured:
+            unknown.append(one.model)
+            continue
         if _is_same(cost, one.cost):
             unchanged.append(one.model)
             continue

@@ -63,6 +63,17 @@ def test_what_agrees_and_what_is_not_in_the_list_is_counted() -> None:
     assert propose([offered()], [quote(*free)]).unchanged == ("m",)
 
 
+def test_a_row_that_makes_no_price_list_ends_no_import() -> None:
+    """One of free classes alone, one whose tier no marginal list can have: the others are read."""
+    by_call = offered(cost=sheet(PriceLine("requests", 5, 1_000)))
+    tiers = (PriceLine("images", 5, 1), PriceLine("images", 4, 1, 3))
+    marginal = compile_sheet("", tiers, "marginal")
+    drawn = Offered("d", "house", "anthropic", "up/d", marginal, marginal)
+    odd = Quote("anthropic", "up/d", (PriceLine("images", 5, 1), PriceLine("images", 4, 1, 1)))
+    found = propose([by_call, drawn], [quote(PriceLine("output", 0)), odd])
+    assert (found.rows, found.unknown) == ((), ("m", "d"))
+
+
 @pytest.mark.parametrize(
     ("quoted", "expected"),
     [
