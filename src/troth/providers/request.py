@@ -35,8 +35,7 @@ def heading(upstream: Upstream, path: str, credential: Secret) -> bytes:
 
 def request(head: bytes, body: Sequence[bytes]) -> UpstreamRequest:
     """Return the whole request of a heading and a body."""
-    size = str(sum(map(len, body))).encode()
-    return UpstreamRequest(b"".join((head, size, b"\r\n\r\n")), body)
+    return UpstreamRequest(b"%b%d\r\n\r\n" % (head, sum(map(len, body))), body)
 
 
 def _credential(upstream: Upstream, credential: Secret) -> str:

@@ -18,8 +18,6 @@ STATUS_LINES = {
 } | {529: b"HTTP/1.1 529 Overloaded\r\n"}
 JOINED_BYTES = 32 * 1024  # copying so much costs less than a second vector
 LAST_CHUNK = b"0\r\n\r\n"
-SIZE_LINES = tuple(b"%x\r\n" % size for size in range(2_048))
-"""How chunks of usual events begin."""
 CLOSE = b"connection: close\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 WITHOUT_BODY = frozenset((204, 304))
@@ -98,7 +96,7 @@ class Sink:
             size, parts = len(body), [body]
         else:
             size, parts = sum(map(len, body)), [*body]
-        framing = b"content-length: " + str(size).encode() + b"\r\n"
+        framing = b"content-length: %d\r\n" % size
         if status in WITHOUT_BODY:
             framing, parts = b"", []
         elif self._request is not None and self._request.method == "HEAD":
@@ -135,12 +133,10 @@ class Sink:
         parts: tuple[bytes, ...]
         if not self._flows:
             parts = (self._framed(data),)
+        elif len(data) <= JOINED_BYTES:
+            parts = (b"%x\r\n%b\r\n" % (len(data), data),)
         else:
-            size = len(data)
-            line = SIZE_LINES[size] if size < len(SIZE_LINES) else b"%x\r\n" % size
-            parts = (line, data, b"\r\n")
-            if size <= JOINED_BYTES:
-                parts = (b"".join(parts),)
+            parts = (b"%x\r\n" % len(data), data, b"\r\n")
         self._departures.add(self._transport, parts)
 
     def finish(self, tail: bytes = b"") -> None:

@@ -93,7 +93,7 @@ def _with_left_out(ask: Ask, offering: Offering) -> tuple[str, ...]:
 
 def _plain(ask: Ask, outlet: Outlet, max_tokens: int | None) -> list[bytes]:
     """Return the body of a plain request: what was read goes on as one piece."""
-    limit = b"" if max_tokens is None else outlet.limit + str(max_tokens).encode()
+    limit = b"" if max_tokens is None else b"%b%d" % (outlet.limit, max_tokens)
     end = _streaming(outlet) if ask.streamed else b""
     parts = [outlet.model, b",", ask.given_on, limit, end, b"}"]
     return parts if len(ask.given_on) > _LARGE else [b"".join(parts)]

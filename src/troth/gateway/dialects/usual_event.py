@@ -35,13 +35,13 @@ class Counted(Protocol):
 class UsualEvent:
     """What is around the content of a stream's events, once that is known."""
 
-    __slots__ = ("_after", "_before", "_behind", "_goes_out", "_lessons", "_start")
+    __slots__ = ("_after", "_around", "_before", "_goes_out", "_lessons", "_start")
 
     def __init__(self) -> None:
         self._before = b""
         self._after = b""
         self._start = 0
-        self._behind = 0
+        self._around = 0
         self._goes_out: Around | None = None
         self._lessons = _LESSONS
 
@@ -55,22 +55,22 @@ class UsualEvent:
 
         `event` is all of it, from its first line to the empty one, and begins where another ended.
         """
+        size = len(event) - self._around
         start = self._start
-        end = len(event) - self._behind
         if (
-            end > start  # an empty piece is left out where it is written anew
+            size > 0  # an empty piece is left out where it is written anew
             and self._lessons < 0
-            and event[:start] == self._before
-            and event[end:] == self._after
-            and _is_unescaped(event, start, end)
+            and event.startswith(self._before)
+            and event.endswith(self._after)
+            and _is_unescaped(event, start, start + size)
             and (event.isascii() or _is_utf8(event))
         ):
-            progress.delivered_bytes += end - start
+            progress.delivered_bytes += size
             goes_out = self._goes_out
             if goes_out is None:
                 return event
             before, after = goes_out
-            return b"".join((before, event[start:end], after))
+            return b"%b%b%b" % (before, event[start : start + size], after)
         return b""
 
     def learn(
@@ -103,7 +103,7 @@ class UsualEvent:
         if found == content + _OTHER.decode():
             self._before, self._after = event[:start], event[end:]
             self._start = start
-            self._behind = len(self._after)
+            self._around = len(event) - len(raw)
             if drops:
                 goes_out = event[:start], event[end:-drops] + EVENT_END
             self._goes_out = goes_out
