@@ -183,14 +183,14 @@ def test_a_call_that_is_billed_in_full_is_read_to_its_end(house: House) -> None:
 
 
 def test_an_operator_hears_who_refuses_them(house: House, key: Key) -> None:
-    assert asked(house, key, "err-403", streamed=False).status == 502
-    shown = 'troth_upstream_refuses{model="err-403",upstream="twin"} 1.0'
+    assert asked(house, key, "err-403+bare", streamed=False).status == 502
+    shown = 'troth_upstream_refuses{model="err-403+bare",upstream="twin"} 1.0'
     wait_until(lambda: shown in house.metrics(), 5, "the metric is there")
     state = house.manage("GET", "/state")
     assert isinstance(state, dict)
     told = state["refusing"]
     assert isinstance(told, list)
-    assert ["twin", "err-403"] in told
+    assert ["twin", "err-403+bare"] in told
     assert b'"event":"UpstreamRefuses"' in house.shown()["log"]
 
 
