@@ -19,7 +19,7 @@ STATUSES = (400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 529)
 FAULTS = (
     *(f"err-{status}" for status in STATUSES),
     *(f"err-{status}+joined" for status in STATUSES),
-    "err-403+bare",
+    *(f"err-{status}+bare" for status in (400, 401, 403, 429, 500)),
     *(f"leak-{status}" for status in (400, 401, 403, 422, 500, 503)),
     *(
         "fail-1",

@@ -117,7 +117,7 @@ def test_lists_of_models_fit(house: House, key: Key) -> None:
     assert len(msgspec.json.decode(page.body, type=ModelPage).data) == 5
 
 
-@pytest.mark.parametrize("model", ["err-400", "err-401", "err-429", "err-500"])
+@pytest.mark.parametrize("model", [f"err-{status}+bare" for status in (400, 401, 429, 500)])
 def test_failures_fit(house: House, key: Key, model: str) -> None:
     for streamed in (False, True):
         for name in (model, f"claude-{model}"):
