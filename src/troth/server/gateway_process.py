@@ -46,7 +46,7 @@ from troth.server.handover import (
     take,
     tell,
 )
-from troth.server.hardening import SmallBlocks, erases, forbid_dumps
+from troth.server.hardening import SmallBlocks, UsedStack, erases, forbid_dumps
 from troth.server.keeper import AnyKeeper, begun, kept_by
 from troth.server.link import Link, LinkedKeys, LinkedReads, LinkLost
 from troth.server.listener import guarded, refuse, tell_by_line, tls_of
@@ -370,11 +370,11 @@ async def _beat(line: socket.socket, gateway: Gateway, ended: asyncio.Event) -> 
 
 
 async def _overwrite() -> None:
-    """Leave nothing of a request in what the decoder and the C library keep for reuse."""
-    keys, blocks = KeyMemory(), SmallBlocks()
+    """Leave nothing of a request in what decoder and C library keep for reuse, nor on the stack."""
+    places = (KeyMemory(), SmallBlocks(), UsedStack())
     while True:
-        keys.overwrite()
-        blocks.overwrite()
+        for place in places:
+            place.overwrite()
         await asyncio.sleep(_OVERWRITE_SECONDS)
 
 
