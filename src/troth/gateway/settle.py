@@ -121,11 +121,12 @@ def _count(flight: Flight, journey: Journey, world: World) -> tuple[Quantities, 
     sent = size.text_bytes + size.tool_bytes
     given = made = None
     if told is not None:
-        given, made = _believed(told, flight, journey, world)
+        read, written = tokens_in(told), tokens_out(told)
+        given, made = _believed(told, flight, journey, world, counts=(read, written))
         if given and made:
             if flight.is_whole and not (size.images or size.files or size.audio_bytes):
-                world.ratios.learn(model, sent, tokens_in(told))
-            tokens = tokens_in(told) + tokens_out(told)
+                world.ratios.learn(model, sent, read)
+            tokens = read + written
             if isinstance(told, Uneven):
                 world.counters.event("usage_anomaly")
                 return joined(told, told), UsageSource.ANOMALY, tokens
@@ -141,15 +142,17 @@ def _count(flight: Flight, journey: Journey, world: World) -> tuple[Quantities, 
 
 
 def _believed(
-    told: Quantities, flight: Flight, journey: Journey, world: World
+    told: Quantities, flight: Flight, journey: Journey, world: World, *, counts: tuple[int, int]
 ) -> tuple[Quantities | None, Quantities | None]:
     """Return what was told as input and as output, None for a side that is absent or absurd.
+
+    `counts` are its tokens in and out.
 
     Above the bound is absurd, and so are no tokens for words that were sent, or fewer tokens than
     the words that were delivered can be.
     """
     ask, reservation = journey.ask, journey.reservation
-    read, written = tokens_in(told), tokens_out(told)
+    read, written = counts
     most_out = reservation.max_tokens * ask.choices
     beyond = max(read - reservation.most_input, written - most_out)
     is_sent = ask.size.text_bytes or ask.size.tokens

@@ -28,34 +28,12 @@ def issue_receipts(office: Office) -> None:
     terms, now_ms = office.documents, office.clock.now_ms()
     with office.store.read() as tx:
         paid = documents.without_receipt(tx, now_ms)
-    faults = _freeze(
-        office,
-        (
-            partial(
-                documents.receipt_for_topup,
-                terms=terms,
-                paid=each,
-                now_ms=now_ms,
-                sealer=office.sealer,
-            )
-            for each in paid
-        ),
-    )
+    receipt = partial(documents.receipt_for_topup, terms=terms, now_ms=now_ms, sealer=office.sealer)
+    faults = _freeze(office, (partial(receipt, paid=each) for each in paid))
     with office.store.read() as tx:
         returned = documents.without_credit_note(tx, now_ms)
-    faults += _freeze(
-        office,
-        (
-            partial(
-                documents.credit_note,
-                terms=terms,
-                returned=each,
-                now_ms=now_ms,
-                sealer=office.sealer,
-            )
-            for each in returned
-        ),
-    )
+    note = partial(documents.credit_note, terms=terms, now_ms=now_ms, sealer=office.sealer)
+    faults += _freeze(office, (partial(note, returned=each) for each in returned))
     if faults:
         raise faults[0]
 

@@ -110,8 +110,9 @@ class _Zeros(ctypes.Structure):
 class UsedStack:
     """What has returned used so much of this thread's stack, and left there what it worked on.
 
-    Python writes what a format makes of up to 512 bytes there first. An argument of that size is
-    put on the stack as a whole, for whoever is called; nobody looks at it.
+    Python writes what a format makes of up to 512 bytes there first. On x86-64 a large argument is
+    put on the stack as a whole, for whoever is called; nobody looks at it. Where such arguments are
+    passed by their address, this overwrites no more than its own call uses.
     """
 
     __slots__ = ("_call", "_zeros")
