@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from tests.builders.money_world import USD, MoneyWorld
+from tests.builders.money_world import USD, GatewayProcess, MoneyWorld
 from troth.kernel.errors import TrothError
 from troth.ledger.books import TellerTerms, wallet_purse
 from troth.ledger.books.lease import is_recalled
@@ -188,14 +188,19 @@ def test_an_operation_is_done_once(world: MoneyWorld) -> None:
         assert world.teller.receive(tx, gateway.seat, ask, world.clock.now_ms()) == []
 
 
+def shared(world: MoneyWorld) -> tuple[bytes, tuple[GatewayProcess, GatewayProcess]]:
+    """Return an organization with 1,000 of which the first of two gateways has reserved 600."""
+    org = world.organization(1_000)
+    first, second = world.gateway(0), world.gateway(1)
+    assert not isinstance(first.admit((wallet_purse(org),), 600, 600), Short)
+    return org, (first, second)
+
+
 def test_an_ask_that_a_broken_link_still_brought_is_given_nothing_once_its_seat_asks_anew(
     world: MoneyWorld,
 ) -> None:
-    org = world.organization(1_000)
-    purse = wallet_purse(org)
-    first, second = world.gateway(0), world.gateway(1)
-    assert not isinstance(first.admit((purse,), 600, 600), Short)
-    asked_ms = world.clock.now_ms()
+    org, (first, second) = shared(world)
+    purse, asked_ms = wallet_purse(org), world.clock.now_ms()
     with world.store.write() as tx:
         ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
         world.teller.receive(tx, second.seat, ask, asked_ms)
@@ -215,11 +220,8 @@ class Undone(TrothError):
 def test_who_waits_for_money_is_answered_though_the_transaction_of_another_failed(
     world: MoneyWorld,
 ) -> None:
-    org = world.organization(1_000)
-    purse = wallet_purse(org)
-    first, second = world.gateway(0), world.gateway(1)
-    assert not isinstance(first.admit((purse,), 600, 600), Short)
-    asked_ms = world.clock.now_ms()
+    org, (first, second) = shared(world)
+    purse, asked_ms = wallet_purse(org), world.clock.now_ms()
     ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
     with world.store.write() as tx:
         world.teller.receive(tx, second.seat, ask, asked_ms)
