@@ -199,7 +199,7 @@ def shared(world: MoneyWorld) -> tuple[bytes, tuple[GatewayProcess, GatewayProce
 def test_an_ask_that_a_broken_link_still_brought_is_given_nothing_once_its_seat_asks_anew(
     world: MoneyWorld,
 ) -> None:
-    org, (first, second) = shared(world)
+    org, (_, second) = shared(world)
     purse, asked_ms = wallet_purse(org), world.clock.now_ms()
     with world.store.write() as tx:
         ask = LeaseAsk(70, purse, 0, 0, 500, 500, 500, 0)
